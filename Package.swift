@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// MARK: - Settings
+
+/// Code of the board: the Embedded Swift subset (no Foundation, no existentials, typed throws).
+/// The desk compiles the same sources in normal mode; `Boards/` compiles them for aarch64.
+let board: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+/// Kernels of one instruction set. `-Xcc -march` decides which intrinsics the C shim exposes and which
+/// instructions the compiler may select, hence the unsafe flags; nothing generic leaves such a target.
+func instructionSet(_ march: String) -> [SwiftSetting] {
+    board + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=" + march])]
+}
+
+#if arch(x86_64)
+let kernelTargets: [Target] = [
+    // Kernels compiled for AVX2 (Haswell, Zen and later).
+    .target(name: "KernelsAVX2", dependencies: ["Kernels", "CBoard"], exclude: ["README.md"], swiftSettings: instructionSet("x86-64-v3")),
+]
+#else
+let kernelTargets: [Target] = []
+#endif
+let kernelNames: [Target.Dependency] = kernelTargets.map { .byName(name: $0.name) }
+
+let package = Package(
+    name: "fcclip-edge",
+    products: [
+        .executable(name: "fcclip-edge", targets: ["fcclip-edge"]),
+        .executable(name: "quantize", targets: ["quantize"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        // MARK: - Runtime, in the order the data flows
+
+        // Header-only C and module maps: system calls, intrinsics, libjpeg, libpng, xxHash. The only C.
+        .systemLibrary(name: "CBoard", path: "Sources/CBoard"),
+        // The operating system in Swift: errors, mapped files, atomic writes, text.
+        .target(name: "Board", dependencies: ["CBoard"], exclude: ["README.md"], swiftSettings: board),
+        // The kernel contract: layouts, packing, requantization, scalar reference, the one list of kernels.
+        .target(name: "Kernels", dependencies: ["CBoard"], exclude: ["README.md"], swiftSettings: board),
+        // FC-CLIP written once, generic over the arithmetic.
+        .target(name: "Network", dependencies: ["Board", "Kernels"], exclude: ["README.md"], swiftSettings: board),
+        // Model and vocabulary files, memory, threads, int8 arithmetic.
+        .target(name: "Runtime", dependencies: ["Board", "Kernels", "Network"] + kernelNames, exclude: ["README.md"], swiftSettings: board),
+        // Pictures to the network's input.
+        .target(name: "Camera", dependencies: ["Board", "CBoard", "Network"], exclude: ["README.md"], swiftSettings: board),
+        // Segments to overlays, label maps and JSON: one file per sink.
+        .target(name: "Output", dependencies: ["Board", "CBoard", "Runtime"], exclude: ["README.md"], swiftSettings: board),
+        // The program on the board.
+        .executableTarget(name: "fcclip-edge", dependencies: ["Runtime", "Camera", "Output"], exclude: ["README.md"], swiftSettings: board),
+
+        // MARK: - Quantizer (desk only)
+
+        // PyTorch and safetensors readers, the writer of GGUF files.
+        .target(name: "Checkpoint", dependencies: ["Board", "CBoard", "Runtime"], path: "Quantize/Checkpoint", exclude: ["README.md"]),
+        // CLIP's tokenizer and text encoder, name lists, vocabulary files.
+        .target(name: "Text", dependencies: ["Checkpoint", "Calibrate"], path: "Quantize/Text", exclude: ["README.md"]),
+        // fp32 arithmetic over OpenBLAS, folding, observation, quantization, comparison.
+        .target(name: "Calibrate", dependencies: ["Checkpoint", "Camera", "Runtime", "COpenBLAS"], path: "Quantize/Calibrate", exclude: ["README.md"]),
+        // OpenBLAS, for the fp32 arithmetic.
+        .systemLibrary(name: "COpenBLAS", path: "Quantize/COpenBLAS"),
+        // The command line of the quantizer.
+        .executableTarget(name: "quantize", dependencies: ["Text", "Calibrate", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Quantize/quantize", exclude: ["README.md"]),
+
+        // MARK: - Tests
+
+        // Fixtures, temporary folders, running the built programs.
+        .target(name: "TestSupport", dependencies: ["Checkpoint", "Text"], path: "Tests/TestSupport"),
+        .testTarget(name: "KernelTests", dependencies: ["Kernels", "Runtime", "TestSupport"]),
+        .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "TestSupport"]),
+        .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"]),
+        .testTarget(name: "PictureTests", dependencies: ["Camera", "Output", "TestSupport"]),
+        .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Text", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["TestSupport", "fcclip-edge", "quantize"]),
+    ] + kernelTargets
+)

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Quantize: ParsableCommand {
+    func run() {}
+}

@@ -1,0 +1,45 @@
+import CBoard
+
+/// A file mapped read-only into memory; its pages are read when first touched and can be dropped again.
+public final class MappedFile {
+    public let path: String
+    public let bytes: UnsafeRawBufferPointer
+
+    /// - Throws: when `path` cannot be opened or mapped, or is no regular file.
+    public init(path: String) throws(Fault) {
+        let descriptor = board_open(path, O_RDONLY, 0)
+        guard descriptor >= 0 else { throw Fault("\(path): \(systemError())") }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw Fault("\(path): \(systemError())") }
+        guard status.st_mode & UInt32(S_IFMT) == UInt32(S_IFREG) else { throw Fault("\(path): not a regular file") }
+        let count = Int(status.st_size)
+        self.path = path
+        guard count > 0 else {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let base = board_map(descriptor, count) else {
+            throw Fault("\(path): cannot be mapped: \(systemError())")
+        }
+        bytes = UnsafeRawBufferPointer(start: base, count: count)
+    }
+
+    /// Gives the pages that lie wholly inside `range` (byte offsets) back to the system; they are read again when needed.
+    public func release(_ range: Range<Int>) {
+        guard let base = bytes.baseAddress else { return }
+        let page = 4096
+        let lower = (range.lowerBound + page - 1) / page * page, upper = range.upperBound / page * page
+        guard lower < upper else { return }
+        madvise(UnsafeMutableRawPointer(mutating: base + lower), upper - lower, MADV_DONTNEED)
+    }
+
+    deinit {
+        if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
+    }
+}
+
+/// The text of the last failed system call's error.
+public func systemError() -> String {
+    String(cString: strerror(board_errno()))
+}

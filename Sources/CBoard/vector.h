@@ -1,0 +1,7 @@
+// Vector intrinsics; lane forms and other macros become always-inline functions here.
+#pragma once
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif

@@ -1,0 +1,74 @@
+import Kernels
+
+/// What a picture is divided into.
+public enum Task {
+    /// Every pixel belongs to at most one segment; things are counted, stuff is not.
+    case panoptic
+    /// Every pixel gets its most probable class; one segment a class.
+    case semantic
+    /// Things only, each with its own mask; masks may overlap.
+    case instance
+}
+
+/// A box in pixels of the picture; `x`, `y` is its upper left corner.
+public struct Box: Equatable {
+    public let x, y, width, height: Int
+
+    public init(x: Int, y: Int, width: Int, height: Int) {
+        self.x = x
+        self.y = y
+        self.width = width
+        self.height = height
+    }
+}
+
+/// One region of a picture.
+public struct Segment {
+    /// 1, 2, ... in the order found; the value of the segment's pixels in the label map.
+    public let id: Int
+    /// Index of the class in the vocabulary.
+    public let category: Int
+    /// Index of the name (synonym) that matched best, within the class's names.
+    public let synonym: Int
+    public let isThing: Bool
+    /// Probability of the class, 0...1; in instance mode times the mask's mean probability.
+    public let score: Float
+    /// Pixels.
+    public let area: Int
+    public let box: Box
+
+    public init(id: Int, category: Int, synonym: Int, isThing: Bool, score: Float, area: Int, box: Box) {
+        self.id = id
+        self.category = category
+        self.synonym = synonym
+        self.isThing = isThing
+        self.score = score
+        self.area = area
+        self.box = box
+    }
+}
+
+/// The segments of one picture at the picture's own size.
+public struct Segmentation {
+    public var task: Task
+    public var size: Size
+    /// Segment id of every pixel, row-major, 0 where there is none. In instance mode the best-scored segment's id.
+    public var labels: [UInt16]
+    public var segments: [Segment]
+    /// Instance mode: bit `i` of mask `n` (64 pixels a word, row-major) says that pixel `i` belongs to `segments[n]`.
+    /// Empty in the other modes, where a segment's mask is where `labels` equals its id.
+    public var masks: [[UInt64]]
+
+    public init(task: Task, size: Size) {
+        self.task = task
+        self.size = size
+        labels = [UInt16](repeating: 0, count: size.area)
+        segments = []
+        masks = []
+    }
+
+    /// Whether pixel `pixel` (row-major index) belongs to `segments[index]`.
+    public func contains(_ pixel: Int, segment index: Int) -> Bool {
+        task == .instance ? masks[index][pixel >> 6] >> UInt64(pixel & 63) & 1 == 1 : Int(labels[pixel]) == segments[index].id
+    }
+}
