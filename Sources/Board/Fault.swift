@@ -2,7 +2,17 @@
 public struct Fault: Error {
     public let message: String
 
+    /// Names read from files end up in messages: control characters are replaced, so that it stays one line.
     public init(_ message: String) {
-        self.message = message
+        guard message.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
+            self.message = message
+            return
+        }
+        self.message = String(decoding: message.utf8.map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }, as: UTF8.self)
     }
+}
+
+/// `text` cut to a length that a line can carry.
+public func abbreviated(_ text: String) -> String {
+    text.utf8.count <= 120 ? text : String(text.unicodeScalars.prefix(117).map(Character.init)) + "..."
 }
