@@ -1,0 +1,93 @@
+import Board
+import Foundation
+
+extension Tokenizer {
+    /// Reads CLIP's merges file (`bpe_simple_vocab_16e6.txt`, plain or gzip-compressed) or a Hugging Face `tokenizer.json` of the same tokenizer.
+    ///
+    /// Content decides, not the name. - Throws: when the file cannot be read or does not hold CLIP's 48,894 merges.
+    public init(path: String) throws(Fault) {
+        let file = try MappedFile(path: path)
+        let content: [UInt8] = if Gzip.matches(file.bytes) {
+            try Gzip.inflate(file.bytes, path: path, limit: 1 << 26)
+        } else {
+            Array(file.bytes)
+        }
+        let isJSON = content.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
+        try self.init(merges: isJSON ? Self.mergesOfJSON(content, path: path) : Self.mergesOfText(content, path: path), path: path)
+    }
+
+    // MARK: - The two formats
+
+    /// One merge a line, two symbols apart by a space, after one line of header. CLIP's file holds more merges than CLIP uses.
+    private static func mergesOfText(_ content: [UInt8], path: String) throws(Fault) -> [Merge] {
+        guard let text = String(validating: content, as: UTF8.self) else {
+            throw Fault("\(path): neither a merges file nor a tokenizer.json: not UTF-8 text")
+        }
+        let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+        var merges = [Merge]()
+        for (index, line) in lines.enumerated().dropFirst().prefix(mergeCount) {
+            // The last line's end.
+            if line.isEmpty, index == lines.count - 1 { break }
+            guard let merge = merge(String(line)) else {
+                throw Fault("\(path):\(index + 1): a merge is two symbols with a space between them; is this CLIP's bpe_simple_vocab_16e6.txt?")
+            }
+            merges.append(merge)
+        }
+        return merges
+    }
+
+    private static func mergesOfJSON(_ content: [UInt8], path: String) throws(Fault) -> [Merge] {
+        let root: Any
+        do { root = try JSONSerialization.jsonObject(with: Data(content)) } catch { throw Fault("\(path): not valid JSON") }
+        guard let model = (root as? [String: Any])?["model"] as? [String: Any], let list = model["merges"] as? [Any] else {
+            throw Fault("\(path): has no model.merges; is this a byte-pair tokenizer.json?")
+        }
+        var merges = [Merge]()
+        for (index, entry) in list.enumerated() {
+            let pair = entry as? [String]
+            guard let merge = (entry as? String).flatMap(merge) ?? (pair?.count == 2 ? Merge(first: pair![0], second: pair![1]) : nil) else {
+                throw Fault("\(path): model.merges[\(index)] is not two symbols")
+            }
+            merges.append(merge)
+        }
+        // Ids follow from the merges; a vocabulary that says otherwise belongs to another tokenizer.
+        guard let vocabulary = model["vocab"] as? [String: Any] else { throw Fault("\(path): has no model.vocab") }
+        for (index, merge) in merges.enumerated() where vocabulary[merge.first + merge.second] as? Int != 512 + index {
+            throw Fault("\(path): model.vocab does not give \"\(merge.first)\(merge.second)\" the id \(512 + index) as CLIP does")
+        }
+        return merges
+    }
+
+    // MARK: - Merges to tokens
+
+    /// Two symbols that become one; a symbol is written in the characters of `byteSymbols`, with `</w>` at a word's end.
+    private struct Merge {
+        let first, second: String
+    }
+
+    private static func merge(_ line: String) -> Merge? {
+        let symbols = line.split(whereSeparator: \.isWhitespace)
+        return symbols.count == 2 ? Merge(first: String(symbols[0]), second: String(symbols[1])) : nil
+    }
+
+    private init(merges: [Merge], path: String) throws(Fault) {
+        guard merges.count == Self.mergeCount else {
+            throw Fault("\(path): holds \(merges.count) merges, CLIP's tokenizer has \(Self.mergeCount)")
+        }
+        var tokens = [String: Int32](minimumCapacity: Self.tokenCount)
+        for (index, symbol) in Self.byteSymbols.enumerated() {
+            tokens[symbol] = Int32(index)
+            tokens[symbol + "</w>"] = Int32(256 + index)
+        }
+        var pairs = [Pair: Int32](minimumCapacity: Self.mergeCount)
+        for (index, merge) in merges.enumerated() {
+            guard let first = tokens[merge.first], let second = tokens[merge.second] else {
+                throw Fault("\(path): merge \(index + 1) (\"\(merge.first) \(merge.second)\") uses a symbol that no earlier merge makes")
+            }
+            let token = Int32(512 + index)
+            pairs[Pair(first: first, second: second)] = token
+            tokens[merge.first + merge.second] = token
+        }
+        self.init(merges: pairs)
+    }
+}

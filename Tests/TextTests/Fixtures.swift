@@ -1,0 +1,57 @@
+import Board
+import Foundation
+import Testing
+import Text
+
+enum Fixtures {
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// Tests/Fixtures.
+    static let folder = root.appendingPathComponent("Tests/Fixtures")
+
+    /// Where CLIP's merges file lies: `FCCLIP_TOKENIZER`, else where `Calibration/Vocabularies/tokenizer` puts it.
+    static func tokenizerPath() throws -> String {
+        let path = ProcessInfo.processInfo.environment["FCCLIP_TOKENIZER"] ?? root.appendingPathComponent(".build/tokenizer/bpe_simple_vocab_16e6.txt.gz").path
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw Fault("\(path) is missing: run Calibration/Vocabularies/tokenizer, or set FCCLIP_TOKENIZER to CLIP's merges file")
+        }
+        return path
+    }
+
+    static func tokenizer() throws -> Tokenizer {
+        try Tokenizer(path: tokenizerPath())
+    }
+
+    /// CLIP's merges file, unpacked.
+    static func merges() throws -> [UInt8] {
+        let path = try tokenizerPath()
+        return try Data(contentsOf: URL(fileURLWithPath: path)).withUnsafeBytes { try Gzip.inflate($0, path: path) }
+    }
+
+    /// CLIP's merges in the layout of a Hugging Face `tokenizer.json`.
+    ///
+    /// - Parameter asPairs: newer files write a merge as `["a", "b"]`, older ones as `"a b"`.
+    static func huggingFaceTokenizer(asPairs: Bool) throws -> Data {
+        let lines = try String(decoding: merges(), as: UTF8.self).split(separator: "\n").dropFirst().prefix(Tokenizer.mergeCount)
+        let pairs = lines.map { $0.split(separator: " ").map(String.init) }
+        var vocabulary = ["<|startoftext|>": 49_406, "<|endoftext|>": 49_407]
+        for (index, pair) in pairs.enumerated() { vocabulary[pair.joined()] = 512 + index }
+        let merges: [Any] = asPairs ? pairs : pairs.map { $0.joined(separator: " ") }
+        let model: [String: Any] = ["type": "BPE", "end_of_word_suffix": "</w>", "vocab": vocabulary, "merges": merges]
+        return try JSONSerialization.data(withJSONObject: ["version": "1.0", "model": model])
+    }
+}
+
+/// A folder that goes away with its owner.
+final class TemporaryFolder {
+    let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appendingPathComponent("text-tests-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    func path(_ name: String) -> String { url.appendingPathComponent(name).path }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+}
