@@ -16,14 +16,18 @@ func instructionSet(_ march: String) -> [SwiftSetting] {
     board + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=" + march])]
 }
 
+// The processor built for: the desk's own, or what `Boards/build` cross-compiles for. This file itself runs on the desk.
 #if arch(x86_64)
-let kernelTargets: [Target] = [
+let desk = "x86_64"
+#else
+let desk = "aarch64"
+#endif
+let architecture = Context.environment["FCCLIP_TARGET"] ?? desk
+
+let kernelTargets: [Target] = architecture != "x86_64" ? [] : [
     // Kernels compiled for AVX2 (Haswell, Zen and later).
     .target(name: "KernelsAVX2", dependencies: ["Kernels", "CBoard"], exclude: ["README.md"], swiftSettings: instructionSet("x86-64-v3")),
 ]
-#else
-let kernelTargets: [Target] = []
-#endif
 let kernelNames: [Target.Dependency] = kernelTargets.map { .byName(name: $0.name) }
 
 let package = Package(
