@@ -62,7 +62,7 @@ let package = Package(
         // MARK: - Quantizer (desk only)
 
         // PyTorch and safetensors readers, the writer of GGUF files.
-        .target(name: "Checkpoint", dependencies: ["Board", "CBoard", "Runtime"], path: "Quantize/Checkpoint", exclude: ["README.md"]),
+        .target(name: "Checkpoint", dependencies: ["Board", "CBoard", "Network", "Runtime"], path: "Quantize/Checkpoint", exclude: ["README.md"]),
         // CLIP's tokenizer and text encoder, name lists, vocabulary files.
         .target(name: "Text", dependencies: ["Board", "Checkpoint", "Runtime", "COpenBLAS", "CZlib"], path: "Quantize/Text", exclude: ["README.md"], resources: [.embedInCode("coco-panoptic.txt")]),
         // fp32 arithmetic over OpenBLAS, folding, observation, quantization, comparison.

@@ -1,0 +1,145 @@
+import Board
+
+/// FC-CLIP's tensors under the names of the original's one-file layout, wherever they lie.
+///
+/// The released file holds the trained head only (`sem_seg_head.*`, `void_embedding.weight`); the frozen CLIP is
+/// open_clip's own file. Training with the original's code saves both in one file. Either is read; the names of an open_clip
+/// file get the prefix `backbone.clip_model.`, and `module.` before any name is dropped.
+public final class Checkpoint {
+    private struct Location {
+        let file: TensorFile
+        let tensor: StoredTensor
+    }
+
+    /// Every tensor's name, sorted.
+    public let names: [String]
+    /// The files with their content hashes (`TensorFile.contentHash`).
+    public let sources: [(path: String, hash: String)]
+
+    private let locations: [String: Location]
+
+    static let clipPrefix = "backbone.clip_model."
+    private static let clipRemedy = "pass CLIP with --clip: open_clip_model.safetensors or open_clip_pytorch_model.bin from huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup"
+
+    /// - Parameter checkpoint: path of the head's file or of the one file with everything.
+    /// - Parameter clip: path of open_clip's file, where `checkpoint` holds the head only.
+    /// - Throws: when a file cannot be read, when a part is missing or there twice, or when CLIP is none with a ConvNeXt.
+    public init(checkpoint: String, clip: String?) throws(Fault) {
+        var locations: [String: Location] = [:]
+        var files: [TensorFile] = []
+        var parts: [Part: String] = [:]
+        for path in [checkpoint] + (clip.map { [$0] } ?? []) {
+            let file = try TensorFile.open(path: path)
+            files.append(file)
+            for (name, tensor) in Self.renamed(file) {
+                guard let part = Part(name) else { continue }
+                if let other = parts[part], other != path {
+                    throw Fault("\(path): \(part.description) is already in \(other); give it once")
+                }
+                parts[part] = path
+                guard locations.updateValue(Location(file: file, tensor: tensor), forKey: name) == nil else {
+                    throw Fault("\(path): tensor \(abbreviated(name)) occurs twice")
+                }
+            }
+        }
+        try Self.check(parts, Set(locations.keys), checkpoint, clip)
+        var sources: [(path: String, hash: String)] = []
+        for file in files { sources.append((file.path, try file.contentHash())) }
+        self.sources = sources
+        self.locations = locations
+        names = locations.keys.sorted()
+    }
+
+    public func has(_ name: String) -> Bool {
+        locations[name] != nil
+    }
+
+    /// Outermost dimension first; nil where there is no such tensor.
+    public func shape(_ name: String) -> [Int]? {
+        locations[name]?.tensor.shape
+    }
+
+    /// The tensor, compared with its container's checksum on first use.
+    /// - Throws: when it is missing or damaged.
+    public func tensor(_ name: String) throws(Fault) -> StoredTensor {
+        guard let location = locations[name] else { throw missing(name) }
+        try location.file.verify(location.tensor)
+        return location.tensor
+    }
+
+    func missing(_ name: String) -> Fault {
+        Fault("\(paths): tensor \(abbreviated(name)) is missing")
+    }
+
+    /// The files, for faults.
+    var paths: String {
+        sources.map(\.path).joined(separator: " + ")
+    }
+
+    // MARK: - Parts
+
+    private enum Part: Hashable {
+        case head, clip
+
+        init?(_ name: String) {
+            if name.hasPrefix(Checkpoint.clipPrefix) {
+                self = .clip
+            } else if name.hasPrefix("sem_seg_head.") || name == "void_embedding.weight" {
+                self = .head
+            } else {
+                return nil
+            }
+        }
+
+        var description: String {
+            switch self {
+            case .head: "the segmentation head"
+            case .clip: "CLIP"
+            }
+        }
+    }
+
+    /// The file's tensors under one-file names; what inference has no use for is left out.
+    private static func renamed(_ file: TensorFile) -> [(String, StoredTensor)] {
+        let clipRoots = ["visual.", "transformer.", "token_embedding.", "ln_final."]
+        let clipNames: Set = ["positional_embedding", "text_projection", "logit_scale"]
+        let unused: Set = ["input_resolution", "context_length", "vocab_size", "attn_mask"]
+        var result: [(String, StoredTensor)] = []
+        for stored in file.names {
+            guard var tensor = file.tensor(stored) else { continue }
+            var name = stored
+            if name.hasPrefix("module.") { name.removeFirst("module.".count) }
+            if clipNames.contains(name) || clipRoots.contains(where: { name.hasPrefix($0) }) { name = clipPrefix + name }
+            if name.hasSuffix(".num_batches_tracked") || unused.contains(String(name.split(separator: ".").last ?? "")) { continue }
+            tensor.name = name
+            result.append((name, tensor))
+        }
+        return result
+    }
+
+    private static func check(_ parts: [Part: String], _ names: Set<String>, _ checkpoint: String, _ clip: String?) throws(Fault) {
+        if let path = parts[.clip] {
+            let visual = clipPrefix + "visual."
+            let both = names.contains(clipPrefix + "token_embedding.weight")
+            if names.contains(where: { $0.hasPrefix(visual + "layer1.") || $0.hasPrefix(visual + "attnpool.") }) {
+                throw Fault("\(path): a CLIP with a ResNet; only CLIPs with a ConvNeXt are supported")
+            }
+            if names.contains(where: { $0.hasPrefix(visual + "transformer.") || $0.hasPrefix(visual + "trunk.blocks.") }) {
+                throw Fault("\(path): a CLIP with a vision transformer; FC-CLIP needs one with a ConvNeXt")
+            }
+            guard both, names.contains(visual + "trunk.stem.0.weight") else {
+                throw Fault("\(path): holds only \(both ? "CLIP's text encoder" : "CLIP's picture encoder"); FC-CLIP needs both, as in open_clip's own file")
+            }
+        }
+        switch (parts[.head], parts[.clip]) {
+        case (nil, nil):
+            let files = ([checkpoint] + (clip.map { [$0] } ?? [])).joined(separator: ", ")
+            throw Fault("\(files): no tensor of FC-CLIP or of open_clip's CLIP is in there")
+        case (nil, let path?):
+            throw Fault("\(path): holds only CLIP; the trained segmentation head (fcclip_cocopan.pth) is missing: pass it with --checkpoint")
+        case (let path?, nil):
+            throw Fault("\(path): holds only the trained segmentation head; \(clipRemedy)")
+        case (_?, _?): return
+        }
+    }
+}
