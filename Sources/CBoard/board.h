@@ -47,3 +47,20 @@ static inline void *board_map(int descriptor, size_t count) {
   void *base = mmap(NULL, count, PROT_READ, MAP_PRIVATE, descriptor, 0);
   return base == MAP_FAILED ? NULL : base;
 }
+
+// Sequentially consistent atomics on plain memory that Swift owns.
+static inline int64_t board_atomic_load(const int64_t *value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
+static inline void board_atomic_store(int64_t *value, int64_t next) { __atomic_store_n(value, next, __ATOMIC_SEQ_CST); }
+static inline int64_t board_atomic_add(int64_t *value, int64_t step) { return __atomic_fetch_add(value, step, __ATOMIC_SEQ_CST); }
+/// Replaces `expected` by `next`; false when the value was another.
+static inline _Bool board_atomic_exchange(int64_t *value, int64_t expected, int64_t next) {
+  return __atomic_compare_exchange_n(value, &expected, next, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+/// Tells the core that this thread is spinning.
+static inline void board_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}

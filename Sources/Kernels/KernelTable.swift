@@ -1,0 +1,69 @@
+import CKernels
+
+/// The kernels of one instruction set. `all` is the one list of them: it drives the choice at start-up, the tests and the benchmarks.
+///
+/// Every path gives the same bits. Kernels that are not listed here are portable and exist once.
+public struct KernelTable: Sendable {
+    public typealias Product = @convention(c) (
+        _ a: UnsafePointer<Int8>, _ rows: Int, _ stride: Int, _ depth: Int, _ packed: UnsafePointer<Int8>, _ columns: Int,
+        _ accumulators: UnsafeMutablePointer<Int32>, _ accumulatorStride: Int
+    ) -> Void
+    public typealias Depthwise7x7 = @convention(c) (
+        _ x: UnsafePointer<Int8>, _ height: Int, _ width: Int, _ channels: Int, _ weights: UnsafePointer<Int8>, _ row: Int,
+        _ y: UnsafeMutablePointer<Int32>
+    ) -> Void
+
+    public let name: StaticString
+    /// Whether this machine can run it.
+    public let isSupported: Bool
+    public let layout: PackedLayout
+
+    /// accumulators[r][c] = sum over k of a[r][k] * weights[c][k], exact.
+    ///
+    /// `a` has `rows` rows `stride` bytes apart, each readable up to `depth` rounded up to 16 (what lies beyond `depth` does not matter).
+    /// `packed` is in this table's `layout`. Of `accumulators`, `[rows][accumulatorStride]`, the first `columns` of each row are written.
+    public let product: Product
+
+    /// One output row of the depthwise convolution: see `depthwise7x7(_:height:width:channels:weights:row:into:)`.
+    public let depthwise7x7: Depthwise7x7
+
+    @inlinable public var columnsPerPanel: Int { layout.columnsPerPanel }
+    @inlinable public var depthStep: Int { layout.depthStep }
+}
+
+extension KernelTable {
+    /// All paths of this architecture, the best last. The first is the reference and runs everywhere.
+    public static let all: [KernelTable] = {
+        let scalar = PackedLayout(columnsPerPanel: 8, depthStep: 4)
+        let tables = [
+            KernelTable(
+                name: "scalar", isSupported: true, layout: scalar,
+                product: { a, rows, stride, depth, packed, columns, accumulators, accumulatorStride in
+                    Kernels.product(
+                        a, rows: rows, stride: stride, depth: depth, packed, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
+                        columns: columns, into: accumulators, accumulatorStride: accumulatorStride)
+                },
+                depthwise7x7: { x, height, width, channels, weights, row, y in
+                    Kernels.depthwise7x7(x, height: height, width: width, channels: channels, weights: weights, row: row, into: y)
+                }),
+        ]
+        return tables
+    }()
+
+    /// The best path that this machine can run.
+    public static let best: KernelTable = all.last { $0.isSupported }!
+
+    /// The path called `name`, or nil when this architecture has none of that name.
+    public static func named(_ name: String) -> KernelTable? {
+        for table in all where equal(table.name, name) { return table }
+        return nil
+    }
+
+    private static func equal(_ name: StaticString, _ text: String) -> Bool {
+        var bytes = text.utf8.makeIterator()
+        for index in 0..<name.utf8CodeUnitCount {
+            guard bytes.next() == name.utf8Start[index] else { return false }
+        }
+        return bytes.next() == nil
+    }
+}

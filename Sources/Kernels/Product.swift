@@ -1,0 +1,67 @@
+// Products of int8 rows and int8 weights, summed in int32.
+
+/// How a path wants the weights: panels of columns, inside a panel groups of consecutive depth.
+///
+///     packed[panel][depth / depthStep][column in panel][depthStep]      zero beyond the last column and the last depth
+public struct PackedLayout: Equatable, Sendable {
+    public let columnsPerPanel: Int
+    public let depthStep: Int
+
+    @inlinable
+    public init(columnsPerPanel: Int, depthStep: Int) {
+        self.columnsPerPanel = columnsPerPanel
+        self.depthStep = depthStep
+    }
+
+    /// Bytes of one panel.
+    @inlinable
+    public func panelBytes(depth: Int) -> Int {
+        (depth + depthStep - 1) / depthStep * depthStep * columnsPerPanel
+    }
+
+    /// Bytes of packed weights. The panel of column `c`, a multiple of `columnsPerPanel`, begins at
+    /// `c / columnsPerPanel * panelBytes(depth:)`, so that a product may start there.
+    @inlinable
+    public func byteCount(columns: Int, depth: Int) -> Int {
+        (columns + columnsPerPanel - 1) / columnsPerPanel * panelBytes(depth: depth)
+    }
+}
+
+/// Packs `weights`, `[columns][depth]` row-major with values of -127...127, into `packed` (`layout.byteCount` bytes).
+public func packWeights(_ weights: UnsafePointer<Int8>, columns: Int, depth: Int, layout: PackedLayout, into packed: UnsafeMutablePointer<Int8>) {
+    let width = layout.columnsPerPanel, step = layout.depthStep
+    var out = packed
+    for panel in stride(from: 0, to: columns, by: width) {
+        for group in stride(from: 0, to: depth, by: step) {
+            for column in panel..<panel + width {
+                for k in group..<group + step {
+                    out.pointee = column < columns && k < depth ? weights[column * depth + k] : 0
+                    out += 1
+                }
+            }
+        }
+    }
+}
+
+/// The reference product over weights packed in any layout: accumulators[r][c] = sum over k of a[r][k] * weights[c][k].
+///
+/// - Parameters:
+///   - a: `rows` rows of `depth` values, `stride` bytes apart.
+///   - accumulators: `[rows][accumulatorStride]`, of which the first `columns` are written. Sums wrap.
+public func product(
+    _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, _ packed: UnsafePointer<Int8>, layout: PackedLayout, columns: Int,
+    into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
+) {
+    let width = layout.columnsPerPanel, step = layout.depthStep, panelBytes = layout.panelBytes(depth: depth)
+    for row in 0..<rows {
+        let source = a + row * stride
+        for column in 0..<columns {
+            let panel = packed + column / width * panelBytes + column % width * step
+            var total: Int32 = 0
+            for k in 0..<depth {
+                total &+= Int32(source[k]) &* Int32(panel[k / step * step * width + k % step])
+            }
+            accumulators[row * accumulatorStride + column] = total
+        }
+    }
+}

@@ -1,0 +1,169 @@
+import CBoard
+
+/// A fixed set of threads that share out the items of one piece of work after another.
+///
+/// Items go one by one to whoever is free, so cores of different speed finish together. Whoever waits spins briefly, then blocks.
+/// Items must not depend on each other; then results cannot depend on the number of threads.
+public final class ThreadPool {
+    /// Threads that take part in `run`, the caller included.
+    public let threads: Int
+    private let shared: Shared
+    private let workers: [pthread_t]
+
+    /// - Parameter threads: 1 or more, the caller of `run` included. Fewer take part when the system refuses to start so many.
+    public init(threads: Int) {
+        shared = Shared()
+        var started: [pthread_t] = []
+        for _ in 1..<max(threads, 1) {
+            var thread = pthread_t()
+            guard pthread_create(&thread, nil, { Shared(raw: $0!).work() }, shared.raw) == 0 else { break }
+            started.append(thread)
+        }
+        workers = started
+        self.threads = started.count + 1
+    }
+
+    deinit {
+        shared.stop()
+        for thread in workers { pthread_join(thread, nil) }
+        shared.deallocate()
+    }
+
+    /// Calls `body` once with each of 0..<count, on any thread and in any order, and returns when all calls have.
+    ///
+    /// The caller works too. A call from inside `body`, or while another thread's work runs, runs on its own thread alone.
+    public func run(_ count: Int, _ body: (Int) -> Void) {
+        guard threads > 1, count > 1, count < Shared.indexMask, board_atomic_exchange(shared.busy, 0, 1) else {
+            for index in 0..<max(count, 0) { body(index) }
+            return
+        }
+        withoutActuallyEscaping(body) { body in
+            withUnsafePointer(to: body) { shared.share(count, $0) }
+        }
+        board_atomic_store(shared.busy, 0)
+    }
+}
+
+/// What the threads of a pool share: numbers that are read and written atomically, each on a cache line of its own,
+/// and what it takes to block.
+private struct Shared: @unchecked Sendable {
+    typealias Body = (Int) -> Void
+
+    static let indexMask = 1 << 32 - 1
+    /// Rounds of waiting before a thread blocks: some tens of microseconds.
+    static let spins = 2000
+
+    let raw: UnsafeMutableRawPointer
+
+    init(raw: UnsafeMutableRawPointer) {
+        self.raw = raw
+    }
+
+    init() {
+        raw = .allocate(byteCount: 1024, alignment: 64)
+        raw.initializeMemory(as: UInt8.self, repeating: 0, count: 1024)
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(wake, nil)
+        pthread_cond_init(end, nil)
+    }
+
+    func deallocate() {
+        pthread_cond_destroy(end)
+        pthread_cond_destroy(wake)
+        pthread_mutex_destroy(mutex)
+        raw.deallocate()
+    }
+
+    private func number(_ index: Int) -> UnsafeMutablePointer<Int64> {
+        (raw + index * 64).assumingMemoryBound(to: Int64.self)
+    }
+
+    /// Number of the work << 32 | next item. An item is taken by replacing the whole, which fails for whoever looked at earlier work.
+    var ticket: UnsafeMutablePointer<Int64> { number(0) }
+    /// Items of the work.
+    var count: UnsafeMutablePointer<Int64> { number(1) }
+    /// Address of the work's closure.
+    var body: UnsafeMutablePointer<Int64> { number(2) }
+    /// Items done.
+    var finished: UnsafeMutablePointer<Int64> { number(3) }
+    /// 1 while there is work.
+    var busy: UnsafeMutablePointer<Int64> { number(4) }
+    var stopping: UnsafeMutablePointer<Int64> { number(5) }
+    /// Workers that block, or are about to.
+    var sleepers: UnsafeMutablePointer<Int64> { number(6) }
+    var callerSleeps: UnsafeMutablePointer<Int64> { number(7) }
+    var mutex: UnsafeMutablePointer<pthread_mutex_t> { (raw + 512).assumingMemoryBound(to: pthread_mutex_t.self) }
+    /// Signalled when there is work, or no more to come.
+    var wake: UnsafeMutablePointer<pthread_cond_t> { (raw + 640).assumingMemoryBound(to: pthread_cond_t.self) }
+    /// Signalled when the last item is done.
+    var end: UnsafeMutablePointer<pthread_cond_t> { (raw + 768).assumingMemoryBound(to: pthread_cond_t.self) }
+
+    /// Publishes a piece of work, takes part in it and waits for its end.
+    func share(_ items: Int, _ closure: UnsafePointer<Body>) {
+        let generation = (board_atomic_load(ticket) >> 32) &+ 1
+        // Closed first: nobody may take an item of the old work by the new count.
+        board_atomic_store(ticket, generation << 32 | Int64(Shared.indexMask))
+        board_atomic_store(count, Int64(items))
+        board_atomic_store(body, Int64(Int(bitPattern: closure)))
+        board_atomic_store(finished, 0)
+        board_atomic_store(ticket, generation << 32)
+        if board_atomic_load(sleepers) > 0 { locked { pthread_cond_broadcast(wake) } }
+        while takeItem() {}
+        for _ in 0..<Shared.spins {
+            if board_atomic_load(finished) == Int64(items) { return }
+            board_pause()
+        }
+        locked {
+            board_atomic_store(callerSleeps, 1)
+            while board_atomic_load(finished) != Int64(items) { pthread_cond_wait(end, mutex) }
+            board_atomic_store(callerSleeps, 0)
+        }
+    }
+
+    /// Takes the next item, if any, and does it.
+    func takeItem() -> Bool {
+        let current = board_atomic_load(ticket), items = board_atomic_load(count), closure = board_atomic_load(body)
+        let index = current & Int64(Shared.indexMask)
+        guard index < items else { return false }
+        guard board_atomic_exchange(ticket, current, current &+ 1) else { return true }
+        UnsafePointer<Body>(bitPattern: Int(closure))!.pointee(Int(index))
+        if board_atomic_add(finished, 1) &+ 1 == items, board_atomic_load(callerSleeps) != 0 {
+            locked { pthread_cond_signal(end) }
+        }
+        return true
+    }
+
+    /// A worker's life.
+    func work() -> UnsafeMutableRawPointer? {
+        while board_atomic_load(stopping) == 0 {
+            var idle = 0
+            while idle < Shared.spins {
+                idle = takeItem() ? 0 : idle + 1
+                board_pause()
+            }
+            locked {
+                _ = board_atomic_add(sleepers, 1)
+                while !hasItem, board_atomic_load(stopping) == 0 { pthread_cond_wait(wake, mutex) }
+                _ = board_atomic_add(sleepers, -1)
+            }
+        }
+        return nil
+    }
+
+    func stop() {
+        locked {
+            board_atomic_store(stopping, 1)
+            pthread_cond_broadcast(wake)
+        }
+    }
+
+    private var hasItem: Bool {
+        board_atomic_load(ticket) & Int64(Shared.indexMask) < board_atomic_load(count)
+    }
+
+    private func locked(_ action: () -> Void) {
+        pthread_mutex_lock(mutex)
+        action()
+        pthread_mutex_unlock(mutex)
+    }
+}
