@@ -7,6 +7,8 @@ extension Tokenizer {
     /// Content decides, not the name. - Throws: when the file cannot be read or does not hold CLIP's 48,894 merges.
     public init(path: String) throws(Fault) {
         let file = try MappedFile(path: path)
+        // The mapping must outlast the pointers into it.
+        defer { withExtendedLifetime(file) {} }
         let content: [UInt8] = if Gzip.matches(file.bytes) {
             try Gzip.inflate(file.bytes, path: path, limit: 1 << 26)
         } else {

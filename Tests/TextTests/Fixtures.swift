@@ -1,10 +1,11 @@
 import Board
+import Checkpoint
 import Foundation
 import Testing
 import Text
 
 enum Fixtures {
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     /// Tests/Fixtures.
     static let folder = root.appendingPathComponent("Tests/Fixtures")
@@ -26,6 +27,26 @@ enum Fixtures {
     static func merges() throws -> [UInt8] {
         let path = try tokenizerPath()
         return try Data(contentsOf: URL(fileURLWithPath: path)).withUnsafeBytes { try Gzip.inflate($0, path: path) }
+    }
+
+    /// The recorded checkpoint, head and CLIP; of CLIP's token embeddings only the rows that the recorded prompts use are not zero.
+    static func checkpoint(in folder: TemporaryFolder) throws -> Checkpoint {
+        let packed = Self.folder.appendingPathComponent("tiny/clip.safetensors.gz")
+        let clip = folder.path("clip.safetensors")
+        let bytes = try Data(contentsOf: packed).withUnsafeBytes { try Gzip.inflate($0, path: packed.path) }
+        try Data(bytes).write(to: URL(fileURLWithPath: clip))
+        return try Checkpoint(checkpoint: Self.folder.appendingPathComponent("tiny/head.pth").path, clip: clip)
+    }
+
+    /// What the original computed from the checkpoint's text encoder for the vocabularies `demo.txt` and `four.txt`: tensors
+    /// `demo.tokens` (prompts x tokens, zero-padded), `demo.raw` (prompts x 64), `demo.classifier` (names + void x 64), `demo.name_count`,
+    /// `demo.seen`, `demo.thing` (one a class), and the same for `four`.
+    static func recorded() throws -> TensorFile {
+        try TensorFile.open(path: folder.appendingPathComponent("tiny/text.safetensors").path)
+    }
+
+    static func names(_ vocabulary: String) throws -> NameList {
+        try NameList(path: folder.appendingPathComponent("tiny/\(vocabulary).txt").path)
     }
 
     /// CLIP's merges in the layout of a Hugging Face `tokenizer.json`.

@@ -1,0 +1,16 @@
+import Board
+
+extension GGUF {
+    /// Which file this is: its header's checksum, which covers every tensor's checksum, as 16 hexadecimal digits.
+    /// - Throws: when the file carries no checksums.
+    public func identity() throws(Fault) -> String {
+        let entry = try entry(GGUF.headerChecksum, .uint64)
+        return hexadecimal(UInt64(littleEndian: file.bytes.loadUnaligned(fromByteOffset: entry.offset, as: UInt64.self)))
+    }
+}
+
+/// 16 hexadecimal digits, lower case.
+public func hexadecimal(_ value: UInt64) -> String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+}
