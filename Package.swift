@@ -77,7 +77,7 @@ let package = Package(
         // MARK: - Tests
 
         // Fixtures, temporary folders, running the built programs.
-        .target(name: "TestSupport", dependencies: ["Checkpoint", "Text"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Checkpoint", "Text"], path: "Tests/TestSupport", exclude: ["README.md"]),
         .testTarget(name: "KernelTests", dependencies: ["Kernels", "Runtime", "TestSupport"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Checkpoint", "Runtime", "TestSupport"]),

@@ -247,9 +247,12 @@ struct Pickle {
         return tuples[index]
     }
 
+    /// A shape or strides; short, so that a pickle cannot make many long copies of one tuple.
     private func integers(_ value: Value) throws(Fault) -> [Int] {
+        let items = try tuple(value)
+        guard items.count <= StoredTensor.highestRank else { throw corrupt() }
         var result: [Int] = []
-        for item in try tuple(value) {
+        for item in items {
             guard case .integer(let number) = item else { throw corrupt() }
             result.append(number)
         }

@@ -5,7 +5,7 @@ import Foundation
 ///
 /// Format: https://huggingface.co/docs/safetensors
 enum SafeTensors {
-    private static let longestHeader = 16 << 20
+    private static let longestHeader = 4 << 20
 
     private static let kinds: [String: StoredTensor.Kind] = [
         "F32": .float32, "F16": .float16, "BF16": .bfloat16, "F64": .float64,

@@ -14,6 +14,8 @@ struct Zip {
 
     private(set) var entries: [String: Entry] = [:]
 
+    private static let mostEntries = 100_000
+
     /// - Throws: when the directory is missing or contradicts itself, the entries or the file's size, when names repeat,
     ///   when entries overlap, or when one is compressed or encrypted.
     init(_ file: MappedFile) throws(Fault) {
@@ -67,6 +69,7 @@ struct Zip {
         guard start <= UInt64(limit), size == UInt64(limit) - start, onDisk == count, count <= size / 46 else {
             throw Fault("\(path): corrupt: the zip directory is not where the archive says")
         }
+        guard count <= mostEntries else { throw Fault("\(path): \(count) zip entries; a checkpoint has far fewer") }
         return (Int(start)..<limit, Int(count))
     }
 

@@ -72,6 +72,7 @@ extension GGUF {
         /// Arrays of arrays of arrays are the deepest that anybody writes.
         private static let deepestArray = 4
         private static let longestName = 65535
+        private static let mostRecords = 65536
 
         init(_ file: MappedFile) throws(Fault) {
             let path = file.path
@@ -84,6 +85,9 @@ extension GGUF {
             let tensorCount = try reader.count(ofSize: 32)
             let entryCount = try reader.count(ofSize: 13)
 
+            guard tensorCount <= Self.mostRecords, entryCount <= Self.mostRecords else {
+                throw Fault("\(path): \(tensorCount) tensors and \(entryCount) keys; at most \(Self.mostRecords) are read")
+            }
             for index in 0..<entryCount {
                 let entry = try Self.entry(&reader)
                 guard entryIndex.updateValue(index, forKey: entry.key) == nil else {
@@ -177,10 +181,12 @@ extension GGUF {
                 var elements = 1
                 for _ in 0..<rank {
                     let length = try reader.integer(UInt64.self)
-                    let (product, overflow) = elements.multipliedReportingOverflow(by: Int(clamping: length))
-                    guard length > 0, !overflow else { throw Fault("\(path): tensor \(abbreviated(name)) has a dimension of \(length)") }
-                    shape.append(Int(length))
-                    elements = product
+                    let product = elements.multipliedReportingOverflow(by: Int(clamping: length))
+                    guard length > 0, let exact = Int(exactly: length), !product.overflow else {
+                        throw Fault("\(path): tensor \(abbreviated(name)) has a dimension of \(length)")
+                    }
+                    shape.append(exact)
+                    elements = product.partialValue
                 }
                 shape.reverse()
                 let raw = try reader.integer(UInt32.self)
