@@ -1,0 +1,157 @@
+import Board
+import Kernels
+
+/// What a product applies to its result before the next step reads it.
+public enum Activation {
+    case none, relu, gelu
+}
+
+/// Where a scratch region begins; everything taken after it is given back at once.
+public struct ScratchMark {
+    public let chunk: Int
+    public let offset: Int
+
+    public init(chunk: Int, offset: Int) {
+        self.chunk = chunk
+        self.offset = offset
+    }
+}
+
+/// A term added to each row of a product's result, the part `W pos` of `W (x + pos)`.
+///
+/// Row `r` receives `vertical[r / period]` plus, where present, `horizontal[r % period]`: the sine position code is
+/// separable, so a map needs height + width rows instead of height x width.
+public struct PositionTable {
+    public let vertical: Matrix
+    public let horizontal: Matrix?
+    public let period: Int
+
+    /// For a map: `vertical` has a row for each line, `horizontal` one for each column.
+    public init(vertical: Matrix, horizontal: Matrix) {
+        self.vertical = vertical
+        self.horizontal = horizontal
+        period = horizontal.rows
+    }
+
+    /// One row for each row of the result.
+    public init(rows: Matrix) {
+        vertical = rows
+        horizontal = nil
+        period = 1
+    }
+
+    /// The same row everywhere.
+    public init(constant: Matrix) {
+        vertical = constant
+        horizontal = nil
+        period = Int.max
+    }
+}
+
+/// Which keys a query may not attend to.
+///
+/// Bit `t & 63` of word `t >> 6` in a query's row is set where key `t` is blocked.
+public struct BlockedKeys {
+    public let words: UnsafeMutablePointer<UInt64>
+    public let wordsPerRow: Int
+
+    public init(words: UnsafeMutablePointer<UInt64>, wordsPerRow: Int) {
+        self.words = words
+        self.wordsPerRow = wordsPerRow
+    }
+
+    public func row(_ query: Int) -> UnsafeMutablePointer<UInt64> {
+        words + query * wordsPerRow
+    }
+}
+
+/// The fused steps of FC-CLIP in one number format.
+///
+/// The network is written once against these steps. A step's input that is read by a product is an `Operand`: the values
+/// as that product wants them (float32 in the reference, int8 at a quantization point on the board). Streams that
+/// residuals are added to, normalisation, softmax and positions stay in float32 matrices everywhere.
+/// Steps take scratch memory that lives until the enclosing `release(_:)`.
+public protocol Arithmetic: AnyObject {
+    /// Rows x channels, the input of products.
+    associatedtype Operand
+    /// Weights of a linear layer or of a convolution flattened to one: columns x depth, and a bias.
+    associatedtype Linear
+    /// Weights of a depthwise 7x7 convolution.
+    associatedtype Depthwise
+    /// A place where values become an operand; in int8 its scale and zero point.
+    associatedtype Point
+
+    // MARK: Parameters, looked up by name when the network is put together
+
+    func point(_ name: String, channels: Int) throws(Fault) -> Point
+    /// A layer from `depth` to `columns` channels that reads operands at `input`; a convolution's depth is a multiple of the
+    /// point's channels, ordered (kernel row, kernel column, channel).
+    func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Linear
+    func depthwise(_ name: String, channels: Int, input: Point) throws(Fault) -> Depthwise
+    /// A float32 table (normalisation parameters, embeddings), rows x columns; vectors have one row.
+    func parameter(_ name: String, rows: Int, columns: Int) throws(Fault) -> Matrix
+
+    // MARK: Memory and threads
+
+    /// An uninitialised matrix in scratch memory.
+    func matrix(rows: Int, columns: Int) -> Matrix
+    /// `count` zeroed words in scratch memory.
+    func words(_ count: Int) -> UnsafeMutablePointer<UInt64>
+    func mark() -> ScratchMark
+    func release(_ mark: ScratchMark)
+    /// Calls `body` with the bounds of consecutive ranges that cover `0..<count`, on several threads.
+    func parallel(_ count: Int, _ body: (Range<Int>) -> Void)
+
+    // MARK: Products
+
+    /// `values` at `point`. The operand may be a view of them: they stay unchanged while it is read.
+    func operand(_ values: Matrix, at point: Point) -> Operand
+    /// Rows `range` of an operand.
+    func rows(_ range: Range<Int>, of operand: Operand) -> Operand
+    /// `into = x W^T + bias`, plus the position table's rows.
+    func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, into: Matrix)
+    /// As above, activated, at `point`.
+    func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: Point) -> Operand
+    /// `stream += x W^T + bias`.
+    func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix)
+    /// `stream += project(activation(expand(x)))`: the two-layer perceptron of a ConvNeXt block or a transformer layer.
+    func perceptron(_ x: Operand, expand: Linear, activation: Activation, at hidden: Point, project: Linear, addingTo stream: Matrix)
+    /// `x W^T` of float rows without bias: position tables, once for an input size.
+    func table(_ x: Matrix, _ layer: Linear, into: Matrix)
+
+    // MARK: Convolutions (maps are row-major, one row a pixel)
+
+    /// 4x4 convolution with stride 4 of an RGB8 picture (row-major, 3 bytes a pixel, `size` before padding) that is
+    /// normalised with CLIP's mean and deviation and padded with zeros to `padded`. `into`: one row for each output pixel.
+    func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into: Matrix)
+    /// Depthwise 7x7 convolution, zero padding, then LayerNorm without its affine part, at `point`.
+    func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: Point) -> Operand
+    /// LayerNorm without its affine part, then 2x2 convolution with stride 2: `size` is the input's, even in both directions.
+    func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: Point, _ layer: Linear, into: Matrix)
+    /// 3x3 convolution with zero padding; depth is ordered (kernel row, kernel column, channel).
+    func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into: Matrix)
+
+    // MARK: Attention
+
+    /// Multi-head attention: softmax(q k^T / sqrt(head width)) v with blocked keys left out, at `point`.
+    func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: Point) -> Operand
+    /// Multi-scale deformable attention (`DeformableSampling.swift` in Kernels), at `point`. `offsets` are ordered (head, level,
+    /// point, x and y); `weights` (head, level, point) are given before the softmax and are overwritten by it.
+    func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: Point) -> Operand
+
+    // MARK: Masks
+
+    /// Mask logits: `into[q][p]` = embedding of query q . feature of pixel p.
+    func masks(_ embeddings: Operand, features: Operand, into: Matrix)
+    /// Mean of the rows of `features` whose bit is set, for each of `into.rows` masks; empty masks give zeros.
+    func maskedMean(_ bits: UnsafePointer<UInt64>, wordsPerRow: Int, features: Operand, into: Matrix)
+    /// `into = x rows^T` in float32.
+    func similarity(_ x: Matrix, _ rows: Matrix, into: Matrix)
+
+    // MARK: Looking inside
+
+    /// Whether intermediate tensors are recorded; the network then also computes those that only a comparison needs.
+    var isTracing: Bool { get }
+    func record(_ name: @autoclosure () -> String, _ values: Matrix)
+    func record(_ name: @autoclosure () -> String, _ values: Operand)
+}

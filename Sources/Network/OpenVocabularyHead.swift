@@ -1,0 +1,165 @@
+import Board
+import Kernels
+
+/// Names and their embeddings as the classifiers use them.
+public struct Classifier {
+    /// N names x E, unit rows.
+    public let embeddings: Matrix
+    /// First name and number of names of each class.
+    public let names: [Range<Int>]
+    /// Whether a class shares a name with the training vocabulary.
+    public let isSeen: [Bool]
+    public let isThing: [Bool]
+
+    public init(embeddings: Matrix, names: [Range<Int>], isSeen: [Bool], isThing: [Bool]) {
+        self.embeddings = embeddings
+        self.names = names
+        self.isSeen = isSeen
+        self.isThing = isThing
+    }
+
+    public var count: Int { names.count }
+}
+
+/// Weights of the out-of-vocabulary branch in the geometric ensemble.
+public struct Ensemble {
+    /// For classes seen in training (paper: alpha = 0.4).
+    public var seen: Float = 0.4
+    /// For classes never seen (paper: beta = 0.8).
+    public var unseen: Float = 0.8
+
+    public init(seen: Float = 0.4, unseen: Float = 0.8) {
+        self.seen = seen
+        self.unseen = unseen
+    }
+}
+
+/// exp(logit scale), at most 100, from a 1 x 1 parameter.
+func similarityScale(_ parameter: Matrix) -> Float {
+    min(exponential(parameter[0, 0]), 100)
+}
+
+/// Out-of-vocabulary classification: CLIP features pooled under each mask, through CLIP's own projection (FC-CLIP, section 3.3).
+public struct OpenVocabularyHead<A: Arithmetic> {
+    let arithmetic: A
+    let architecture: Architecture
+    let densePoint: A.Point
+    let expandInput: A.Point
+    let expand: A.Linear?
+    let projectInput: A.Point
+    let project: A.Linear
+    /// Unit embedding of "no object", 1 x E.
+    public let void: Matrix
+    public let scale: Float
+
+    init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
+        self.arithmetic = arithmetic
+        self.architecture = architecture
+        let name = "open_vocabulary.", channels = architecture.dims[3], hidden = architecture.visualHidden
+        densePoint = try arithmetic.point(name + "dense", channels: channels)
+        projectInput = try arithmetic.point(name + "project.input", channels: hidden > 0 ? hidden : channels)
+        expandInput = hidden > 0 ? try arithmetic.point(name + "expand.input", channels: channels) : projectInput
+        expand = hidden > 0 ? try arithmetic.linear(name + "expand", columns: hidden, depth: channels, input: expandInput) : nil
+        project = try arithmetic.linear(name + "project", columns: architecture.embedding, depth: hidden > 0 ? hidden : channels, input: projectInput)
+        void = try arithmetic.parameter(name + "void", rows: 1, columns: architecture.embedding)
+        scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
+    }
+
+    /// CLIP embedding (`into`: Q x E) of each mask: the mean of `dense` (area x C) where the mask logits, at `dense`'s size, are positive.
+    func embeddings(_ dense: Matrix, logits: Matrix, into result: Matrix) {
+        let mark = arithmetic.mark()
+        let words = (logits.columns + 63) / 64
+        let inside = arithmetic.words(words * logits.rows)
+        for query in 0..<logits.rows { packBits(logits.row(query), count: logits.columns, where: { $0 > 0 }, into: inside + query * words) }
+        let pooled = arithmetic.matrix(rows: logits.rows, columns: dense.columns)
+        arithmetic.maskedMean(inside, wordsPerRow: words, features: arithmetic.operand(dense, at: densePoint), into: pooled)
+        arithmetic.record("clip.mask_pooled", pooled)
+        for row in 0..<pooled.rows {
+            layerNorm(pooled.row(row), count: pooled.columns, epsilon: architecture.backboneEpsilon, weight: nil, bias: nil, into: pooled.row(row))
+        }
+        if let expand {
+            let hidden = arithmetic.linear(arithmetic.operand(pooled, at: expandInput), expand, adding: nil, activation: .gelu, at: projectInput)
+            arithmetic.linear(hidden, project, adding: nil, into: result)
+        } else {
+            arithmetic.linear(arithmetic.operand(pooled, at: projectInput), project, adding: nil, into: result)
+        }
+        arithmetic.record("clip.pooled", result)
+        arithmetic.release(mark)
+    }
+
+    /// Cosine similarities times `scale` of `embeddings` (Q x E; overwritten by their unit vectors) to all names, and void
+    /// last: `into` is Q x (N + 1).
+    func similarities(_ embeddings: Matrix, scale: Float, classifier: Classifier, into result: Matrix) {
+        for row in 0..<embeddings.rows { normalize(embeddings.row(row), count: embeddings.columns) }
+        let mark = arithmetic.mark()
+        let names = arithmetic.matrix(rows: embeddings.rows, columns: classifier.embeddings.rows)
+        let voids = arithmetic.matrix(rows: embeddings.rows, columns: 1)
+        arithmetic.similarity(embeddings, classifier.embeddings, into: names)
+        arithmetic.similarity(embeddings, void, into: voids)
+        for row in 0..<result.rows {
+            for column in 0..<names.columns { result[row, column] = names[row, column] * scale }
+            result[row, names.columns] = voids[row, 0] * scale
+        }
+        arithmetic.release(mark)
+    }
+
+    /// Maximum over each class's names, void last: Q x (N + 1) to Q x (K + 1).
+    func classLogits(_ similarities: Matrix, classifier: Classifier, into logits: Matrix) {
+        for row in 0..<logits.rows {
+            for (category, names) in classifier.names.enumerated() {
+                var best = similarities[row, names.lowerBound]
+                for name in names { best = max(best, similarities[row, name]) }
+                logits[row, category] = best
+            }
+            logits[row, classifier.count] = similarities[row, similarities.columns - 1]
+        }
+    }
+
+    /// Geometric ensemble (FC-CLIP, equation 7) of both classifiers' logits (Q x (K + 1), void last); `into` holds
+    /// probabilities of K classes and void that sum to 1.
+    func ensemble(inVocabulary: Matrix, outOfVocabulary: Matrix, classifier: Classifier, weights: Ensemble, into result: Matrix) {
+        let classes = classifier.count
+        let mark = arithmetic.mark()
+        let inner = arithmetic.matrix(rows: 1, columns: classes + 1), outer = arithmetic.matrix(rows: 1, columns: classes + 1)
+        for row in 0..<result.rows {
+            inner.base.update(from: inVocabulary.row(row), count: classes + 1)
+            softmax(inner.base, count: classes + 1)
+            let void = inner.base[classes]
+            logSoftmax(inVocabulary.row(row), count: classes, into: inner.base)
+            logSoftmax(outOfVocabulary.row(row), count: classes, into: outer.base)
+            let mixed = result.row(row)
+            for category in 0..<classes {
+                let weight = classifier.isSeen[category] ? weights.seen : weights.unseen
+                mixed[category] = inner.base[category] * (1 - weight) + outer.base[category] * weight
+            }
+            softmax(mixed, count: classes)
+            var total: Float = 0
+            for category in 0..<classes {
+                mixed[category] = mixed[category] * (1 - void) + 1e-8
+                total += mixed[category]
+            }
+            mixed[classes] = void + 1e-8
+            total += mixed[classes]
+            for column in 0...classes { mixed[column] /= total }
+        }
+        arithmetic.release(mark)
+    }
+}
+
+/// x / |x|, the norm at least 1e-12.
+private func normalize(_ x: UnsafeMutablePointer<Float>, count: Int) {
+    var sum: Float = 0
+    for index in 0..<count { sum += x[index] * x[index] }
+    let norm = max(sum.squareRoot(), 1e-12)
+    for index in 0..<count { x[index] /= norm }
+}
+
+/// x - max - log(sum(exp(x - max))).
+private func logSoftmax(_ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>) {
+    var largest = x[0]
+    for index in 1..<max(count, 1) { largest = max(largest, x[index]) }
+    var sum: Float = 0
+    for index in 0..<count { sum += exponential(x[index] - largest) }
+    let logarithmOfSum = logarithm(sum)
+    for index in 0..<count { y[index] = x[index] - largest - logarithmOfSum }
+}

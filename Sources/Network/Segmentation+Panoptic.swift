@@ -1,0 +1,105 @@
+import Kernels
+
+extension Segmenter {
+    /// Marks, in the map of winning queries, pixels where the winner's own mask is not negative.
+    private static var insideBit: UInt16 { 0x8000 }
+
+    /// Every pixel goes to the query with the largest score x mask probability; a query keeps what it won inside its own mask
+    /// if that is enough of the mask.
+    func panoptic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry) -> Segmentation {
+        var result = Segmentation(task: .panoptic, size: geometry.picture)
+        let kept = candidates(prediction, classifier: classifier)
+        guard !kept.isEmpty else { return result }
+        let maskAreas = compete(kept, prediction, geometry: geometry, labels: &result.labels)
+
+        var won = [Int](repeating: 0, count: kept.count), inside = won
+        for label in result.labels {
+            let index = Int(label & ~Self.insideBit)
+            won[index] += 1
+            if label & Self.insideBit != 0 { inside[index] += 1 }
+        }
+        var ids = [UInt16](repeating: 0, count: kept.count)
+        var owners: [Int] = []
+        var stuff = [UInt16](repeating: 0, count: classifier.count)
+        for (index, candidate) in kept.enumerated() {
+            guard won[index] > 0, maskAreas[index] > 0, inside[index] > 0,
+                  Double(won[index]) / Double(maskAreas[index]) >= Double(overlapThreshold) else { continue }
+            if !classifier.isThing[candidate.category], stuff[candidate.category] > 0 {
+                ids[index] = stuff[candidate.category]
+                continue
+            }
+            owners.append(index)
+            ids[index] = UInt16(owners.count)
+            if !classifier.isThing[candidate.category] { stuff[candidate.category] = ids[index] }
+        }
+        for pixel in result.labels.indices {
+            let label = result.labels[pixel]
+            result.labels[pixel] = label & Self.insideBit == 0 ? 0 : ids[Int(label & ~Self.insideBit)]
+        }
+        let extents = result.extents(count: owners.count)
+        for (index, owner) in owners.enumerated() {
+            let candidate = kept[owner]
+            result.segments.append(Segment(
+                id: index + 1, category: candidate.category,
+                synonym: synonym(query: candidate.query, category: candidate.category, prediction: prediction, classifier: classifier),
+                isThing: classifier.isThing[candidate.category], score: candidate.score, area: extents[index].area, box: extents[index].box))
+        }
+        return result
+    }
+
+    private struct Candidate {
+        let query: Int
+        let category: Int
+        let score: Float
+    }
+
+    /// Queries whose most probable class is not void.
+    private func candidates(_ prediction: Prediction, classifier: Classifier) -> [Candidate] {
+        var kept: [Candidate] = []
+        for query in 0..<prediction.probabilities.rows {
+            let row = prediction.probabilities.row(query)
+            var best = 0
+            for category in 1...classifier.count where row[category] > row[best] { best = category }
+            if best < classifier.count, row[best] > scoreThreshold { kept.append(Candidate(query: query, category: best, score: row[best])) }
+        }
+        return kept
+    }
+
+    /// Fills `labels` with the winner of each pixel (index into `kept`, and whether its mask covers the pixel).
+    /// - Returns: pixels of each candidate's mask (mask probability at least one half).
+    private func compete(_ kept: [Candidate], _ prediction: Prediction, geometry: PictureGeometry, labels: inout [UInt16]) -> [Int] {
+        let enlarger = enlarger(prediction, geometry: geometry)
+        let size = geometry.picture, bandRows = Self.bandRows
+        let bands = (size.height + bandRows - 1) / bandRows
+        let scratch = arithmetic.matrix(rows: bands, columns: enlarger.scratchCount)
+        let best = arithmetic.matrix(rows: size.height, columns: size.width)
+        let areas = arithmetic.words(bands * kept.count)
+        labels.withUnsafeMutableBufferPointer { buffer in
+            nonisolated(unsafe) let labels = buffer.baseAddress!
+            arithmetic.parallel(bands) { range in
+                for band in range {
+                    let rows = band * bandRows..<min((band + 1) * bandRows, size.height)
+                    let bandBest = best.rows(rows)
+                    bandBest.base.update(repeating: -1, count: bandBest.count)
+                    for (index, candidate) in kept.enumerated() {
+                        var area = 0
+                        enlarger.rows(rows, of: prediction.masks.row(candidate.query), scratch: scratch.row(band)) { row, logits in
+                            let best = best.row(row), labels = labels + row * size.width
+                            for x in 0..<size.width {
+                                let logit = logits[x]
+                                let value = candidate.score * sigmoid(logit)
+                                if logit >= 0 { area += 1 }
+                                if value > best[x] {
+                                    best[x] = value
+                                    labels[x] = UInt16(index) | (logit >= 0 ? Self.insideBit : 0)
+                                }
+                            }
+                        }
+                        areas[band * kept.count + index] = UInt64(area)
+                    }
+                }
+            }
+        }
+        return kept.indices.map { index in (0..<bands).reduce(0) { $0 + Int(areas[$1 * kept.count + index]) } }
+    }
+}

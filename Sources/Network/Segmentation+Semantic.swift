@@ -1,0 +1,99 @@
+import Kernels
+
+extension Segmenter {
+    /// Every pixel gets the class with the largest sum over queries of class probability x mask probability.
+    func semantic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry) -> Segmentation {
+        var result = Segmentation(task: .semantic, size: geometry.picture)
+        let size = geometry.picture, classes = classifier.count
+        let scoresFirst = semanticOrder == .scoresFirst
+        let enlarger = enlarger(prediction, geometry: geometry, output: scoresFirst ? geometry.inner : geometry.picture)
+        let shares = arithmetic.matrix(rows: classes, columns: prediction.masks.rows)
+        for category in 0..<classes {
+            for query in 0..<shares.columns { shares[category, query] = prediction.probabilities[query, category] }
+        }
+        let vertical = ResizeTaps(from: enlarger.output.height, to: size.height, count: size.height)
+        let horizontal = ResizeTaps(from: enlarger.output.width, to: size.width, count: size.width)
+        // Bounds the scores of a band to a few megabytes.
+        let bandRows = arithmetic.isTracing ? size.height : max(1, min(Self.bandRows, 4096 / size.width))
+        var confidence = [Double](repeating: 0, count: classes)
+        var row = 0
+        while row < size.height {
+            let rows = row..<min(row + bandRows, size.height)
+            row = rows.upperBound
+            let mark = arithmetic.mark()
+            defer { arithmetic.release(mark) }
+            let needed = vertical.lower[rows.lowerBound]..<vertical.upper[rows.upperBound - 1] + 1
+            let coarse = scores(needed, prediction, shares: shares, enlarger: enlarger)
+            let blended = arithmetic.matrix(rows: arithmetic.isTracing ? rows.count * size.width : rows.count, columns: classes)
+            result.labels.withUnsafeMutableBufferPointer { buffer in
+                for y in rows {
+                    for x in 0..<size.width {
+                        let line = y - rows.lowerBound
+                        let scores = blended.row(arithmetic.isTracing ? line * size.width + x : line)
+                        blend(coarse, width: enlarger.output.width, firstRow: needed.lowerBound, vertical, y, horizontal, x, into: scores)
+                        var best = 0, total: Float = 0
+                        for category in 0..<classes {
+                            total += scores[category]
+                            if scores[category] > scores[best] { best = category }
+                        }
+                        buffer[y * size.width + x] = UInt16(best + 1)
+                        confidence[best] += Double(scores[best] / max(total, 1e-12))
+                    }
+                }
+            }
+            if arithmetic.isTracing { arithmetic.record("sem_seg", blended) }
+        }
+        number(&result, confidence: confidence, prediction, classifier: classifier)
+        return result
+    }
+
+    /// Class scores of rows `range` at the enlarger's output size: one row for each pixel, one column for each class.
+    private func scores(_ range: Range<Int>, _ prediction: Prediction, shares: Matrix, enlarger: MaskEnlarger) -> Matrix {
+        let width = enlarger.output.width, queries = prediction.masks.rows
+        let scores = arithmetic.matrix(rows: range.count * width, columns: shares.rows)
+        let probabilities = arithmetic.matrix(rows: range.count * width, columns: queries)
+        let scratch = arithmetic.matrix(rows: queries, columns: enlarger.scratchCount)
+        arithmetic.parallel(queries) { chunk in
+            for query in chunk {
+                enlarger.rows(range, of: prediction.masks.row(query), scratch: scratch.row(query)) { row, logits in
+                    let first = (row - range.lowerBound) * width
+                    for x in 0..<width { probabilities[first + x, query] = sigmoid(logits[x]) }
+                }
+            }
+        }
+        arithmetic.similarity(probabilities, shares, into: scores)
+        return scores
+    }
+
+    private func blend(
+        _ scores: Matrix, width: Int, firstRow: Int, _ vertical: ResizeTaps, _ y: Int, _ horizontal: ResizeTaps, _ x: Int,
+        into result: UnsafeMutablePointer<Float>
+    ) {
+        let top = (vertical.lower[y] - firstRow) * width, bottom = (vertical.upper[y] - firstRow) * width
+        let left = horizontal.lower[x], right = horizontal.upper[x]
+        let down = vertical.fraction[y], across = horizontal.fraction[x]
+        let a = scores.row(top + left), b = scores.row(top + right), c = scores.row(bottom + left), d = scores.row(bottom + right)
+        for category in 0..<scores.columns {
+            result[category] = (a[category] * (1 - across) + b[category] * across) * (1 - down)
+                + (c[category] * (1 - across) + d[category] * across) * down
+        }
+    }
+
+    /// Turns class numbers (1...) in the label map into segments numbered without gaps, in the order of the classes.
+    private func number(_ result: inout Segmentation, confidence: [Double], _ prediction: Prediction, classifier: Classifier) {
+        let extents = result.extents(count: classifier.count)
+        var ids = [UInt16](repeating: 0, count: classifier.count + 1)
+        for category in 0..<classifier.count where extents[category].area > 0 {
+            ids[category + 1] = UInt16(result.segments.count + 1)
+            var query = 0
+            for other in 0..<prediction.probabilities.rows
+            where prediction.probabilities[other, category] > prediction.probabilities[query, category] { query = other }
+            result.segments.append(Segment(
+                id: result.segments.count + 1, category: category,
+                synonym: synonym(query: query, category: category, prediction: prediction, classifier: classifier),
+                isThing: classifier.isThing[category], score: Float(confidence[category] / Double(extents[category].area)),
+                area: extents[category].area, box: extents[category].box))
+        }
+        for pixel in result.labels.indices { result.labels[pixel] = ids[Int(result.labels[pixel])] }
+    }
+}

@@ -1,0 +1,101 @@
+import Kernels
+
+/// Sizes of one picture on its way through the network.
+public struct PictureGeometry {
+    /// The picture as it came.
+    public let picture: Size
+    /// Resized for the network.
+    public let inner: Size
+    /// Padded on the right and below to multiples of 32.
+    public let padded: Size
+
+    public init(picture: Size, inner: Size, padded: Size) {
+        self.picture = picture
+        self.inner = inner
+        self.padded = padded
+    }
+}
+
+/// Turns predictions into segments at the picture's own size (fcclip's `panoptic_inference`, `semantic_inference` and
+/// `instance_inference`).
+public struct Segmenter<A: Arithmetic> {
+    /// Semantic scores: from masks enlarged to the picture (the original with all tasks on), or at the network's size
+    /// and then enlarged themselves (the original with only the semantic task on).
+    public enum SemanticOrder {
+        case masksFirst, scoresFirst
+    }
+
+    public let arithmetic: A
+    /// Least share of a mask's own area that a query must win in the panoptic competition.
+    public var overlapThreshold: Float = 0.8
+    /// Queries at or below this score are left out of the panoptic result.
+    public var scoreThreshold: Float = 0
+    /// Candidates of the instance task.
+    public var instanceCount = 100
+    public var semanticOrder = SemanticOrder.scoresFirst
+
+    public init(_ arithmetic: A) {
+        self.arithmetic = arithmetic
+    }
+
+    /// The segments of `prediction`.
+    public func segment(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, task: Task) -> Segmentation {
+        let mark = arithmetic.mark()
+        defer { arithmetic.release(mark) }
+        switch task {
+        case .panoptic: return panoptic(prediction, classifier: classifier, geometry: geometry)
+        case .semantic: return semantic(prediction, classifier: classifier, geometry: geometry)
+        case .instance: return instances(prediction, classifier: classifier, geometry: geometry)
+        }
+    }
+
+    /// Rows of the picture that one piece of work covers.
+    static var bandRows: Int { 16 }
+
+    func enlarger(_ prediction: Prediction, geometry: PictureGeometry, output: Size? = nil) -> MaskEnlarger {
+        MaskEnlarger(maskSize: prediction.maskSize, padded: geometry.padded, inner: geometry.inner, output: output ?? geometry.picture)
+    }
+
+    /// The class's name that matched best, by the classifier with the larger say in the ensemble.
+    func synonym(query: Int, category: Int, prediction: Prediction, classifier: Classifier) -> Int {
+        let similarities = classifier.isSeen[category] ? prediction.inVocabulary : prediction.outOfVocabulary
+        let names = classifier.names[category]
+        var best = names.lowerBound
+        for name in names where similarities[query, name] > similarities[query, best] { best = name }
+        return best - names.lowerBound
+    }
+}
+
+/// Area and bounding box, collected pixel by pixel.
+struct Extent {
+    var area = 0
+    private var left = Int.max, right = -1, top = Int.max, bottom = -1
+
+    mutating func add(x: Int, y: Int) {
+        area += 1
+        left = min(left, x)
+        right = max(right, x)
+        top = min(top, y)
+        bottom = max(bottom, y)
+    }
+
+    var box: Box {
+        area == 0 ? Box(x: 0, y: 0, width: 0, height: 0) : Box(x: left, y: top, width: right - left + 1, height: bottom - top + 1)
+    }
+}
+
+extension Segmentation {
+    /// Extents of segments 1...count of the label map.
+    func extents(count: Int) -> [Extent] {
+        var extents = [Extent](repeating: Extent(), count: count)
+        var pixel = 0
+        for y in 0..<size.height {
+            for x in 0..<size.width {
+                let id = Int(labels[pixel])
+                if id > 0 { extents[id - 1].add(x: x, y: y) }
+                pixel += 1
+            }
+        }
+        return extents
+    }
+}
