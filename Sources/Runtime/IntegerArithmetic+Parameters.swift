@@ -1,0 +1,59 @@
+import Board
+import Kernels
+import Network
+
+extension IntegerArithmetic {
+    public func point(_ name: String, channels: Int) throws(Fault) -> Point {
+        guard let stored = model.points[name] else { return Point(channels: channels, quantization: nil) }
+        let scales = constants.take(Float.self, count: channels), multipliers = constants.take(Float.self, count: channels)
+        if model.file.tensorIfPresent(name + ".scale") != nil {
+            scales.update(from: try model.floats(name + ".scale", count: channels), count: channels)
+        } else {
+            scales.update(repeating: stored.scale, count: channels)
+        }
+        for channel in 0..<channels {
+            multipliers[channel] = 1 / scales[channel]
+            guard scales[channel] > 0, multipliers[channel].isFinite else {
+                throw Fault("\(model.file.path): quantization point \(name) has scale \(scales[channel]) in channel \(channel)")
+            }
+        }
+        return Point(channels: channels, quantization: Quantization(scale: stored.scale, zeroPoint: stored.zeroPoint, multipliers: multipliers, scales: scales))
+    }
+
+    public func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Linear {
+        let bias = try model.floats(name + ".bias", count: columns)
+        let weight = name + ".weight"
+        if try model.file.tensor(weight).kind == .float32 {
+            return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .float32(try model.floats(weight, count: columns * depth)))
+        }
+        guard let quantization = input.quantization else {
+            throw Fault("\(model.file.path): \(name) is int8 but its input has no quantization point")
+        }
+        let stored = try model.weights(weight, count: columns * depth)
+        let scale = try model.floats(name + ".scale", count: columns)
+        let packed = constants.take(Int8.self, count: kernels.layout.byteCount(columns: columns, depth: depth))
+        packWeights(stored, columns: columns, depth: depth, layout: kernels.layout, into: packed)
+        let offset = constants.take(Int32.self, count: columns)
+        for column in 0..<columns {
+            var sum: Int32 = 0
+            for position in 0..<depth { sum &+= Int32(stored[column * depth + position]) }
+            offset[column] = 0 &- quantization.zeroPoint &* sum
+        }
+        return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .int8(packed: packed, offset: offset, scale: scale, mapped: stored))
+    }
+
+    public func depthwise(_ name: String, channels: Int, input: Point) throws(Fault) -> Depthwise {
+        guard let quantization = input.quantization, quantization.zeroPoint == 0 else {
+            throw Fault("\(model.file.path): \(name) needs an input with zero point 0")
+        }
+        let offset = constants.take(Int32.self, count: channels)
+        offset.update(repeating: 0, count: channels)
+        return Depthwise(
+            channels: channels, weights: try model.weights(name + ".weight", count: 49 * channels), offset: offset,
+            scale: try model.floats(name + ".scale", count: channels), bias: try model.floats(name + ".bias", count: channels))
+    }
+
+    public func parameter(_ name: String, rows: Int, columns: Int) throws(Fault) -> Matrix {
+        Matrix(UnsafeMutablePointer(mutating: try model.floats(name, count: rows * columns)), rows: rows, columns: columns)
+    }
+}

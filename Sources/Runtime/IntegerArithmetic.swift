@@ -1,0 +1,138 @@
+import Board
+import Kernels
+import Network
+
+/// The network in int8: what runs on the board.
+///
+/// Products read int8 values and int8 weights and sum in int32; their results, normalisation, softmax and residual streams
+/// are float32. The same model and picture give the same bytes on every instruction set.
+public final class IntegerArithmetic: Arithmetic {
+    /// Scale and zero point of a place where values become int8; float32 passes unchanged where there is none.
+    public struct Point {
+        public let channels: Int
+        /// Nil where values stay in float32.
+        let quantization: Quantization?
+
+        /// Bytes of `count` values.
+        func bytes(_ count: Int) -> Int { quantization == nil ? count * 4 : count }
+    }
+
+    struct Quantization {
+        /// real = scale x (int8 - zeroPoint); of channel 0 where channels differ.
+        let scale: Float
+        let zeroPoint: Int32
+        /// 1 / scale of each channel.
+        let multipliers: UnsafePointer<Float>
+        /// Scale of each channel.
+        let scales: UnsafePointer<Float>
+    }
+
+    /// Rows of int8 or float32 values without gaps.
+    public struct Operand {
+        let base: UnsafeMutableRawPointer
+        let rows: Int
+        let columns: Int
+        let point: Point
+
+        /// Bytes between rows.
+        var stride: Int { point.quantization == nil ? columns * 4 : columns }
+        var bytes: UnsafeMutablePointer<Int8> { base.assumingMemoryBound(to: Int8.self) }
+        var floats: Matrix { Matrix(base.assumingMemoryBound(to: Float.self), rows: rows, columns: columns) }
+    }
+
+    /// A layer's weights, packed for the chosen kernels, or float32.
+    public struct Linear {
+        let columns: Int
+        let depth: Int
+        let bias: UnsafePointer<Float>
+        let input: Point
+        let kind: Kind
+
+        enum Kind {
+            /// `offset` is minus the zero point's share of each sum, `scale` turns sums into values; `mapped` are the weights as stored.
+            case int8(packed: UnsafePointer<Int8>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>, mapped: UnsafePointer<Int8>)
+            case float32(UnsafePointer<Float>)
+        }
+    }
+
+    public struct Depthwise {
+        let channels: Int
+        let weights: UnsafePointer<Int8>
+        let offset: UnsafePointer<Int32>
+        let scale: UnsafePointer<Float>
+        let bias: UnsafePointer<Float>
+    }
+
+    public let model: ModelFile
+    public let kernels: KernelTable
+    public let pool: ThreadPool
+    let arena = Arena()
+    /// Packed weights and small tables, for as long as the model.
+    let constants = Arena(chunkBytes: 1 << 20)
+    /// Scratch of one thread.
+    let workers: [Arena]
+    /// Told intermediate tensors by name; for comparisons on the desk.
+    public var trace: ((String, Matrix) -> Void)?
+
+    public init(_ model: ModelFile, kernels: KernelTable, threads: Int) {
+        self.model = model
+        self.kernels = kernels
+        pool = ThreadPool(threads: threads)
+        workers = (0..<max(threads, 1)).map { _ in Arena(chunkBytes: 1 << 20) }
+    }
+
+    // MARK: Memory and threads
+
+    public func matrix(rows: Int, columns: Int) -> Matrix {
+        Matrix(arena.take(Float.self, count: rows * columns), rows: rows, columns: columns)
+    }
+
+    public func words(_ count: Int) -> UnsafeMutablePointer<UInt64> {
+        let words = arena.take(UInt64.self, count: count)
+        words.update(repeating: 0, count: count)
+        return words
+    }
+
+    public func mark() -> ScratchMark { arena.mark() }
+    public func release(_ mark: ScratchMark) { arena.release(mark) }
+
+    public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) {
+        pool.ranges(count, body)
+    }
+
+    /// As `parallel`, in blocks of `block`, with scratch of the thread's own.
+    func blocks(_ count: Int, of block: Int, _ body: (Range<Int>, Arena) -> Void) {
+        pool.slots((count + block - 1) / block) { index, worker in
+            let scratch = workers[worker]
+            let mark = scratch.mark()
+            body(index * block..<min((index + 1) * block, count), scratch)
+            scratch.release(mark)
+        }
+    }
+
+    // MARK: Looking inside
+
+    public var isTracing: Bool { trace != nil }
+
+    public func record(_ name: @autoclosure () -> String, _ values: Matrix) {
+        trace?(name(), values)
+    }
+
+    public func record(_ name: @autoclosure () -> String, _ values: Operand) {
+        guard let trace else { return }
+        let mark = mark()
+        let floats = matrix(rows: values.rows, columns: values.columns)
+        for row in 0..<values.rows {
+            for column in 0..<values.columns {
+                if let quantization = values.point.quantization {
+                    let steps = Int32(values.bytes[row * values.stride + column]) - quantization.zeroPoint
+                    floats[row, column] = Float(steps) * quantization.scales[column]
+                } else {
+                    floats[row, column] = values.floats[row, column]
+                }
+            }
+        }
+        trace(name(), floats)
+        release(mark)
+    }
+}
