@@ -1,0 +1,135 @@
+import Board
+import COpenBLAS
+import Kernels
+import Network
+import Runtime
+
+/// The network in float32 over OpenBLAS: the reference that int8 is measured against, and what calibration observes.
+public final class FloatArithmetic: Arithmetic {
+    public typealias Operand = Matrix
+
+    /// A linear layer and the point that its input is observed at.
+    public final class Layer {
+        public let name: String
+        public let parameters: FloatWeights
+        public let input: Point
+        /// A depthwise convolution: `depth` 49, weights [49][channels].
+        public let isDepthwise: Bool
+
+        init(name: String, parameters: FloatWeights, input: Point, isDepthwise: Bool) {
+            self.name = name
+            self.parameters = parameters
+            self.input = input
+            self.isDepthwise = isDepthwise
+        }
+    }
+
+    /// A place where int8 will quantize, and the layers that read it.
+    public final class Point {
+        public let name: String
+        public let channels: Int
+        public internal(set) var consumers: [Layer] = []
+
+        init(name: String, channels: Int) {
+            self.name = name
+            self.channels = channels
+        }
+    }
+
+    public typealias Linear = Layer
+    public typealias Depthwise = Layer
+
+    public let source: FoldedCheckpoint
+    public let arena = Arena()
+    private let pool: ThreadPool
+    /// All points and layers, in the order the network asked for them.
+    public private(set) var points: [Point] = []
+    public private(set) var layers: [Layer] = []
+    /// Parameters by name; their memory lives as long as the arithmetic.
+    public private(set) var parameters: [(name: String, values: Matrix)] = []
+
+    /// Told the values at every point.
+    public var observe: ((Point, Matrix) -> Void)?
+    /// Told intermediate tensors by name.
+    public var trace: ((String, Matrix) -> Void)?
+    /// Told every layer's input and result (before activation, without position tables).
+    public var audit: ((Layer, Matrix, Matrix) -> Void)?
+
+    public init(_ source: FoldedCheckpoint, threads: Int) {
+        self.source = source
+        pool = ThreadPool(threads: threads)
+        openblas_set_num_threads(Int32(threads))
+    }
+
+    deinit {
+        for parameter in parameters { parameter.values.base.deallocate() }
+    }
+
+    // MARK: Parameters
+
+    public func point(_ name: String, channels: Int) throws(Fault) -> Point {
+        let point = Point(name: name, channels: channels)
+        points.append(point)
+        return point
+    }
+
+    public func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Layer {
+        let parameters = try source.linear(name)
+        guard parameters.columns == columns, parameters.depth == depth else {
+            throw Fault("\(name): \(parameters.columns) x \(parameters.depth) weights where \(columns) x \(depth) are expected")
+        }
+        return register(Layer(name: name, parameters: parameters, input: input, isDepthwise: false))
+    }
+
+    public func depthwise(_ name: String, channels: Int, input: Point) throws(Fault) -> Layer {
+        let parameters = try source.depthwise(name)
+        guard parameters.columns == channels, parameters.weights.count == 49 * channels else {
+            throw Fault("\(name): \(parameters.weights.count) weights where 7 x 7 x \(channels) are expected")
+        }
+        return register(Layer(name: name, parameters: parameters, input: input, isDepthwise: true))
+    }
+
+    private func register(_ layer: Layer) -> Layer {
+        layer.input.consumers.append(layer)
+        layers.append(layer)
+        return layer
+    }
+
+    public func parameter(_ name: String, rows: Int, columns: Int) throws(Fault) -> Matrix {
+        let values = try source.parameter(name)
+        guard values.count == rows * columns else {
+            throw Fault("\(name): \(values.count) values where \(rows) x \(columns) are expected")
+        }
+        let matrix = Matrix(UnsafeMutablePointer<Float>.allocate(capacity: max(values.count, 1)), rows: rows, columns: columns)
+        matrix.base.update(from: values, count: values.count)
+        parameters.append((name, matrix))
+        return matrix
+    }
+
+    // MARK: Memory and threads
+
+    public func matrix(rows: Int, columns: Int) -> Matrix {
+        Matrix(arena.take(Float.self, count: rows * columns), rows: rows, columns: columns)
+    }
+
+    public func words(_ count: Int) -> UnsafeMutablePointer<UInt64> {
+        let words = arena.take(UInt64.self, count: count)
+        words.update(repeating: 0, count: count)
+        return words
+    }
+
+    public func mark() -> ScratchMark { arena.mark() }
+    public func release(_ mark: ScratchMark) { arena.release(mark) }
+
+    public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) {
+        pool.ranges(count, body)
+    }
+
+    // MARK: Looking inside
+
+    public var isTracing: Bool { trace != nil }
+
+    public func record(_ name: @autoclosure () -> String, _ values: Matrix) {
+        trace?(name(), values)
+    }
+}
