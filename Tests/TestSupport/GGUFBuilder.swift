@@ -1,6 +1,6 @@
 /// A GGUF file put together field by field; nothing is checked and everything can lie.
-public struct GGUFBuilder {
-    public struct Tensor {
+public struct GGUFBuilder: Sendable {
+    public struct Tensor: Sendable {
         public var name: String
         /// Innermost dimension first, as in the file.
         public var dimensions: [UInt64]

@@ -1,5 +1,5 @@
 /// A pickle put together opcode by opcode (protocol 2).
-public struct PickleBuilder {
+public struct PickleBuilder: Sendable {
     public var bytes: [UInt8] = [0x80, 0x02]
 
     public init() {}
@@ -54,8 +54,8 @@ public struct PickleBuilder {
 }
 
 /// A PyTorch checkpoint (zip), made without PyTorch.
-public struct TorchBuilder {
-    public struct Tensor {
+public struct TorchBuilder: Sendable {
+    public struct Tensor: Sendable {
         public var name: String
         public var storage = "FloatStorage"
         /// Entry below `data/`.

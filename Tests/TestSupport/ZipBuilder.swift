@@ -1,6 +1,6 @@
 /// A zip archive of stored entries; every field of an entry can be made to lie.
-public struct ZipBuilder {
-    public struct Entry {
+public struct ZipBuilder: Sendable {
+    public struct Entry: Sendable {
         public var name: String
         public var data: [UInt8]
         /// Fields of the directory record; nil: the truth.
