@@ -1,0 +1,117 @@
+import Board
+@testable import Checkpoint
+import Foundation
+import Network
+import TestSupport
+import Testing
+
+@Suite struct ArchitectureTests {
+    let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    private static func architecture(visualHidden: Int = 5, stem: Int = 1, points: Int = 2) -> Architecture {
+        Architecture(
+            depths: [1, 2, 1, 1], dims: [stem, 2, 3, 4], embedding: 6, visualHidden: visualHidden,
+            hidden: 32, heads: 8, points: points, encoderLayers: 2, encoderFeedForward: 7, decoderLayers: 1, decoderFeedForward: 9, queries: 3,
+            textWidth: 64, textLayers: 1, vocabulary: 10, context: 4)
+    }
+
+    /// A one-file checkpoint of zeros, one byte an element.
+    private func checkpoint(_ layout: [String: [Int]], extra: [String] = []) throws -> Checkpoint {
+        var entries: [String] = [], end = 0
+        for (name, shape) in layout {
+            let size = shape.reduce(1, *)
+            entries.append(SafeTensorsBuilder.entry(name, "I8", shape, end, end + size))
+            end += size
+        }
+        for name in extra { entries.append(SafeTensorsBuilder.entry(name, "I8", [0], end, end)) }
+        let bytes = SafeTensorsBuilder.bytes("{" + entries.joined(separator: ",") + "}", data: [UInt8](repeating: 0, count: end))
+        return try Checkpoint(checkpoint: folder.file("case.safetensors", bytes), clip: nil)
+    }
+
+    private func fault(_ layout: [String: [Int]], extra: [String] = []) -> String? {
+        faultMessage { _ = try checkpoint(layout, extra: extra).architecture() }
+    }
+
+    @Test(arguments: [0, 5]) func isDerivedFromShapes(visualHidden: Int) throws {
+        let expected = Self.architecture(visualHidden: visualHidden)
+        let found = try checkpoint(expected.layout).architecture()
+        #expect(found == expected)
+        #expect(found.textHeads == 1 && found.backboneEpsilon == 1e-6)
+    }
+
+    @Test func theWidestConvNeXtHasAnotherEpsilon() throws {
+        #expect(try checkpoint(Self.architecture(stem: 384).layout).architecture().backboneEpsilon == 1e-5)
+    }
+
+    @Test func leftoversOfTrainingAreIgnored() throws {
+        let extra = ["criterion.empty_weight", "backbone.clip_model.visual.bn.num_batches_tracked", "backbone.clip_model.attn_mask"]
+        #expect(try checkpoint(Self.architecture().layout, extra: extra).architecture() == Self.architecture())
+    }
+
+    @Test func modulePrefixesAreDropped() throws {
+        let layout = Self.architecture().layout
+        let prefixed = Dictionary(uniqueKeysWithValues: layout.map { ("module." + $0.key, $0.value) })
+        #expect(try checkpoint(prefixed).architecture() == Self.architecture())
+    }
+
+    @Test func everyMissingTensorIsNamed() throws {
+        let layout = Self.architecture().layout
+        for name in layout.keys {
+            var damaged = layout
+            damaged[name] = nil
+            // Without it, the visual head is taken for the other kind.
+            let expected = name.hasSuffix("head.mlp.fc1.weight") ? "backbone.clip_model.visual.head.proj.weight" : name
+            let parts = ["trunk.stem.0.weight", "token_embedding.weight"].contains { name.hasSuffix($0) }
+            let message = fault(damaged)
+            #expect(message?.contains(parts ? "FC-CLIP needs both" : expected + " is missing") == true, "\(name): \(message ?? "accepted")")
+        }
+    }
+
+    @Test func everyOtherShapeIsRefused() throws {
+        let layout = Self.architecture().layout
+        for (name, shape) in layout {
+            for other in [shape + [1], shape.map { $0 + 1 }, shape.isEmpty ? [2] : Array(shape.dropFirst())] where other != shape {
+                var damaged = layout
+                damaged[name] = other
+                let message = fault(damaged)
+                // A tensor that numbers are derived from may accuse its neighbours, or leave nothing to divide.
+                #expect(message?.contains("has shape") == true || message?.contains("cannot be divided") == true || message?.contains("is missing") == true, "\(name) \(other): \(message ?? "accepted")")
+                #expect(message?.hasPrefix("not a fault") == false)
+            }
+        }
+    }
+
+    @Test func aShapeFaultNamesBothShapes() throws {
+        var layout = Self.architecture().layout
+        layout["sem_seg_head.predictor.query_embed.weight"] = [4, 32]
+        #expect(fault(layout)?.hasSuffix("tensor sem_seg_head.predictor.query_embed.weight has shape [4, 32], expected [3, 32] from the other tensors") == true)
+    }
+
+    @Test func emptyAndHugeDimensionsAreRefused() throws {
+        var layout = Self.architecture().layout
+        layout["backbone.clip_model.ln_final.weight"] = [1 << 62, 0]
+        #expect(fault(layout)?.contains("ln_final.weight has shape") == true)
+        layout = Self.architecture().layout
+        layout["void_embedding.weight"] = [0, 1 << 62]
+        #expect(fault(layout)?.contains("void_embedding.weight has shape") == true)
+        layout["void_embedding.weight"] = []
+        #expect(fault(layout)?.contains("void_embedding.weight has shape []") == true)
+    }
+
+    @Test func unknownTensorsAreRefused() throws {
+        let name = "sem_seg_head.predictor.transformer_ffn_layers.0.extra.weight"
+        #expect(fault(Self.architecture().layout, extra: [name])?.contains("\(name) is not one of FC-CLIP's") == true)
+    }
+
+    @Test func widthsThatCannotBeDividedAreRefused() throws {
+        let odd = Architecture(
+            depths: [1, 1, 1, 1], dims: [1, 2, 3, 4], embedding: 6, visualHidden: 0,
+            hidden: 24, heads: 8, points: 1, encoderLayers: 1, encoderFeedForward: 7, decoderLayers: 1, decoderFeedForward: 9, queries: 3,
+            textWidth: 64, textLayers: 1, vocabulary: 10, context: 4)
+        #expect(fault(odd.layout)?.contains("24 wide") == true)
+    }
+}
