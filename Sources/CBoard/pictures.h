@@ -1,1 +1,228 @@
+// libjpeg and libpng on memory. Both libraries report errors by long jumps, which must not pass through Swift frames:
+// every jump starts and ends inside one function of this file.
 #pragma once
+#include <dirent.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+#include <png.h>
+
+// MARK: - What is accepted
+
+/// Longest side, in pixels.
+#define PICTURES_LARGEST_SIDE 65500
+/// Largest picture, in pixels.
+#define PICTURES_LARGEST_AREA 100000000
+/// A progressive JPEG needs about ten scans; thousands of them are an attack on the reader's time.
+#define PICTURES_MOST_SCANS 100
+
+/// What decoding found out.
+typedef struct {
+  int32_t width, height;
+  /// The data ended before the picture did.
+  int32_t truncated;
+  /// Oddities that the library met and stepped over.
+  int32_t warnings;
+  /// Why the picture could not be decoded; else the first warning; else empty.
+  char message[200];
+} pictures_report;
+
+static inline int pictures_acceptable(pictures_report *report, uint64_t width, uint64_t height) {
+  if (width == 0 || height == 0) {
+    snprintf(report->message, sizeof report->message, "the picture has no pixels");
+    return 0;
+  }
+  if (width > PICTURES_LARGEST_SIDE || height > PICTURES_LARGEST_SIDE || width * height > PICTURES_LARGEST_AREA) {
+    snprintf(report->message, sizeof report->message, "%llu x %llu pixels; the limits are %d a side and %d megapixels",
+             (unsigned long long)width, (unsigned long long)height, PICTURES_LARGEST_SIDE, PICTURES_LARGEST_AREA / 1000000);
+    return 0;
+  }
+  report->width = (int32_t)width;
+  report->height = (int32_t)height;
+  return 1;
+}
+
+static inline void pictures_warn(pictures_report *report, const char *text) {
+  if (report->warnings++ == 0) snprintf(report->message, sizeof report->message, "%s", text);
+}
+
+// MARK: - JPEG
+
+typedef struct {
+  struct jpeg_error_mgr errors;  // first: libjpeg hands back a pointer to it
+  jmp_buf failed;
+  pictures_report *report;
+} pictures_jpeg_errors;
+
+static inline void pictures_jpeg_exit(j_common_ptr info) {
+  pictures_jpeg_errors *state = (pictures_jpeg_errors *)info->err;
+  char text[JMSG_LENGTH_MAX];
+  info->err->format_message(info, text);
+  snprintf(state->report->message, sizeof state->report->message, "%s", text);
+  longjmp(state->failed, 1);
+}
+
+static inline void pictures_jpeg_message(j_common_ptr info, int level) {
+  if (level >= 0) return;
+  pictures_jpeg_errors *state = (pictures_jpeg_errors *)info->err;
+  if (info->err->msg_code == JWRN_JPEG_EOF) state->report->truncated = 1;
+  char text[JMSG_LENGTH_MAX];
+  info->err->format_message(info, text);
+  pictures_warn(state->report, text);
+}
+
+static inline void pictures_jpeg_silent(j_common_ptr info) { (void)info; }
+
+static inline void pictures_jpeg_progress(j_common_ptr info) {
+  if (((j_decompress_ptr)info)->input_scan_number <= PICTURES_MOST_SCANS) return;
+  pictures_jpeg_errors *state = (pictures_jpeg_errors *)info->err;
+  snprintf(state->report->message, sizeof state->report->message, "more than %d scans", PICTURES_MOST_SCANS);
+  longjmp(state->failed, 1);
+}
+
+/// One row of inverted CMYK (Adobe's convention, which all CMYK JPEG files follow) to RGB, rounding a * b / 255 to nearest.
+static inline void pictures_cmyk_row(const uint8_t *cmyk, uint8_t *rgb, int32_t width) {
+  for (int32_t x = 0; x < width; x++, cmyk += 4, rgb += 3) {
+    int black = cmyk[3];
+    for (int c = 0; c < 3; c++) {
+      int product = (255 - cmyk[c]) * black + 128;
+      rgb[c] = (uint8_t)(black - (((product >> 8) + product) >> 8));
+    }
+  }
+}
+
+/// Decodes a JPEG to RGB8 rows without gaps: baseline or progressive; grey, YCbCr, RGB, CMYK or YCCK.
+/// With `pixels` null only the size is read. Accurate integer DCT and smooth chroma upsampling.
+/// Truncated data decode as far as they go, with `truncated` set: the caller decides what that is worth.
+/// Returns 1 on success; 0 with a reason in `message` otherwise, also when `pixels` holds fewer than `capacity` bytes.
+__attribute__((noinline, unused))
+static int pictures_read_jpeg(const uint8_t *bytes, size_t count, uint8_t *pixels, size_t capacity, pictures_report *report) {
+  struct jpeg_decompress_struct info;
+  struct jpeg_progress_mgr progress;
+  pictures_jpeg_errors state;
+  memset(report, 0, sizeof *report);
+  memset(&progress, 0, sizeof progress);
+  state.report = report;
+  info.err = jpeg_std_error(&state.errors);
+  state.errors.error_exit = pictures_jpeg_exit;
+  state.errors.emit_message = pictures_jpeg_message;
+  state.errors.output_message = pictures_jpeg_silent;
+  jpeg_create_decompress(&info);
+  if (setjmp(state.failed)) {
+    jpeg_destroy_decompress(&info);
+    return 0;
+  }
+  progress.progress_monitor = pictures_jpeg_progress;
+  info.progress = &progress;
+  jpeg_mem_src(&info, bytes, (unsigned long)count);
+  jpeg_read_header(&info, TRUE);
+  int supported = info.num_components == 1 || info.num_components == 3 || info.num_components == 4;
+  if (!supported) snprintf(report->message, sizeof report->message, "%d colour components", info.num_components);
+  if (!supported || !pictures_acceptable(report, info.image_width, info.image_height)) {
+    jpeg_destroy_decompress(&info);
+    return 0;
+  }
+  if (pixels) {
+    size_t row = (size_t)report->width * 3;
+    if (capacity < row * (size_t)report->height) {
+      snprintf(report->message, sizeof report->message, "the picture changed while it was read");
+      jpeg_destroy_decompress(&info);
+      return 0;
+    }
+    info.out_color_space = info.num_components == 4 ? JCS_CMYK : JCS_RGB;
+    info.dct_method = JDCT_ISLOW;
+    info.do_fancy_upsampling = TRUE;
+    jpeg_start_decompress(&info);
+    JSAMPARRAY quads = NULL;
+    if (info.num_components == 4)
+      quads = info.mem->alloc_sarray((j_common_ptr)&info, JPOOL_IMAGE, info.output_width * 4, 1);
+    while (info.output_scanline < info.output_height) {
+      JSAMPROW target = pixels + row * info.output_scanline;
+      jpeg_read_scanlines(&info, quads ? quads : &target, 1);
+      if (quads) pictures_cmyk_row(quads[0], target, report->width);
+    }
+  }
+  jpeg_destroy_decompress(&info);
+  return 1;
+}
+
+// MARK: - PNG
+
+typedef struct {
+  const uint8_t *bytes;
+  size_t count, position;
+  pictures_report *report;
+} pictures_png_source;
+
+static inline void pictures_png_failed(png_structp png, png_const_charp text) {
+  pictures_report *report = ((pictures_png_source *)png_get_error_ptr(png))->report;
+  snprintf(report->message, sizeof report->message, "%s", text);
+  png_longjmp(png, 1);
+}
+
+static inline void pictures_png_warned(png_structp png, png_const_charp text) {
+  pictures_warn(((pictures_png_source *)png_get_error_ptr(png))->report, text);
+}
+
+static inline void pictures_png_pull(png_structp png, png_bytep target, size_t count) {
+  pictures_png_source *source = (pictures_png_source *)png_get_io_ptr(png);
+  if (source->count - source->position < count) {
+    source->report->truncated = 1;
+    png_error(png, "the data end early");
+  }
+  memcpy(target, source->bytes + source->position, count);
+  source->position += count;
+}
+
+/// Decodes a PNG of any colour type, depth and interlacing to RGB8 rows without gaps. Transparency is dropped, not composited; 16-bit
+/// samples keep their high byte; gamma and profiles are ignored. Parameters and result as for `pictures_read_jpeg`.
+__attribute__((noinline, unused))
+static int pictures_read_png(const uint8_t *bytes, size_t count, uint8_t *pixels, size_t capacity, pictures_report *report) {
+  pictures_png_source source = {bytes, count, 0, report};
+  memset(report, 0, sizeof *report);
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source, pictures_png_failed, pictures_png_warned);
+  png_infop info = png ? png_create_info_struct(png) : NULL;
+  if (!info) {
+    png_destroy_read_struct(&png, NULL, NULL);
+    snprintf(report->message, sizeof report->message, "no memory");
+    return 0;
+  }
+  if (setjmp(png_jmpbuf(png))) {
+    png_destroy_read_struct(&png, &info, NULL);
+    return 0;
+  }
+  png_set_read_fn(png, &source, pictures_png_pull);
+  png_set_user_limits(png, 0x7fffffff, 0x7fffffff);  // ours, below, say which limit it was
+  png_read_info(png, info);
+  if (!pictures_acceptable(report, png_get_image_width(png, info), png_get_image_height(png, info))) {
+    png_destroy_read_struct(&png, &info, NULL);
+    return 0;
+  }
+  if (pixels) {
+    size_t row = (size_t)report->width * 3;
+    if (capacity < row * (size_t)report->height) png_error(png, "the picture changed while it was read");
+    png_set_strip_16(png);
+    png_set_palette_to_rgb(png);
+    png_set_expand_gray_1_2_4_to_8(png);
+    png_set_gray_to_rgb(png);
+    png_set_strip_alpha(png);
+    int passes = png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    if (png_get_rowbytes(png, info) != row) png_error(png, "unknown pixel layout");
+    for (int pass = 0; pass < passes; pass++)
+      for (int32_t y = 0; y < report->height; y++) png_read_row(png, pixels + row * (size_t)y, NULL);
+    png_read_end(png, NULL);
+  }
+  png_destroy_read_struct(&png, &info, NULL);
+  return 1;
+}
+
+// MARK: - Folders
+
+static inline const char *pictures_entry_name(const struct dirent *entry) { return entry->d_name; }

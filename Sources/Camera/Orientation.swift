@@ -1,0 +1,132 @@
+import Kernels
+
+/// How a picture was stored relative to how it is seen (EXIF 2.3, tag 0x0112). The raw value is EXIF's.
+enum Orientation: Int {
+    case upright = 1
+    case mirrored, upsideDown, flipped, transposed, turnedLeft, transversed, turnedRight
+
+    /// Whether width and height change places.
+    var isSideways: Bool { rawValue >= 5 }
+
+    func size(of stored: Size) -> Size {
+        isSideways ? Size(height: stored.width, width: stored.height) : stored
+    }
+
+    /// Where the upright picture's pixels lie in the stored one: pixel (y, x) at `origin + y * rowStep + x * columnStep`.
+    func walk(over stored: Size) -> (origin: Int, rowStep: Int, columnStep: Int) {
+        let width = stored.width, last = stored.area - 1, bottom = (stored.height - 1) * width
+        return switch self {
+        case .upright: (0, width, 1)
+        case .mirrored: (width - 1, width, -1)
+        case .upsideDown: (last, -width, -1)
+        case .flipped: (bottom, -width, 1)
+        case .transposed: (0, 1, width)
+        case .turnedLeft: (bottom, 1, -width)
+        case .transversed: (last, -1, -width)
+        case .turnedRight: (width - 1, -1, width)
+        }
+    }
+}
+
+// MARK: - Reading it from files
+
+extension Orientation {
+    /// From the first EXIF segment (APP1) of a JPEG; upright where there is none or it makes no sense.
+    init(jpeg bytes: UnsafeRawBufferPointer) {
+        self = .upright
+        let file = ByteReader(bytes)
+        var position = 2
+        while let marker = file.byte(position + 1), file.byte(position) == 0xFF {
+            switch marker {
+            case 0xFF:  // filler
+                position += 1
+            case 0x01, 0xD0...0xD7:  // no length
+                position += 2
+            case 0xD9, 0xDA:  // end, or the start of compressed data
+                return
+            default:
+                guard let length = file.unsigned(position + 2, bytes: 2), length >= 2 else { return }
+                let exif = Array("Exif\0\0".utf8)
+                if marker == 0xE1, length >= 2 + exif.count, file.matches(exif, at: position + 4) {
+                    self = Orientation(tiff: file.part(position + 10, count: length - 8))
+                    return
+                }
+                position += 2 + length
+            }
+        }
+    }
+
+    /// From the `eXIf` chunk of a PNG; upright where there is none or it makes no sense.
+    init(png bytes: UnsafeRawBufferPointer) {
+        self = .upright
+        let file = ByteReader(bytes)
+        var position = 8
+        while let length = file.unsigned(position, bytes: 4) {
+            if file.matches(Array("eXIf".utf8), at: position + 4) {
+                self = Orientation(tiff: file.part(position + 8, count: length))
+                return
+            }
+            position += 12 + length
+        }
+    }
+
+    /// From a TIFF header and its first directory.
+    private init(tiff: ByteReader) {
+        self = .upright
+        var file = tiff
+        file.isBigEndian = file.matches([0x4D, 0x4D, 0, 42], at: 0)
+        guard file.isBigEndian || file.matches([0x49, 0x49, 42, 0], at: 0),
+            let directory = file.unsigned(4, bytes: 4), let count = file.unsigned(directory, bytes: 2)
+        else { return }
+        for index in 0..<count {
+            let entry = directory + 2 + index * 12
+            guard let tag = file.unsigned(entry, bytes: 2) else { return }
+            guard tag == 0x0112 else { continue }
+            let width = switch file.unsigned(entry + 2, bytes: 2) {
+            case 1: 1
+            case 3: 2
+            case 4: 4
+            default: 0
+            }
+            guard width > 0, file.unsigned(entry + 4, bytes: 4) == 1, let value = file.unsigned(entry + 8, bytes: width) else { return }
+            self = Orientation(rawValue: value) ?? .upright
+            return
+        }
+    }
+}
+
+/// Integers at positions of a byte buffer; nil where the buffer ends. Positions stay far below overflow: they
+/// grow by 32-bit lengths, and no further than the end of the buffer.
+private struct ByteReader {
+    let bytes: UnsafeRawBufferPointer
+    var isBigEndian = true
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    func byte(_ position: Int) -> UInt8? {
+        position >= 0 && position < bytes.count ? bytes[position] : nil
+    }
+
+    func unsigned(_ position: Int, bytes count: Int) -> Int? {
+        guard position >= 0, position <= bytes.count - count else { return nil }
+        var value = 0
+        for index in 0..<count {
+            value = value << 8 | Int(bytes[position + (isBigEndian ? index : count - 1 - index)])
+        }
+        return value
+    }
+
+    func matches(_ pattern: [UInt8], at position: Int) -> Bool {
+        guard position >= 0, position <= bytes.count - pattern.count else { return false }
+        for index in 0..<pattern.count where bytes[position + index] != pattern[index] { return false }
+        return true
+    }
+
+    /// `count` bytes from `position`, or as many as there are.
+    func part(_ position: Int, count: Int) -> ByteReader {
+        let start = min(position, bytes.count)
+        return ByteReader(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + count, bytes.count)]))
+    }
+}

@@ -1,0 +1,118 @@
+import Board
+import CPictures
+import Kernels
+
+/// A decoded picture, upright: RGB, 8 bits a channel, rows from top to bottom without gaps.
+public final class Picture {
+    public let size: Size
+    /// `size.area * 3` bytes, R G B R G B ...
+    public let pixels: UnsafeMutablePointer<UInt8>
+    /// What the decoder stepped over while reading, if anything: the pixels may be wrong in places.
+    public private(set) var warning: String?
+
+    public var byteCount: Int { size.area * 3 }
+
+    /// A black picture. `size` must lie within the limits of `pictures.h`.
+    public init(size: Size) {
+        self.size = size
+        pixels = UnsafeMutablePointer<UInt8>.allocate(capacity: max(size.area * 3, 1))
+        pixels.initialize(repeating: 0, count: max(size.area * 3, 1))
+    }
+
+    /// Reads a JPEG or PNG file (told apart by content) and turns it upright by its EXIF orientation.
+    ///
+    /// - Throws: when `path` cannot be read, holds neither format, is damaged or truncated, or exceeds
+    ///   65500 pixels a side or 100 megapixels.
+    public static func read(path: String) throws(Fault) -> Picture {
+        let file = try MappedFile(path: path)
+        return try decode(file.bytes, name: path)
+    }
+
+    /// Like `read(path:)` for an encoded picture in memory; `name` opens the text of faults.
+    ///
+    /// - Parameter tolerant: keeps what a truncated JPEG holds and says so in `warning`, as live video wants it.
+    public static func decode(_ bytes: UnsafeRawBufferPointer, name: String, tolerant: Bool = false) throws(Fault) -> Picture {
+        guard let format = PictureFormat(bytes) else { throw Fault("\(name): not a JPEG or PNG picture") }
+        var report = pictures_report()
+        guard format.read(bytes, nil, 0, &report) else { throw format.fault(name, report) }
+        let stored = Picture(size: Size(height: Int(report.height), width: Int(report.width)))
+        guard format.read(bytes, stored.pixels, stored.byteCount, &report) else { throw format.fault(name, report) }
+        guard tolerant || report.truncated == 0 else { throw format.fault(name, report) }
+        let upright = stored.turned(format.orientation(bytes))
+        upright.warning = report.warnings > 0 ? text(of: report) : nil
+        return upright
+    }
+
+    deinit {
+        pixels.deallocate()
+    }
+
+    /// The picture as seen when `orientation` describes how it was stored; itself when it is upright already.
+    func turned(_ orientation: Orientation) -> Picture {
+        guard orientation != .upright else { return self }
+        let turned = Picture(size: orientation.size(of: size))
+        let (origin, rowStep, columnStep) = orientation.walk(over: size)
+        var target = turned.pixels
+        for y in 0..<turned.size.height {
+            var source = pixels + (origin + y * rowStep) * 3
+            for _ in 0..<turned.size.width {
+                target[0] = source[0]
+                target[1] = source[1]
+                target[2] = source[2]
+                target += 3
+                source += columnStep * 3
+            }
+        }
+        return turned
+    }
+}
+
+/// The file formats that are read.
+enum PictureFormat {
+    case jpeg, png
+
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        if bytes.count >= 3, bytes[0] == 0xFF, bytes[1] == 0xD8, bytes[2] == 0xFF {
+            self = .jpeg
+        } else if bytes.count >= 8, bytes.loadUnaligned(as: UInt64.self) == UInt64(bigEndian: 0x8950_4E47_0D0A_1A0A) {
+            self = .png
+        } else {
+            return nil
+        }
+    }
+
+    func read(_ bytes: UnsafeRawBufferPointer, _ pixels: UnsafeMutablePointer<UInt8>?, _ capacity: Int, _ report: inout pictures_report) -> Bool {
+        let base = bytes.baseAddress!.assumingMemoryBound(to: UInt8.self)
+        return switch self {
+        case .jpeg: pictures_read_jpeg(base, bytes.count, pixels, capacity, &report) != 0
+        case .png: pictures_read_png(base, bytes.count, pixels, capacity, &report) != 0
+        }
+    }
+
+    func orientation(_ bytes: UnsafeRawBufferPointer) -> Orientation {
+        switch self {
+        case .jpeg: Orientation(jpeg: bytes)
+        case .png: Orientation(png: bytes)
+        }
+    }
+
+    func fault(_ name: String, _ report: pictures_report) -> Fault {
+        let format = switch self {
+        case .jpeg: "JPEG"
+        case .png: "PNG"
+        }
+        return Fault("\(name): \(report.truncated != 0 ? "truncated" : "damaged or unsupported") \(format): \(text(of: report))")
+    }
+}
+
+/// The message of a report, as printable ASCII: libraries quote bytes of the file.
+private func text(of report: pictures_report) -> String {
+    withUnsafeBytes(of: report.message) { bytes in
+        var text = ""
+        for byte in bytes {
+            if byte == 0 { break }
+            text.unicodeScalars.append(Unicode.Scalar(byte >= 0x20 && byte < 0x7F ? byte : 0x3F))
+        }
+        return text
+    }
+}

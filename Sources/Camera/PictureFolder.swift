@@ -1,0 +1,37 @@
+import Board
+import CPictures
+
+/// The pictures of a folder, by name.
+public struct PictureFolder {
+    /// Paths of the files that end in .jpg, .jpeg or .png (any case), in the byte order of their names; subfolders and
+    /// hidden files are left out.
+    public let paths: [String]
+
+    /// - Throws: when `path` is no readable folder or holds no picture.
+    public init(path: String) throws(Fault) {
+        guard let folder = opendir(path) else { throw Fault("\(path): \(systemError())") }
+        defer { closedir(folder) }
+        var names: [[UInt8]] = []
+        while let entry = readdir(folder) {
+            let name = Array(String(cString: pictures_entry_name(entry)).utf8)
+            if PictureFolder.isPicture(name) { names.append(name) }
+        }
+        guard !names.isEmpty else { throw Fault("\(path): no .jpg, .jpeg or .png file in this folder") }
+        names.sort { $0.lexicographicallyPrecedes($1) }
+        let prefix = path.utf8.last == 0x2F ? path : path + "/"
+        paths = names.map { prefix + String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Whether `path` is a folder.
+    public static func isFolder(_ path: String) -> Bool {
+        guard let folder = opendir(path) else { return false }
+        closedir(folder)
+        return true
+    }
+
+    private static func isPicture(_ name: [UInt8]) -> Bool {
+        guard let dot = name.lastIndex(of: 0x2E), dot > 0, name[0] != 0x2E else { return false }
+        let ending = name[(dot + 1)...].map { $0 | 0x20 }
+        return ending == Array("jpg".utf8) || ending == Array("jpeg".utf8) || ending == Array("png".utf8)
+    }
+}
