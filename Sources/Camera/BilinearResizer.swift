@@ -2,7 +2,7 @@ import Kernels
 
 /// Resizes RGB8 pictures exactly as Pillow's `Image.resize(size, Image.BILINEAR)` does: a triangle filter that widens when
 /// shrinking (antialiasing), in fixed point, horizontally first, with 8-bit values in between. A pass that would not
-/// change the size is left out.
+/// change the size is left out. (Pillow 13 turns the passes around for some distorting sizes; its predecessors, and this, never do.)
 ///
 /// Owns its tables and the intermediate picture: repeated sizes allocate nothing.
 public final class BilinearResizer {

@@ -34,7 +34,7 @@ extension Orientation {
     /// From the first EXIF segment (APP1) of a JPEG; upright where there is none or it makes no sense.
     init(jpeg bytes: UnsafeRawBufferPointer) {
         self = .upright
-        let file = ByteReader(bytes)
+        let file = BoundedBytes(bytes)
         var position = 2
         while let marker = file.byte(position + 1), file.byte(position) == 0xFF {
             switch marker {
@@ -59,7 +59,7 @@ extension Orientation {
     /// From the `eXIf` chunk of a PNG; upright where there is none or it makes no sense.
     init(png bytes: UnsafeRawBufferPointer) {
         self = .upright
-        let file = ByteReader(bytes)
+        let file = BoundedBytes(bytes)
         var position = 8
         while let length = file.unsigned(position, bytes: 4) {
             if file.matches(Array("eXIf".utf8), at: position + 4) {
@@ -71,7 +71,7 @@ extension Orientation {
     }
 
     /// From a TIFF header and its first directory.
-    private init(tiff: ByteReader) {
+    private init(tiff: BoundedBytes) {
         self = .upright
         var file = tiff
         file.isBigEndian = file.matches([0x4D, 0x4D, 0, 42], at: 0)
@@ -97,7 +97,7 @@ extension Orientation {
 
 /// Integers at positions of a byte buffer; nil where the buffer ends. Positions stay far below overflow: they
 /// grow by 32-bit lengths, and no further than the end of the buffer.
-private struct ByteReader {
+private struct BoundedBytes {
     let bytes: UnsafeRawBufferPointer
     var isBigEndian = true
 
@@ -125,8 +125,8 @@ private struct ByteReader {
     }
 
     /// `count` bytes from `position`, or as many as there are.
-    func part(_ position: Int, count: Int) -> ByteReader {
+    func part(_ position: Int, count: Int) -> BoundedBytes {
         let start = min(position, bytes.count)
-        return ByteReader(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + count, bytes.count)]))
+        return BoundedBytes(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + count, bytes.count)]))
     }
 }

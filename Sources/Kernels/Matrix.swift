@@ -34,7 +34,7 @@ public struct Matrix {
 }
 
 /// Height and width of a picture or feature map, in pixels.
-public struct Size: Equatable {
+public struct Size: Equatable, Sendable {
     public let height: Int
     public let width: Int
 
