@@ -1,2 +1,16 @@
+// Entry points of the kernels that are compiled for one instruction set each, and what the machine can run.
+// The contracts are in Sources/Kernels/KernelTable.swift.
 #pragma once
 #include <stdint.h>
+
+#if defined(__x86_64__)
+static inline _Bool kernels_has_avx2(void) {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") != 0;
+}
+
+void fcclip_avx2_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed,
+                         intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
+void fcclip_avx2_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels,
+                              const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y);
+#endif

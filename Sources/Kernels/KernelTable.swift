@@ -33,22 +33,28 @@ public struct KernelTable: Sendable {
 
 extension KernelTable {
     /// All paths of this architecture, the best last. The first is the reference and runs everywhere.
-    public static let all: [KernelTable] = {
-        let scalar = PackedLayout(columnsPerPanel: 8, depthStep: 4)
-        let tables = [
-            KernelTable(
-                name: "scalar", isSupported: true, layout: scalar,
-                product: { a, rows, stride, depth, packed, columns, accumulators, accumulatorStride in
-                    Kernels.product(
-                        a, rows: rows, stride: stride, depth: depth, packed, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
-                        columns: columns, into: accumulators, accumulatorStride: accumulatorStride)
-                },
-                depthwise7x7: { x, height, width, channels, weights, row, y in
-                    Kernels.depthwise7x7(x, height: height, width: width, channels: channels, weights: weights, row: row, into: y)
-                }),
-        ]
-        return tables
-    }()
+    public static let all: [KernelTable] = [scalar] + vector
+
+    private static let scalar = KernelTable(
+        name: "scalar", isSupported: true, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
+        product: { a, rows, stride, depth, packed, columns, accumulators, accumulatorStride in
+            Kernels.product(
+                a, rows: rows, stride: stride, depth: depth, packed, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
+                columns: columns, into: accumulators, accumulatorStride: accumulatorStride)
+        },
+        depthwise7x7: { x, height, width, channels, weights, row, y in
+            Kernels.depthwise7x7(x, height: height, width: width, channels: channels, weights: weights, row: row, into: y)
+        })
+
+    #if arch(x86_64)
+    private static let vector = [
+        KernelTable(
+            name: "avx2", isSupported: kernels_has_avx2(), layout: PackedLayout(columnsPerPanel: 32, depthStep: 4),
+            product: fcclip_avx2_product, depthwise7x7: fcclip_avx2_depthwise7x7),
+    ]
+    #else
+    private static let vector: [KernelTable] = []
+    #endif
 
     /// The best path that this machine can run.
     public static let best: KernelTable = all.last { $0.isSupported }!

@@ -1,0 +1,42 @@
+import CVector
+import Kernels
+
+/// 32 multiply-adds by the instructions of AVX2: sign, multiply bytes to pairs in 16 bits, add pairs to 32 bits, add.
+///
+/// The byte product takes unsigned times signed values: |a| times w with the sign of a. |-128| is 128 unsigned, and a pair is at most
+/// 2 * 128 * 127 = 32512, so nothing saturates as long as no weight is -128.
+enum AVX2: InstructionSet {
+    struct Activations {
+        let values, sizes: __m256i
+    }
+
+    @inline(__always) static var lanes: Int { 8 }
+    @inline(__always) static var zero: __m256i { __m256i(repeating: 0) }
+
+    @inline(__always)
+    static func loadWeights(_ pointer: UnsafePointer<Int8>) -> __m256i {
+        UnsafeRawPointer(pointer).loadUnaligned(as: __m256i.self)
+    }
+
+    @inline(__always)
+    static func loadActivations(_ pointer: UnsafePointer<Int8>) -> Activations {
+        let values = _mm256_set1_epi32(UnsafeRawPointer(pointer).loadUnaligned(as: Int32.self))
+        return Activations(values: values, sizes: _mm256_abs_epi8(values))
+    }
+
+    @inline(__always)
+    static func multiplyAdd(_ sums: inout __m256i, _ activations: Activations, _ weights: __m256i) {
+        let pairs = _mm256_maddubs_epi16(activations.sizes, _mm256_sign_epi8(weights, activations.values))
+        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    }
+
+    @inline(__always)
+    static func store(_ sums: __m256i, _ pointer: UnsafeMutablePointer<Int32>, count: Int) {
+        if count >= 8 {
+            UnsafeMutableRawPointer(pointer).storeBytes(of: sums, as: __m256i.self)
+        } else {
+            let lanes = unsafeBitCast(sums, to: SIMD8<Int32>.self)
+            for lane in 0..<max(count, 0) { pointer[lane] = lanes[lane] }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import Kernels
+
+/// SplitMix64 (Steele et al. 2014): the same values in every run.
+struct Generator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(_ seed: Int) {
+        state = UInt64(truncatingIfNeeded: seed) &* 0x9E37_79B9_7F4A_7C15
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    mutating func floats(_ count: Int, in range: ClosedRange<Float> = -2...2) -> [Float] {
+        (0..<count).map { _ in Float.random(in: range, using: &self) }
+    }
+
+    /// Values of `range`, one in four of them at its ends.
+    mutating func bytes(_ count: Int, in range: ClosedRange<Int8> = -128...127) -> [Int8] {
+        (0..<count).map { _ in
+            switch next() % 8 {
+            case 0: range.lowerBound
+            case 1: range.upperBound
+            default: Int8.random(in: range, using: &self)
+            }
+        }
+    }
+
+    mutating func words(_ count: Int) -> [UInt64] {
+        (0..<count).map { _ in next() & next() }
+    }
+}
+
+/// A matrix that owns its memory. Values beyond the end are guarded: `isIntact` tells whether anybody wrote there.
+final class Map {
+    let matrix: Matrix
+    private static let guardCount = 32
+    private static let mark: Float = -12345.678
+
+    init(rows: Int, columns: Int, _ values: [Float]? = nil) {
+        let base = UnsafeMutablePointer<Float>.allocate(capacity: rows * columns + Map.guardCount)
+        base.initialize(repeating: Map.mark, count: rows * columns + Map.guardCount)
+        if let values { base.update(from: values, count: rows * columns) }
+        matrix = Matrix(base, rows: rows, columns: columns)
+    }
+
+    var values: [Float] { Array(UnsafeBufferPointer(start: matrix.base, count: matrix.count)) }
+    var isIntact: Bool { (0..<Map.guardCount).allSatisfy { matrix.base[matrix.count + $0] == Map.mark } }
+
+    deinit { matrix.base.deallocate() }
+}
+
+/// sqrt(sum (a - b)^2 / sum b^2).
+func relativeRMS(_ a: [Float], _ b: [Double]) -> Double {
+    var error = 0.0, size = 0.0
+    for (x, y) in zip(a, b) {
+        error += (Double(x) - y) * (Double(x) - y)
+        size += y * y
+    }
+    return (error / max(size, 1e-300)).squareRoot()
+}
+
+/// The largest absolute difference.
+func largestError(_ a: [Float], _ b: [Double]) -> Double {
+    zip(a, b).map { abs(Double($0) - $1) }.max() ?? 0
+}
+
+/// The paths that this machine can run, besides the reference.
+let testedTables = KernelTable.all.filter(\.isSupported)
