@@ -3,7 +3,7 @@ public func gelu(_ x: UnsafeMutablePointer<Float>, count: Int) {
     transform(x, count: count) { $0 * 0.5 * (errorFunction($0 * 0.70710678) + 1) }
 }
 
-/// max(x, 0) in place; NaN becomes 0.
+/// max(x, 0) in place.
 public func relu(_ x: UnsafeMutablePointer<Float>, count: Int) {
     transform(x, count: count) { larger($0, Lanes(repeating: 0)) }
 }

@@ -51,7 +51,7 @@ public func groupNorm(
             let row = x.row(index)
             for channel in channels {
                 let value = (row[channel] - mean) * factor * weight[channel] + bias[channel]
-                row[channel] = relu && !(value > 0) ? 0 : value
+                row[channel] = relu && value < 0 ? 0 : value
             }
         }
     }

@@ -39,16 +39,16 @@ public func sum(_ lanes: Lanes) -> Float {
     return two.x + two.y
 }
 
-/// The larger of each pair of lanes; `b` where `a` is not a number.
+/// The larger of each pair of lanes; `a` where either is not a number.
 @inlinable @inline(__always)
 public func larger(_ a: Lanes, _ b: Lanes) -> Lanes {
-    b.replacing(with: a, where: a .> b)
+    a.replacing(with: b, where: a .< b)
 }
 
-/// The smaller of each pair of lanes; `b` where `a` is not a number.
+/// The smaller of each pair of lanes; `a` where either is not a number.
 @inlinable @inline(__always)
 public func smaller(_ a: Lanes, _ b: Lanes) -> Lanes {
-    b.replacing(with: a, where: a .< b)
+    a.replacing(with: b, where: a .> b)
 }
 
 /// The largest lane of `lanes`, none of which is NaN.

@@ -4,7 +4,7 @@ import CBoard
 ///
 /// Items go one by one to whoever is free, so cores of different speed finish together. Whoever waits spins briefly, then blocks.
 /// Items must not depend on each other; then results cannot depend on the number of threads.
-public final class ThreadPool {
+public final class ThreadPool: Sendable {
     /// Threads that take part in `run`, the caller included.
     public let threads: Int
     private let shared: Shared

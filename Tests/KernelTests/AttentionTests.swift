@@ -29,7 +29,9 @@ import Testing
         }
         #expect(relativeRMS(fromBytes, expected) < 5e-6)
         let maps = [rows.q, rows.k, rows.v].map { Map(rows: $0.real.count / shape.channels, columns: shape.channels, $0.real) }
-        let fromFloats = attend(FloatRows(maps[0].matrix), FloatRows(maps[1].matrix), FloatRows(maps[2].matrix), mask, shape)
+        let fromFloats = withExtendedLifetime(maps) {
+            attend(FloatRows(maps[0].matrix), FloatRows(maps[1].matrix), FloatRows(maps[2].matrix), mask, shape)
+        }
         #expect(relativeRMS(fromFloats, expected) < 2e-5)
     }
 

@@ -28,7 +28,7 @@ import Testing
         let weights = Map(rows: shape.rows, columns: shape.samples, random.floats(shape.rows * shape.samples, in: 0...1))
         let expected = plain(real, offsets.values, weights.values, shape)
         let float = Map(rows: shape.rows, columns: shape.channels, real)
-        let fromFloat = sample(FloatRows(float.matrix), offsets, weights, shape)
+        let fromFloat = withExtendedLifetime(float) { sample(FloatRows(float.matrix), offsets, weights, shape) }
         #expect(relativeRMS(fromFloat, expected) < 2e-6)
         let fromBytes = bytes.withUnsafeBufferPointer {
             sample(
@@ -43,7 +43,8 @@ import Testing
         let values = Map(rows: 15, columns: 4, [Float](repeating: 1, count: 60)), weights = Map(rows: 15, columns: 1, [Float](repeating: 1, count: 15))
         for offset in [Float.nan, .infinity, -.infinity, 1e30, -1e30, 8, -8] {
             let offsets = Map(rows: 15, columns: 2, [Float](repeating: offset, count: 30))
-            #expect(sample(FloatRows(values.matrix), offsets, weights, shape).allSatisfy { $0 == 0 })
+            let out = withExtendedLifetime(values) { sample(FloatRows(values.matrix), offsets, weights, shape) }
+            #expect(out.allSatisfy { $0 == 0 })
         }
     }
 

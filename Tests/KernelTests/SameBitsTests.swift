@@ -1,0 +1,66 @@
+import Kernels
+import Testing
+
+/// The bits that every machine must give: recorded on x86-64, of float kernels that are compiled for each machine anew.
+/// A change of these values is a change of results, and so of every recorded picture.
+@Suite struct SameBitsTests {
+    /// Exact multiples of 2^-20 in -8...8, whatever the standard library's random floats are made of.
+    private static let values: [Float] = {
+        var random = Generator(3)
+        return (0..<4096).map { _ in Float(Int64(random.next() >> 40) - 8_388_608) / 1_048_576 }
+    }()
+
+    /// FNV-1a over the values' bits.
+    private func hash(_ values: [Float]) -> UInt64 {
+        values.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1.bitPattern)) &* 0x0000_0100_0000_01B3 }
+    }
+
+    @Test func elementaryFunctions() {
+        #expect(hash(Self.values.map(exponential)) == 13311938702310022390)
+        #expect(hash(Self.values.map(errorFunction)) == 11530144618507163384)
+        #expect(hash(Self.values.map { logarithm($0.magnitude) }) == 16331913356211373308)
+        #expect(hash(Self.values.map(sigmoid)) == 6296854403910650508)
+        #expect(hash(Self.values.map { Float(sine(Double($0))) + Float(cosine(Double($0))) }) == 4870292480383252303)
+    }
+
+    @Test func rowKernels() {
+        let x = Map(rows: 1, columns: 4001, Array(Self.values.prefix(4001)))
+        gelu(x.matrix.base, count: 4001)
+        #expect(hash(x.values) == 17051925738015281765)
+        softmax(x.matrix.base, count: 4001)
+        #expect(hash(x.values) == 226140635568000430)
+        layerNorm(Self.values, count: 4001, epsilon: 1e-6, weight: nil, bias: nil, into: x.matrix.base)
+        #expect(hash(x.values) == 17037082957381792010)
+    }
+
+    @Test func mapKernels() {
+        let x = Map(rows: 8 * 16, columns: 32, Self.values), y = Map(rows: 11 * 9, columns: 32)
+        groupNorm(x.matrix, groups: 4, epsilon: 1e-5, weight: Self.values, bias: Self.values, relu: true)
+        #expect(hash(x.values) == 16115118571125687266)
+        resizeBilinear(x.matrix, from: Size(height: 8, width: 16), to: Size(height: 11, width: 9), into: y.matrix)
+        #expect(hash(y.values) == 1450430104623471397)
+        depthwise7x7(x.matrix, size: Size(height: 8, width: 16), weights: Self.values, bias: Self.values, row: 2, into: y.matrix.base)
+        #expect(hash(y.values) == 3821063044920392569)
+    }
+
+    @Test func attentions() {
+        let x = Map(rows: 64, columns: 64, Self.values), out = Map(rows: 64, columns: 64)
+        let scratch = Map(rows: 1, columns: attentionScratch(keys: 64, headWidth: 32))
+        let rows = FloatRows(x.matrix)
+        attention(
+            queries: rows, keys: rows, values: rows, heads: 2, headWidth: 32, blocked: nil, wordsPerRow: 0, range: 0..<64,
+            scratch: scratch.matrix.base, into: out.matrix)
+        #expect(hash(out.values) == 18066969903876377167)
+        let offsets = Map(rows: 64, columns: 2 * 4 * 2, Array(Self.values.prefix(1024))), weights = Map(rows: 64, columns: 2 * 4, Array(Self.values.suffix(512)))
+        withUnsafePointer(to: Size(height: 8, width: 8)) { size in
+            withUnsafePointer(to: 0) { start in
+                sampledAttention(
+                    rows, levels: Levels(sizes: size, starts: start, count: 1), heads: 2, points: 4, offsets: offsets.matrix,
+                    weights: weights.matrix, rows: 0..<64, into: out.matrix)
+            }
+        }
+        withExtendedLifetime((x, offsets, weights)) {
+            #expect(hash(out.values) == 11438031572796819688)
+        }
+    }
+}
