@@ -66,7 +66,7 @@ let package = Package(
         // CLIP's tokenizer and text encoder, name lists, vocabulary files.
         .target(name: "Text", dependencies: ["Board", "Checkpoint", "Runtime", "COpenBLAS", "CZlib"], path: "Quantize/Text", exclude: ["README.md"], resources: [.embedInCode("coco-panoptic.txt")]),
         // fp32 arithmetic over OpenBLAS, folding, observation, quantization, comparison.
-        .target(name: "Calibrate", dependencies: ["Checkpoint", "Camera", "Runtime", "COpenBLAS"], path: "Quantize/Calibrate", exclude: ["README.md"]),
+        .target(name: "Calibrate", dependencies: ["CBoard", "Checkpoint", "Camera", "Runtime", "COpenBLAS"], path: "Quantize/Calibrate", exclude: ["README.md"]),
         // OpenBLAS, for the fp32 arithmetic.
         .systemLibrary(name: "COpenBLAS", path: "Quantize/COpenBLAS"),
         // zlib, for merges files that are gzip-compressed.

@@ -32,12 +32,12 @@ extension FloatArithmetic {
                 depthwise7x7(x, size: size, weights: layer.parameters.weights, bias: layer.parameters.bias, row: row, into: result.row(row * size.width))
             }
         }
-        audit?(layer, x, result)
         parallel(result.rows) { range in
             for row in range {
                 layerNorm(result.row(row), count: result.columns, epsilon: epsilon, weight: nil, bias: nil, into: result.row(row))
             }
         }
+        audit?(LayerRun(layer: layer, input: x, result: result, size: size, epsilon: epsilon))
         return operand(result, at: point)
     }
 

@@ -87,7 +87,7 @@ extension FloatArithmetic {
         accumulateProduct(
             x.base, rows: x.rows, depth: parameters.depth, stride: x.columns, parameters.weights, columns: parameters.columns,
             wStride: parameters.depth, into: result.base, yStride: result.columns)
-        audit?(layer, x, result)
+        audit?(LayerRun(layer: layer, input: x, result: result))
     }
 
     private func activate(_ x: Matrix, _ activation: Activation) {

@@ -52,8 +52,19 @@ public final class FloatArithmetic: Arithmetic {
     public var observe: ((Point, Matrix) -> Void)?
     /// Told intermediate tensors by name.
     public var trace: ((String, Matrix) -> Void)?
-    /// Told every layer's input and result (before activation, without position tables).
-    public var audit: ((Layer, Matrix, Matrix) -> Void)?
+    /// Told every layer's input and result.
+    public var audit: ((LayerRun) -> Void)?
+
+    /// One use of a layer. Convolutions other than depthwise give their patches as rows.
+    public struct LayerRun {
+        public let layer: Layer
+        public let input: Matrix
+        /// Before activation, without position tables; after LayerNorm for a depthwise convolution.
+        public let result: Matrix
+        /// Of a depthwise convolution's map.
+        public var size: Size?
+        public var epsilon: Float = 0
+    }
 
     public init(_ source: FoldedCheckpoint, threads: Int) {
         self.source = source

@@ -45,7 +45,7 @@ public struct MaskDecoder<A: Arithmetic> {
 
     let arithmetic: A
     let architecture: Architecture
-    let queries: Matrix
+    public let queries: Matrix
     let levelEmbedding: Matrix
     let memoryPoints: [A.Point]
     let layers: [Layer]
@@ -192,7 +192,7 @@ public struct MaskDecoder<A: Arithmetic> {
     }
 
     /// `decoder_norm` of the queries and their mask embeddings, ready for mask products.
-    func maskEmbeddings(_ x: Matrix, normed: Matrix) -> A.Operand {
+    public func maskEmbeddings(_ x: Matrix, normed: Matrix) -> A.Operand {
         norm.apply(x, into: normed, arithmetic)
         let first = arithmetic.linear(arithmetic.operand(normed, at: embeddingInput), embedding[0], adding: nil, activation: .relu, at: embeddingPoints[0])
         let second = arithmetic.linear(first, embedding[1], adding: nil, activation: .relu, at: embeddingPoints[1])
@@ -201,7 +201,7 @@ public struct MaskDecoder<A: Arithmetic> {
 
     /// Attention mask of the layer after: blocked where a query's mask logit is negative at the level's size; a query
     /// that would be blocked everywhere is blocked nowhere. `features` are reduced to `tokens` pixels.
-    func blockedKeys(_ embeddings: A.Operand, features: A.Operand, tokens: Int, into blocked: BlockedKeys) {
+    public func blockedKeys(_ embeddings: A.Operand, features: A.Operand, tokens: Int, into blocked: BlockedKeys) {
         let mark = arithmetic.mark()
         let logits = arithmetic.matrix(rows: architecture.queries, columns: tokens)
         arithmetic.masks(embeddings, features: features, into: logits)
@@ -215,7 +215,7 @@ public struct MaskDecoder<A: Arithmetic> {
     }
 
     /// In-vocabulary class embeddings (`into`: Q x E) from the queries' `normed` rows and the mean feature under each mask.
-    func classEmbeddings(normed: Matrix, logits: Matrix, features: A.Operand, into result: Matrix, trace: Int) {
+    public func classEmbeddings(normed: Matrix, logits: Matrix, features: A.Operand, into result: Matrix, trace: Int) {
         let mark = arithmetic.mark()
         let words = (logits.columns + 63) / 64
         let inside = arithmetic.words(words * logits.rows)

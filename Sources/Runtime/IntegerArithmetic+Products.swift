@@ -16,6 +16,18 @@ extension IntegerArithmetic {
         return result
     }
 
+    /// The same values in rows of `columns`: a convolution's patches, quantized pixel by pixel.
+    public func regrouped(_ operand: Operand, columns: Int) -> Operand {
+        Operand(base: operand.base, rows: operand.rows * operand.columns / columns, columns: columns, point: operand.point)
+    }
+
+    /// Values given as int8.
+    public func operand(_ values: [Int8], rows: Int, at point: Point) -> Operand {
+        let bytes = arena.take(Int8.self, count: values.count)
+        bytes.update(from: values, count: values.count)
+        return Operand(base: UnsafeMutableRawPointer(bytes), rows: rows, columns: values.count / max(rows, 1), point: point)
+    }
+
     public func rows(_ range: Range<Int>, of operand: Operand) -> Operand {
         Operand(
             base: operand.base + range.lowerBound * operand.stride, rows: range.count, columns: operand.columns, point: operand.point)

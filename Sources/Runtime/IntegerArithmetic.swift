@@ -13,6 +13,9 @@ public final class IntegerArithmetic: Arithmetic {
         /// Nil where values stay in float32.
         let quantization: Quantization?
 
+        /// Values that stay in float32.
+        public static func float(channels: Int) -> Point { Point(channels: channels, quantization: nil) }
+
         /// Bytes of `count` values.
         func bytes(_ count: Int) -> Int { quantization == nil ? count * 4 : count }
     }
@@ -121,6 +124,12 @@ public final class IntegerArithmetic: Arithmetic {
     public func record(_ name: @autoclosure () -> String, _ values: Operand) {
         guard let trace else { return }
         let mark = mark()
+        trace(name(), self.values(values))
+        release(mark)
+    }
+
+    /// What an operand stands for, in float32.
+    public func values(_ values: Operand) -> Matrix {
         let floats = matrix(rows: values.rows, columns: values.columns)
         for row in 0..<values.rows {
             for column in 0..<values.columns {
@@ -132,7 +141,6 @@ public final class IntegerArithmetic: Arithmetic {
                 }
             }
         }
-        trace(name(), floats)
-        release(mark)
+        return floats
     }
 }

@@ -1,0 +1,29 @@
+import Foundation
+import Kernels
+
+/// Signal power over error power, collected over any number of values.
+public struct SignalToNoise {
+    private var signal = 0.0
+    private var noise = 0.0
+
+    public init() {}
+
+    public mutating func add(_ reference: Matrix, _ other: Matrix) {
+        for index in 0..<reference.count {
+            let expected = Double(reference.base[index]), error = Double(other.base[index]) - expected
+            signal += expected * expected
+            noise += error * error
+        }
+    }
+
+    /// 10 log10(signal / noise); infinite without noise.
+    public var decibels: Double {
+        noise > 0 ? 10 * log10(signal / noise) : .infinity
+    }
+}
+
+/// How faithful one layer or stage is.
+public struct Fidelity {
+    public let name: String
+    public let decibels: Double
+}
