@@ -1,0 +1,93 @@
+import ArgumentParser
+import Board
+import Calibrate
+import Camera
+import Checkpoint
+import Foundation
+import Runtime
+
+/// `quantize`, `quantize model`: checkpoint and pictures to a model file.
+struct ModelCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "model",
+        abstract: "Quantizes a checkpoint to an int8 model file (the default).",
+        discussion: """
+            Runs the network in fp32 over the calibration pictures, notes the range of every activation, and writes int8 weights with
+            one scale for each output channel. Pictures like those the robot will see serve best; a few dozen are enough.
+            """)
+
+    @OptionGroup var source: CheckpointOptions
+
+    @Option(name: .customLong("calib"), help: ArgumentHelp("Calibration pictures: a folder of JPEG or PNG files, or one picture.", valueName: "folder"))
+    var calibration: String
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Model file to write.", valueName: "file"))
+    var output: String
+
+    @Option(help: ArgumentHelp("Shortest edge that pictures are resized to, for calibration and on the board; the longest becomes at most 5/3 of it.", valueName: "pixels"))
+    var size = 512
+
+    @Option(help: ArgumentHelp("Use at most this many calibration pictures, spread over the folder.", valueName: "count"))
+    var limit: Int?
+
+    @Option(help: "Threads.")
+    var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    @Flag(help: "List every layer's signal-to-noise ratio, not only the ten lowest.")
+    var allLayers = false
+
+    func validate() throws {
+        guard (32...8192).contains(size) else { throw ValidationError("--size is 32...8192 pixels") }
+        guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit is at least 1") }
+        guard (1...256).contains(threads) else { throw ValidationError("--threads is 1...256") }
+    }
+
+    func run() throws {
+        let start = Date()
+        let pictures = try choose(PictureFolder.isFolder(calibration) ? try PictureFolder(path: calibration).paths : [calibration])
+        let folder = URL(filePath: output).deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: folder) else { throw Fault("\(output): the folder \(folder) cannot be written to") }
+        let checkpoint = try Checkpoint(checkpoint: source.checkpoint, clip: source.clip)
+        Talk.line("reading \(checkpoint.sources.map { URL(filePath: $0.path).lastPathComponent }.joined(separator: " and "))")
+        let calibration = try Calibration(
+            checkpoint, preprocessing: Preprocessing(shortestEdge: size, maximumSize: size * 5 / 3), threads: threads)
+        let observing = Date()
+        try calibration.observe(pictures) { done in
+            let elapsed = Date().timeIntervalSince(observing)
+            let rest = elapsed / Double(done) * Double(pictures.count - done)
+            let text = done < pictures.count
+                ? "calibrating: picture \(done) of \(pictures.count), about \(Talk.seconds(rest)) left"
+                : "calibrated on \(pictures.count) pictures in \(Talk.seconds(elapsed))"
+            Talk.progress(text, isFinal: done == pictures.count)
+        }
+        let options = "--size \(size)" + (limit.map { " --limit \($0)" } ?? "")
+        let summary = try ModelWriter(calibration, options: options).write(to: output)
+        let audit = try LayerAudit(calibration, model: try ModelFile(path: output), threads: threads)
+        report(try audit.run(pictures[0]))
+        Talk.line(String(
+            format: "%@: %d int8 and %d float layers, %.1f MB, %@", output, summary.integerLayers, summary.floatLayers,
+            Double(summary.bytes) / 1e6, Talk.seconds(Date().timeIntervalSince(start))))
+    }
+
+    /// At most `limit` of `paths`, evenly spread.
+    private func choose(_ paths: [String]) throws -> [String] {
+        guard let limit, limit < paths.count else { return paths }
+        return (0..<limit).map { paths[$0 * paths.count / limit] }
+    }
+
+    private func report(_ layers: [Fidelity]) {
+        let shown = allLayers ? layers : Array(layers.sorted { $0.decibels < $1.decibels }.prefix(10))
+        Talk.line(allLayers ? "signal-to-noise ratio of every layer on its fp32 input:" : "lowest signal-to-noise ratios of \(layers.count) layers on their fp32 inputs:")
+        for layer in shown { Talk.line("  " + Talk.decibels(layer.decibels).leftPadded(9) + "  " + layer.name) }
+    }
+}
+
+extension String {
+    func leftPadded(_ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - count)) + self
+    }
+
+    func rightPadded(_ width: Int) -> String {
+        self + String(repeating: " ", count: max(0, width - count))
+    }
+}

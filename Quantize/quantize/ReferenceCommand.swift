@@ -1,0 +1,48 @@
+import ArgumentParser
+import Board
+import Calibrate
+import Checkpoint
+import Foundation
+
+/// `quantize reference`: the fp32 network against recorded tensors.
+struct ReferenceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reference",
+        abstract: "Compares the fp32 network with tensors recorded from a reference implementation.",
+        discussion: "Tests/Reference/dump.py records them, for the original's own recordings and for checkpoints of any size.")
+
+    @OptionGroup var source: CheckpointOptions
+
+    @Option(help: ArgumentHelp("Recorded tensors of one picture (.safetensors).", valueName: "file"))
+    var dump: String
+
+    @Option(help: "Threads.")
+    var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    @Option(help: ArgumentHelp("Fail when a tensor is further off, in root mean square relative to its own.", valueName: "number"))
+    var within = 2e-5
+
+    func run() throws {
+        let checkpoint = try Checkpoint(checkpoint: source.checkpoint, clip: source.clip)
+        let comparison = try ReferenceComparison(checkpoint, dump: try ReferenceDump(path: dump), threads: threads)
+        print("tensor".rightPadded(28) + "relative RMS".leftPadded(14) + "largest".leftPadded(12))
+        for deviation in comparison.deviations {
+            print(deviation.name.rightPadded(28) + number(deviation.relative).leftPadded(14) + number(deviation.largest).leftPadded(12))
+        }
+        for (name, value) in [("semantic pixels", comparison.semanticMismatch), ("panoptic pixels", comparison.panopticMismatch)] {
+            if let value { print(name.rightPadded(28) + String(format: "%.4f%% equal", 100 * (1 - value)).leftPadded(26)) }
+        }
+        if let equal = comparison.segmentsEqual { print("panoptic segments".rightPadded(28) + (equal ? "equal" : "different").leftPadded(26)) }
+        if let deviation = comparison.instanceDeviation { print("instance scores".rightPadded(28) + number(deviation).leftPadded(26)) }
+        let masks = comparison.deviations.filter { $0.name.hasSuffix("attn_mask") }
+        if let worst = comparison.deviations.filter({ !$0.name.hasSuffix("attn_mask") && $0.relative > within }).max(by: { $0.relative < $1.relative }) {
+            throw Fault("\(worst.name) is off by \(number(worst.relative)), more than \(number(within))")
+        }
+        if let worst = masks.first(where: { $0.unequal > 1e-3 }) { throw Fault("\(worst.name): \(number(worst.unequal)) of the bits differ") }
+        guard comparison.missing.isEmpty else { throw Fault("nothing compares with \(comparison.missing.joined(separator: ", "))") }
+    }
+
+    private func number(_ value: Double) -> String {
+        String(format: "%.1e", value)
+    }
+}

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Board
+import Checkpoint
+import Foundation
+import Text
+
+struct VocabularyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vocab",
+        abstract: "Make a vocabulary file: what to look for, as text embeddings of its names.",
+        discussion: """
+            Every name is put into FC-CLIP's 14 prompt templates and encoded by the CLIP of the checkpoint; a vocabulary therefore fits models made from the \
+            same CLIP. A class with several names is found under any of them.
+
+            The name list has one class a line, # at a line's start for comments:
+
+              [id:]name,synonym,...[TAB thing|stuff][TAB #rrggbb]
+
+              person,man,woman
+              traffic light
+              sky,clouds<TAB>stuff<TAB>#70b0ff
+
+            Things (the default) are told apart one by one; stuff is one region. Classes without a colour get one. FC-CLIP's own lists \
+            (id:name,name,...) are read as they are; lines named invalid_class_id are skipped.
+
+            FC-CLIP trusts its own classifier more for classes that it was trained on, and CLIP more for others. A class counts as trained on when \
+            one of its names is, letter by letter, a name of the training set (COCO panoptic); so write names in lower case.
+            """)
+
+    @Option(help: ArgumentHelp("FC-CLIP checkpoint (fcclip_cocopan.pth), or one file with everything.", valueName: "file"))
+    var checkpoint: String
+
+    @Option(help: ArgumentHelp("CLIP's own file (open_clip_model.safetensors or .bin), where the checkpoint holds the trained head only, as the released one does.", valueName: "file"))
+    var clip: String?
+
+    @Option(help: ArgumentHelp("CLIP's merges file (bpe_simple_vocab_16e6.txt or .txt.gz; Calibration/Vocabularies/tokenizer fetches it), or a tokenizer.json.", valueName: "file"))
+    var tokenizer: String
+
+    @Option(help: ArgumentHelp("The name list.", valueName: "file"))
+    var names: String
+
+    @Option(help: ArgumentHelp("Name list of the training set, for networks not trained on COCO panoptic.", valueName: "file"))
+    var trainingNames: String?
+
+    @Option(help: ArgumentHelp("The vocabulary file to write.", valueName: "file.gguf"))
+    var output: String
+
+    func run() throws {
+        do throws(Fault) { try makeVocabulary() } catch {
+            FileHandle.standardError.write(Data("quantize: error: \(error.message)\n".utf8))
+            throw ExitCode.failure
+        }
+    }
+
+    private func makeVocabulary() throws(Fault) {
+        // Small files first: a mistake in them shows at once.
+        let list = try NameList(path: names)
+        let training = if let trainingNames { try NameList(path: trainingNames) } else { NameList.cocoPanoptic }
+        let tokenizer = try Tokenizer(path: tokenizer)
+        let start = Date()
+        let builder = try VocabularyBuilder(checkpoint: Checkpoint(checkpoint: checkpoint, clip: clip), tokenizer: tokenizer)
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        let summary = try builder.write(list, training: training, to: output) { share in
+            if isTerminal { FileHandle.standardError.write(Data("\rencoding \(list.names.count) names: \(Int(share * 100))%\(share < 1 ? "" : "\n")".utf8)) }
+        }
+        let seconds = String(format: "%.1f", Date().timeIntervalSince(start))
+        FileHandle.standardError.write(Data("""
+            \(output): \(summary.categories) classes (\(summary.things) things, \(summary.seen) trained on), \(summary.names) names, \
+            embeddings \(summary.embeddingWidth) wide, \(summary.prompts) prompts in \(seconds) s\n
+            """.utf8))
+    }
+}
