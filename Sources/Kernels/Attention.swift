@@ -1,7 +1,7 @@
 /// How many floats of scratch memory `attention` needs for `keys` keys and heads of `headWidth` channels.
 @inlinable
 public func attentionScratch(keys: Int, headWidth: Int) -> Int {
-    (keys + 15) / 16 * 16 * (headWidth + 1)
+    (keys + 15) / 16 * 16 * (headWidth + 1) + headWidth
 }
 
 /// softmax(Q K^T / sqrt(headWidth)) V for every head, over the query rows `range`. Float or int8 in, float out.
@@ -20,7 +20,7 @@ public func attention<Queries: Rows, Keys: Rows, Values: Rows>(
     scratch: UnsafeMutablePointer<Float>, into out: Matrix
 ) {
     let count = keys.rows, padded = (count + 15) / 16 * 16
-    let scores = scratch, transposed = scratch + padded
+    let scores = scratch, transposed = scratch + padded, channels = transposed + padded * headWidth
     let scale = queries.scale * keys.scale / Float(headWidth).squareRoot()
     for head in 0..<heads {
         let first = head * headWidth
@@ -33,13 +33,14 @@ public func attention<Queries: Rows, Keys: Rows, Values: Rows>(
         for query in range {
             var mask = blocked.map { $0 + query * wordsPerRow }
             if let words = mask, isFull(words, count: count) { mask = nil }
+            for channel in 0..<headWidth { channels[channel] = queries.load(query, at: first + channel) }
             for key in stride(from: 0, to: padded, by: 16) {
                 let bits = blockedBits(mask, key: key, count: count)
                 var score = Lanes(repeating: -.infinity)
                 if bits != 0xFFFF {
                     score = Lanes(repeating: 0)
                     for channel in 0..<headWidth {
-                        score += load(transposed + channel * padded + key) * queries.load(query, at: first + channel)
+                        score += load(transposed + (channel &* padded &+ key)) * channels[channel]
                     }
                     score *= scale
                     if bits != 0 {

@@ -59,7 +59,7 @@ func sampleHead<Values: Rows>(
                 let sample = level * points + point
                 let x = bounded(reference.x * Float(size.width) + offsets[sample * 2] - 0.5, size.width)
                 let y = bounded(reference.y * Float(size.height) + offsets[sample * 2 + 1] - 0.5, size.height)
-                let left = Int(x.rounded(.down)), top = Int(y.rounded(.down))
+                let left = floor(x), top = floor(y)
                 let right = x - Float(left), below = y - Float(top), weight = weights[sample]
                 for corner in 0..<4 {
                     let column0 = left + (corner & 1), row0 = top + (corner >> 1)
@@ -75,6 +75,13 @@ func sampleHead<Values: Rows>(
         if first == 16 { store(low * scale, out + start) } else { store(low * scale, out + start, count: first) }
         if second == 16 { store(high * scale, out + start + 16) } else { store(high * scale, out + start + 16, count: second) }
     }
+}
+
+/// The largest integer not above `position`, which is small.
+@inlinable @inline(__always)
+func floor(_ position: Float) -> Int {
+    let truncated = Int(position)
+    return Float(truncated) > position ? truncated - 1 : truncated
 }
 
 /// `position` kept where a conversion to an integer is safe; -2 and `extent + 1` are as far outside the map as anything beyond.

@@ -19,21 +19,23 @@ public func depthwise7x7(
     _ x: Matrix, size: Size, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>, row: Int, into y: UnsafeMutablePointer<Float>
 ) {
     let channels = x.columns
-    for column in 0..<size.width {
-        let out = y + column * channels
-        forEachGroup(channels) { start in
+    // All columns of one group of channels, then the next group: its weights stay in the first-level cache.
+    forEachGroup(channels) { start in
+        for column in 0..<size.width {
             var total = load(bias + start)
             forEachTap(size, row: row, column: column) { tap, pixel in
-                total += load(x.row(pixel) + start) * load(weights + tap * channels + start)
+                total += load(x.base + (pixel &* channels &+ start)) * load(weights + (tap &* channels &+ start))
             }
-            store(total, out + start)
-        } rest: { start, count in
+            store(total, y + (column * channels + start))
+        }
+    } rest: { start, count in
+        for column in 0..<size.width {
             for channel in start..<start + count {
                 var total = bias[channel]
                 forEachTap(size, row: row, column: column) { tap, pixel in
-                    total += x.row(pixel)[channel] * weights[tap * channels + channel]
+                    total += x.base[pixel * channels + channel] * weights[tap * channels + channel]
                 }
-                out[channel] = total
+                y[column * channels + channel] = total
             }
         }
     }

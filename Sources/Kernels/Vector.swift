@@ -14,7 +14,7 @@ public func load(_ pointer: UnsafePointer<Float>) -> Lanes {
 @inlinable @inline(__always)
 public func load(_ pointer: UnsafePointer<Float>, count: Int, fill: Float = 0) -> Lanes {
     var lanes = Lanes(repeating: fill)
-    for lane in 0..<count { lanes[lane] = pointer[lane] }
+    withUnsafeMutableBytes(of: &lanes) { $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: count * 4)) }
     return lanes
 }
 
@@ -27,7 +27,7 @@ public func store(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Float>) {
 /// Writes the first `count` (0...15) lanes at `pointer`.
 @inlinable @inline(__always)
 public func store(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Float>, count: Int) {
-    for lane in 0..<count { pointer[lane] = lanes[lane] }
+    withUnsafeBytes(of: lanes) { UnsafeMutableRawPointer(pointer).copyMemory(from: $0.baseAddress!, byteCount: count * 4) }
 }
 
 /// The sum of the lanes: halves are added, then halves of the halves.
@@ -54,9 +54,10 @@ public func smaller(_ a: Lanes, _ b: Lanes) -> Lanes {
 /// The largest lane of `lanes`, none of which is NaN.
 @inlinable @inline(__always)
 public func largest(_ lanes: Lanes) -> Float {
-    var result = lanes[0]
-    for lane in 1..<16 where lanes[lane] > result { result = lanes[lane] }
-    return result
+    let eight = lanes.lowHalf.replacing(with: lanes.highHalf, where: lanes.lowHalf .< lanes.highHalf)
+    let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.lowHalf .< eight.highHalf)
+    let two = four.lowHalf.replacing(with: four.highHalf, where: four.lowHalf .< four.highHalf)
+    return two.x < two.y ? two.y : two.x
 }
 
 /// Lane by lane `Float(value)`. The standard library's conversion is the same, but is not always inlined.
