@@ -78,6 +78,8 @@ let package = Package(
 
         // Fixtures, temporary folders, running the built programs.
         .target(name: "TestSupport", dependencies: ["Checkpoint", "Text"], path: "Tests/TestSupport", exclude: ["README.md"]),
+        // Mutates small containers and feeds them to the readers of checkpoints, models and vocabularies; see its README.
+        .executableTarget(name: "Fuzz", dependencies: ["Checkpoint", "Runtime", "TestSupport"], path: "Tests/Fuzz", exclude: ["README.md"]),
         .testTarget(name: "KernelTests", dependencies: ["Kernels", "Runtime", "TestSupport"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Checkpoint", "Runtime", "TestSupport"]),
