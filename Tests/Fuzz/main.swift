@@ -1,4 +1,5 @@
 import Board
+import CBoard
 import Foundation
 import TestSupport
 
@@ -6,7 +7,7 @@ import TestSupport
 // that the parent knows which one it was.
 
 let arguments = Array(CommandLine.arguments.dropFirst())
-let usage = "usage: Fuzz SECONDS [READER ...] | Fuzz case READER NUMBER; readers: " + Reader.allCases.map(\.rawValue).joined(separator: " ")
+let usage = "usage: Fuzz SECONDS [READER[:FIRST] ...] | Fuzz case READER NUMBER; readers: " + Reader.allCases.map(\.rawValue).joined(separator: " ")
 
 func fail(_ text: String) -> Never {
     FileHandle.standardError.write(Data((text + "\n").utf8))
@@ -50,9 +51,9 @@ func childTime() -> Double {
     return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6
 }
 
-func fuzz(_ reader: Reader, seconds: Double, _ seeds: SeedFiles, _ folder: TemporaryFolder) throws -> Int {
+func fuzz(_ reader: Reader, from first: Int, seconds: Double, _ seeds: SeedFiles, _ folder: TemporaryFolder) throws -> Int {
     let start = childTime(), note = folder.path("progress")
-    var number = 0, accepted = 0, finds = 0
+    var number = first, accepted = 0, finds = 0
     while childTime() - start < seconds {
         _ = try folder.file("progress", [UInt8](repeating: 0, count: 16))
         let worker = Process()
@@ -73,7 +74,7 @@ func fuzz(_ reader: Reader, seconds: Double, _ seeds: SeedFiles, _ folder: Tempo
         print("\(reader.rawValue): case \(number) ended with \(worker.terminationReason == .exit ? "status" : "signal") \(worker.terminationStatus), kept as \(file)")
         number += 1
     }
-    print("\(reader.rawValue): \(number) cases, \(accepted) accepted, \(finds) finds, \(Int(childTime() - start)) s")
+    print("\(reader.rawValue): cases \(first) to \(number - 1), \(accepted) accepted, \(finds) finds, \(Int(childTime() - start)) s")
     return finds
 }
 
@@ -86,12 +87,18 @@ case "case":
     print(try run(reader, number, SeedFiles(), TemporaryFolder()) ? "accepted" : "refused")
 case let seconds?:
     guard let seconds = Double(seconds) else { fail(usage) }
-    let readers = arguments.dropFirst().map { Reader(rawValue: $0) }
-    guard !readers.contains(where: { $0 == nil }) else { fail(usage) }
+    var readers: [(Reader, Int)] = []
+    for argument in arguments.dropFirst() {
+        let parts = argument.split(separator: ":")
+        guard let reader = Reader(rawValue: String(parts[0])), let first = parts.count == 1 ? 0 : Int(parts[1]) else { fail(usage) }
+        readers.append((reader, first))
+    }
+    if readers.isEmpty { readers = Reader.allCases.map { ($0, 0) } }
+    setvbuf(board_stdout(), nil, _IOLBF, 0)
     let seeds = try SeedFiles(), folder = try TemporaryFolder()
     var finds = 0
-    for reader in readers.isEmpty ? Reader.allCases : readers.compactMap({ $0 }) {
-        finds += try fuzz(reader, seconds: seconds, seeds, folder)
+    for (reader, first) in readers {
+        finds += try fuzz(reader, from: first, seconds: seconds, seeds, folder)
     }
     exit(finds == 0 ? 0 : 1)
 case nil: fail(usage)
