@@ -223,6 +223,76 @@ static int pictures_read_png(const uint8_t *bytes, size_t count, uint8_t *pixels
   return 1;
 }
 
+/// A growing block of memory; `bytes` is the caller's to free.
+typedef struct {
+  uint8_t *bytes;
+  size_t count, capacity;
+} pictures_buffer;
+
+typedef struct {
+  pictures_buffer *buffer;
+  pictures_report *report;
+} pictures_png_sink;
+
+static inline void pictures_png_write_failed(png_structp png, png_const_charp text) {
+  pictures_report *report = ((pictures_png_sink *)png_get_error_ptr(png))->report;
+  snprintf(report->message, sizeof report->message, "%s", text);
+  png_longjmp(png, 1);
+}
+
+static inline void pictures_png_write_warned(png_structp png, png_const_charp text) {
+  pictures_warn(((pictures_png_sink *)png_get_error_ptr(png))->report, text);
+}
+
+static inline void pictures_png_push(png_structp png, png_bytep bytes, size_t count) {
+  pictures_buffer *buffer = ((pictures_png_sink *)png_get_io_ptr(png))->buffer;
+  if (buffer->capacity - buffer->count < count) {
+    size_t capacity = (buffer->capacity + count) * 2;
+    uint8_t *grown = (uint8_t *)realloc(buffer->bytes, capacity);
+    if (!grown) png_error(png, "no memory");
+    buffer->bytes = grown;
+    buffer->capacity = capacity;
+  }
+  memcpy(buffer->bytes + buffer->count, bytes, count);
+  buffer->count += count;
+}
+
+static inline void pictures_png_flush(png_structp png) { (void)png; }
+
+/// Encodes rows without gaps as PNG, appended to `buffer`: RGB8 when `channels` is 3, 16-bit grey (native byte order) when it is 1.
+/// `level` is zlib's, 1 (fast) to 9 (small). Returns 1 on success; 0 with a reason in `message` otherwise.
+__attribute__((noinline, unused))
+static int pictures_write_png(const void *pixels, int32_t width, int32_t height, int channels, int level, pictures_buffer *buffer,
+                              pictures_report *report) {
+  pictures_png_sink sink = {buffer, report};
+  memset(report, 0, sizeof *report);
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &sink, pictures_png_write_failed, pictures_png_write_warned);
+  png_infop info = png ? png_create_info_struct(png) : NULL;
+  if (!info) {
+    png_destroy_write_struct(&png, NULL);
+    snprintf(report->message, sizeof report->message, "no memory");
+    return 0;
+  }
+  if (setjmp(png_jmpbuf(png))) {
+    png_destroy_write_struct(&png, &info);
+    return 0;
+  }
+  int grey = channels == 1;
+  png_set_write_fn(png, &sink, pictures_png_push, pictures_png_flush);
+  png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, grey ? 16 : 8, grey ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_compression_level(png, level);
+  png_set_filter(png, 0, grey ? PNG_FILTER_UP : PNG_FILTER_SUB);
+  png_write_info(png, info);
+  const uint16_t one = 1;
+  if (grey && *(const uint8_t *)&one) png_set_swap(png);
+  size_t row = (size_t)width * (grey ? 2 : 3);
+  for (int32_t y = 0; y < height; y++) png_write_row(png, (png_const_bytep)pixels + row * (size_t)y);
+  png_write_end(png, info);
+  png_destroy_write_struct(&png, &info);
+  return 1;
+}
+
 // MARK: - Folders
 
 static inline const char *pictures_entry_name(const struct dirent *entry) { return entry->d_name; }

@@ -3,6 +3,7 @@ import CBoard
 import Camera
 import Foundation
 import Kernels
+import Network
 import TestSupport
 
 /// XXH3-64 as 16 hexadecimal digits, as `xxhash.xxh3_64_hexdigest` writes it.
@@ -37,5 +38,29 @@ struct Sequence64: RandomNumberGenerator {
         state ^= state >> 7
         state ^= state << 17
         return state
+    }
+}
+
+extension Segmentation {
+    /// Adds a segment covering the union of rectangles, painted over what is there.
+    mutating func add(_ rectangles: [Box], category: Int = 0, synonym: Int = 0, isThing: Bool = true, score: Float = 0.5) {
+        let id = segments.count + 1
+        var mask = [UInt64](repeating: 0, count: (size.area + 63) / 64), area = 0
+        var left = size.width, top = size.height, right = 0, bottom = 0
+        for box in rectangles {
+            for y in box.y..<box.y + box.height {
+                for x in box.x..<box.x + box.width {
+                    let pixel = y * size.width + x
+                    if mask[pixel >> 6] >> UInt64(pixel & 63) & 1 == 0 { area += 1 }
+                    mask[pixel >> 6] |= 1 << UInt64(pixel & 63)
+                    labels[pixel] = UInt16(id)
+                }
+            }
+            (left, top) = (min(left, box.x), min(top, box.y))
+            (right, bottom) = (max(right, box.x + box.width), max(bottom, box.y + box.height))
+        }
+        let box = area == 0 ? Box(x: 0, y: 0, width: 0, height: 0) : Box(x: left, y: top, width: right - left, height: bottom - top)
+        if task == .instance { masks.append(mask) }
+        segments.append(Segment(id: id, category: category, synonym: synonym, isThing: isThing, score: score, area: area, box: box))
     }
 }

@@ -1,0 +1,137 @@
+import Kernels
+import Network
+
+/// What was found in one picture, as one JSON object on one line. The members are described in this folder's README.
+public struct SegmentsRecord {
+    /// Raised when a member changes its meaning or disappears; new members do not raise it.
+    public static let schemaVersion = 1
+
+    /// A file that the result depends on.
+    public struct Source {
+        /// Without folders.
+        public let name: String
+        public let identity: String
+
+        public init(path: String, identity: String) {
+            let bytes = Array(path.utf8)
+            let start = bytes.lastIndex(of: 0x2F).map { $0 + 1 } ?? 0
+            name = String(decoding: bytes[start...], as: UTF8.self)
+            self.identity = identity
+        }
+    }
+
+    /// How long one step took.
+    public struct Stage {
+        public let name: String
+        public let milliseconds: Double
+
+        public init(name: String, milliseconds: Double) {
+            self.name = name
+            self.milliseconds = milliseconds
+        }
+    }
+
+    public var picture: String
+    /// In the order of work; names differ.
+    public var stages: [Stage]
+    /// From picture to segments.
+    public var totalMilliseconds: Double
+    public var model: Source
+    public var vocabulary: Source
+
+    public init(picture: String, stages: [Stage], totalMilliseconds: Double, model: Source, vocabulary: Source) {
+        self.picture = picture
+        self.stages = stages
+        self.totalMilliseconds = totalMilliseconds
+        self.model = model
+        self.vocabulary = vocabulary
+    }
+
+    /// The line, with its line feed, as UTF-8.
+    public func line(_ segmentation: Segmentation, legend: Legend) -> [UInt8] {
+        var json = JSONWriter()
+        json.beginObject()
+        json.key("schema")
+        json.value(SegmentsRecord.schemaVersion)
+        json.key("picture")
+        json.value(picture)
+        json.key("size")
+        json.beginObject()
+        json.key("width")
+        json.value(segmentation.size.width)
+        json.key("height")
+        json.value(segmentation.size.height)
+        json.endObject()
+        json.key("task")
+        json.value(name(of: segmentation.task))
+        json.key("segments")
+        json.beginArray()
+        for index in segmentation.segments.indices { write(segmentation, index, legend, into: &json) }
+        json.endArray()
+        json.key("timing")
+        json.beginObject()
+        for stage in stages {
+            json.key(stage.name)
+            json.value(stage.milliseconds, decimals: 3)
+        }
+        json.key("total")
+        json.value(totalMilliseconds, decimals: 3)
+        json.endObject()
+        write("model", model, into: &json)
+        write("vocabulary", vocabulary, into: &json)
+        json.endObject()
+        return json.bytes + [0x0A]
+    }
+
+    private func write(_ segmentation: Segmentation, _ index: Int, _ legend: Legend, into json: inout JSONWriter) {
+        let segment = segmentation.segments[index]
+        json.beginObject()
+        json.key("id")
+        json.value(segment.id)
+        json.key("category")
+        json.value(segment.category)
+        json.key("name")
+        json.value(legend.name(of: segment))
+        json.key("synonym")
+        json.value(legend.synonym(of: segment))
+        json.key("isthing")
+        json.value(segment.isThing)
+        json.key("score")
+        json.value(Double(segment.score), decimals: 4)
+        json.key("area")
+        json.value(segment.area)
+        json.key("box")
+        json.beginArray()
+        for value in [segment.box.x, segment.box.y, segment.box.width, segment.box.height] { json.value(value) }
+        json.endArray()
+        json.key("rle")
+        json.beginObject()
+        json.key("size")
+        json.beginArray()
+        json.value(segmentation.size.height)
+        json.value(segmentation.size.width)
+        json.endArray()
+        json.key("counts")
+        json.value(RunLengthEncoding(segmentation, segment: index).counts)
+        json.endObject()
+        json.endObject()
+    }
+
+    private func write(_ key: String, _ source: Source, into json: inout JSONWriter) {
+        json.key(key)
+        json.beginObject()
+        json.key("name")
+        json.value(source.name)
+        json.key("identity")
+        json.value(source.identity)
+        json.endObject()
+    }
+
+    private func name(of task: Task) -> String {
+        switch task {
+        case .panoptic: "panoptic"
+        case .semantic: "semantic"
+        case .instance: "instance"
+        }
+    }
+}
