@@ -64,7 +64,7 @@ let package = Package(
         // PyTorch and safetensors readers, the writer of GGUF files.
         .target(name: "Checkpoint", dependencies: ["Board", "CBoard", "Network", "Runtime"], path: "Quantize/Checkpoint", exclude: ["README.md"]),
         // CLIP's tokenizer and text encoder, name lists, vocabulary files.
-        .target(name: "Text", dependencies: ["Board", "Checkpoint", "Runtime", "COpenBLAS", "CZlib"], path: "Quantize/Text", exclude: ["README.md"], resources: [.embedInCode("coco-panoptic.txt")]),
+        .target(name: "Text", dependencies: ["Board", "Kernels", "Checkpoint", "Runtime", "COpenBLAS", "CZlib"], path: "Quantize/Text", exclude: ["README.md"], resources: [.embedInCode("coco-panoptic.txt")]),
         // fp32 arithmetic over OpenBLAS, folding, observation, quantization, comparison.
         .target(name: "Calibrate", dependencies: ["CBoard", "Checkpoint", "Camera", "Runtime", "COpenBLAS"], path: "Quantize/Calibrate", exclude: ["README.md"]),
         // OpenBLAS, for the fp32 arithmetic.
@@ -72,12 +72,14 @@ let package = Package(
         // zlib, for merges files that are gzip-compressed.
         .systemLibrary(name: "CZlib", path: "Quantize/CZlib"),
         // The command line of the quantizer.
-        .executableTarget(name: "quantize", dependencies: ["Text", "Calibrate", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Quantize/quantize", exclude: ["README.md"]),
+        .executableTarget(name: "quantize", dependencies: ["Board", "Checkpoint", "Text", "Calibrate", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Quantize/quantize", exclude: ["README.md"]),
 
         // MARK: - Tests
 
         // Fixtures, temporary folders, running the built programs.
         .target(name: "TestSupport", dependencies: ["Checkpoint", "Text"], path: "Tests/TestSupport", exclude: ["README.md"]),
+        // Mutates small containers and feeds them to the readers of checkpoints, models and vocabularies; see its README.
+        .executableTarget(name: "Fuzz", dependencies: ["Checkpoint", "Runtime", "TestSupport"], path: "Tests/Fuzz", exclude: ["README.md"]),
         .testTarget(name: "KernelTests", dependencies: ["Kernels", "Runtime", "TestSupport"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Checkpoint", "Runtime", "TestSupport"]),

@@ -69,7 +69,7 @@ extension Checkpoint {
 
 extension Architecture {
     /// Every tensor of the one-file layout with its shape (the original's PyTorch modules; text encoder included).
-    var layout: [String: [Int]] {
+    public var layout: [String: [Int]] {
         var layout: [String: [Int]] = [:]
 
         func norm(_ name: String, _ width: Int) {

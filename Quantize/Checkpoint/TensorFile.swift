@@ -1,5 +1,6 @@
 import Board
 import CBoard
+import Runtime
 
 /// One container of tensors, mapped: a PyTorch zip (`.pth`, `.pt`, `.bin`) or `.safetensors`, recognised by its contents.
 public final class TensorFile {
@@ -53,8 +54,7 @@ public final class TensorFile {
         let failure = count < 0 ? systemError() : nil
         let hash = board_hash_end(state)
         if let failure { throw Fault("\(path): \(failure)") }
-        let digits = String(hash, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        return hexadecimal(hash)
     }
 
     // MARK: - Formats

@@ -1,7 +1,7 @@
 /// Prompts as a tree in which equal beginnings are one path.
 ///
 /// CLIP's text encoder is causal: what it computes at a token depends on the tokens up to it alone. So prompts with the same first
-/// tokens share those rows, and every node of this tree is one row of work: for 14 templates a name, 3.4 rows a prompt instead of 77.
+/// tokens share those rows, and every node of this tree is one row of work: 4.3 rows a prompt for ADE20K's names instead of 77.
 struct PrefixTree {
     /// Token of each node. A parent comes before its children.
     private(set) var tokens: [Int32] = []

@@ -109,7 +109,7 @@ public final class TextEncoder {
                 multiply(normed, block.attentionOut, adding: stream)
                 layerNorm(stream, block.norm2, normed)
                 multiply(normed, block.expand, wide)
-                gelu(wide)
+                parallel(rows) { row in gelu(wide.row(row), count: wide.columns) }
                 multiply(wide, block.reduce, adding: stream)
             }
             // Only the rows of end tokens are read.
@@ -138,7 +138,7 @@ public final class TextEncoder {
 
     private func layerNorm(_ input: Matrix, _ norm: Norm, _ output: Matrix) {
         parallel(input.rows) { row in
-            normalize(input.row(row), norm.weight, norm.bias, output.row(row))
+            Kernels.layerNorm(input.row(row), count: width, epsilon: 1e-5, weight: norm.weight, bias: norm.bias, into: output.row(row))
         }
     }
 
@@ -152,12 +152,6 @@ public final class TextEncoder {
             for column in 0..<stream.columns { stream[row, column] += linear.bias[column] }
         }
         linear.weight.withFloats { gemm(input, $0.baseAddress!, transposed: true, stream, beta: 1) }
-    }
-
-    private func gelu(_ matrix: Matrix) {
-        parallel(matrix.rows) { row in
-            geluInPlace(matrix.row(row), count: matrix.columns)
-        }
     }
 }
 

@@ -3,6 +3,9 @@
 #pragma once
 #include <stdint.h>
 
+/// The correctly rounded square root as one instruction; Swift's and C's call the library for negative numbers.
+static inline float kernels_square_root(float x) { return __builtin_elementwise_sqrt(x); }
+
 #if defined(__x86_64__)
 static inline _Bool kernels_has_avx2(void) {
   __builtin_cpu_init();

@@ -21,7 +21,7 @@ public func attention<Queries: Rows, Keys: Rows, Values: Rows>(
 ) {
     let count = keys.rows, padded = (count + 15) / 16 * 16
     let scores = scratch, transposed = scratch + padded, channels = transposed + padded * headWidth
-    let scale = queries.scale * keys.scale / Float(headWidth).squareRoot()
+    let scale = queries.scale * keys.scale / squareRoot(Float(headWidth))
     for head in 0..<heads {
         let first = head * headWidth
         // Keys as [channel][key]: sixteen scores then grow side by side, in channel order, without a horizontal sum.

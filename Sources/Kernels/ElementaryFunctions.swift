@@ -1,3 +1,5 @@
+import CKernels
+
 // Elementary functions from additions, multiplications, divisions and bit operations alone: the same bits on every machine.
 // Error bounds are checked against the C library's double precision in `Tests/KernelTests`.
 
@@ -79,6 +81,8 @@ public func sigmoid(_ x: Lanes) -> Lanes {
 
 // MARK: - One value, the same bits as a lane
 
+/// The correctly rounded square root.
+public func squareRoot(_ x: Float) -> Float { kernels_square_root(x) }
 public func exponential(_ x: Float) -> Float { exponential(Lanes(repeating: x))[0] }
 public func errorFunction(_ x: Float) -> Float { errorFunction(Lanes(repeating: x))[0] }
 public func logarithm(_ x: Float) -> Float { logarithm(Lanes(repeating: x))[0] }

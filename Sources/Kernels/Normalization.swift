@@ -17,7 +17,7 @@ public func layerNorm(
         let centred = load(x + $0, count: $1, fill: mean) - mean
         squares += centred * centred
     }
-    let factor = 1 / (sum(squares) / Float(count) + epsilon).squareRoot()
+    let factor = 1 / squareRoot(sum(squares) / Float(count) + epsilon)
     if let weight, let bias {
         for i in 0..<count { y[i] = (x[i] - mean) * factor * weight[i] + bias[i] }
     } else if let weight {
@@ -46,7 +46,7 @@ public func groupNorm(
             let centred = $0 - mean
             return centred * centred
         } / count
-        let factor = 1 / (Float(variance) + epsilon).squareRoot()
+        let factor = 1 / squareRoot(Float(variance) + epsilon)
         for index in 0..<x.rows {
             let row = x.row(index)
             for channel in channels {

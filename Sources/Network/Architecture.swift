@@ -1,7 +1,7 @@
 /// The numbers that define one FC-CLIP network: a ConvNeXt CLIP and the segmentation head trained on it.
 ///
 /// `quantize` derives them from a checkpoint's tensor shapes; the runtime reads them from the model file.
-public struct Architecture: Equatable {
+public struct Architecture: Equatable, Sendable {
     /// Blocks in each of the four backbone stages.
     public let depths: [Int]
     /// Channels of the four backbone stages, whose maps have strides 4, 8, 16 and 32.

@@ -37,9 +37,7 @@ public final class ThreadPool: Sendable {
             for index in 0..<max(count, 0) { body(index) }
             return
         }
-        withoutActuallyEscaping(body) { body in
-            withUnsafePointer(to: body) { shared.share(count, $0) }
-        }
+        ClosureWords.share(body, count, among: shared)
         board_atomic_store(shared.busy, 0)
     }
 }
@@ -47,8 +45,6 @@ public final class ThreadPool: Sendable {
 /// What the threads of a pool share: numbers that are read and written atomically, each on a cache line of its own,
 /// and what it takes to block.
 private struct Shared: @unchecked Sendable {
-    typealias Body = (Int) -> Void
-
     static let indexMask = 1 << 32 - 1
     /// Rounds of waiting before a thread blocks: some tens of microseconds.
     static let spins = 2000
@@ -82,8 +78,9 @@ private struct Shared: @unchecked Sendable {
     var ticket: UnsafeMutablePointer<Int64> { number(0) }
     /// Items of the work.
     var count: UnsafeMutablePointer<Int64> { number(1) }
-    /// Address of the work's closure.
-    var body: UnsafeMutablePointer<Int64> { number(2) }
+    /// The work's closure.
+    var function: UnsafeMutablePointer<Int64> { number(2) }
+    var context: UnsafeMutablePointer<Int64> { number(8) }
     /// Items done.
     var finished: UnsafeMutablePointer<Int64> { number(3) }
     /// 1 while there is work.
@@ -92,19 +89,20 @@ private struct Shared: @unchecked Sendable {
     /// Workers that block, or are about to.
     var sleepers: UnsafeMutablePointer<Int64> { number(6) }
     var callerSleeps: UnsafeMutablePointer<Int64> { number(7) }
-    var mutex: UnsafeMutablePointer<pthread_mutex_t> { (raw + 512).assumingMemoryBound(to: pthread_mutex_t.self) }
+    var mutex: UnsafeMutablePointer<pthread_mutex_t> { (raw + 640).assumingMemoryBound(to: pthread_mutex_t.self) }
     /// Signalled when there is work, or no more to come.
-    var wake: UnsafeMutablePointer<pthread_cond_t> { (raw + 640).assumingMemoryBound(to: pthread_cond_t.self) }
+    var wake: UnsafeMutablePointer<pthread_cond_t> { (raw + 768).assumingMemoryBound(to: pthread_cond_t.self) }
     /// Signalled when the last item is done.
-    var end: UnsafeMutablePointer<pthread_cond_t> { (raw + 768).assumingMemoryBound(to: pthread_cond_t.self) }
+    var end: UnsafeMutablePointer<pthread_cond_t> { (raw + 896).assumingMemoryBound(to: pthread_cond_t.self) }
 
     /// Publishes a piece of work, takes part in it and waits for its end.
-    func share(_ items: Int, _ closure: UnsafePointer<Body>) {
+    func share(_ items: Int, _ closure: ClosureWords) {
         let generation = (board_atomic_load(ticket) >> 32) &+ 1
         // Closed first: nobody may take an item of the old work by the new count.
         board_atomic_store(ticket, generation << 32 | Int64(Shared.indexMask))
         board_atomic_store(count, Int64(items))
-        board_atomic_store(body, Int64(Int(bitPattern: closure)))
+        board_atomic_store(function, closure.function)
+        board_atomic_store(context, closure.context)
         board_atomic_store(finished, 0)
         board_atomic_store(ticket, generation << 32)
         if board_atomic_load(sleepers) > 0 { locked { pthread_cond_broadcast(wake) } }
@@ -122,11 +120,12 @@ private struct Shared: @unchecked Sendable {
 
     /// Takes the next item, if any, and does it.
     func takeItem() -> Bool {
-        let current = board_atomic_load(ticket), items = board_atomic_load(count), closure = board_atomic_load(body)
+        let current = board_atomic_load(ticket), items = board_atomic_load(count)
+        let closure = ClosureWords(function: board_atomic_load(function), context: board_atomic_load(context))
         let index = current & Int64(Shared.indexMask)
         guard index < items else { return false }
         guard board_atomic_exchange(ticket, current, current &+ 1) else { return true }
-        UnsafePointer<Body>(bitPattern: Int(closure))!.pointee(Int(index))
+        closure.call(Int(index))
         if board_atomic_add(finished, 1) &+ 1 == items, board_atomic_load(callerSleeps) != 0 {
             locked { pthread_cond_signal(end) }
         }
@@ -165,5 +164,38 @@ private struct Shared: @unchecked Sendable {
         pthread_mutex_lock(mutex)
         action()
         pthread_mutex_unlock(mutex)
+    }
+}
+
+/// A closure on its way to another thread while its owner waits: the two machine words that it is passed in.
+///
+/// The language keeps a closure that does not escape out of memory, and what lets it in (`withoutActuallyEscaping`) allocates; this
+/// does not. It leans on Swift's calling convention, by which a closure argument is two consecutive word arguments.
+private struct ClosureWords {
+    let function, context: Int64
+
+    /// Two views of one function; their parameters travel in the same registers.
+    private struct TakesClosure {
+        let body: ((Int) -> Void, Int) -> Void
+    }
+
+    private struct TakesWords {
+        let body: (Int64, Int64, Int) -> Void
+    }
+
+    /// Shares out `count` calls of `closure`, which lives as an argument until that is done.
+    static func share(_ closure: (Int) -> Void, _ count: Int, among threads: Shared) {
+        let sharer = TakesWords { function, context, work in
+            let work = UnsafePointer<(threads: Shared, count: Int)>(bitPattern: work)!.pointee
+            work.threads.share(work.count, ClosureWords(function: function, context: context))
+        }
+        withUnsafePointer(to: (threads: threads, count: count)) {
+            unsafeBitCast(sharer, to: TakesClosure.self).body(closure, Int(bitPattern: $0))
+        }
+    }
+
+    func call(_ index: Int) {
+        let caller = TakesClosure { closure, index in closure(index) }
+        unsafeBitCast(caller, to: TakesWords.self).body(function, context, index)
     }
 }

@@ -58,6 +58,24 @@ import Testing
         #expect(try checkpoint(prefixed).architecture() == Self.architecture())
     }
 
+    /// LAION's `open_clip_pytorch_model.bin`: names without the prefix, some wrapped, some from data-parallel training.
+    @Test(arguments: [nil, "state_dict"], ["", "module."]) func clipMayBeATorchFile(wrapper: String?, prefix: String) throws {
+        let clip = "backbone.clip_model."
+        var head: [TorchBuilder.Tensor] = [], rest: [TorchBuilder.Tensor] = []
+        for (index, item) in Self.architecture().layout.sorted(by: { $0.key < $1.key }).enumerated() {
+            let name = item.key.hasPrefix(clip) ? prefix + item.key.dropFirst(clip.count) : item.key
+            let tensor = TorchBuilder.Tensor(name, key: "\(index)", shape: item.value, [Float](repeating: Float(index), count: item.value.reduce(1, *)))
+            if item.key.hasPrefix(clip) { rest.append(tensor) } else { head.append(tensor) }
+        }
+        let checkpoint = try Checkpoint(
+            checkpoint: folder.file("head.pth", TorchBuilder(head, wrapper: "model").bytes()),
+            clip: folder.file("clip.bin", TorchBuilder(rest, wrapper: wrapper).bytes()))
+        #expect(try checkpoint.architecture() == Self.architecture())
+        for (index, name) in checkpoint.names.enumerated() {
+            #expect(try checkpoint.tensor(name).floats().allSatisfy { $0 == Float(index) }, "\(name)")
+        }
+    }
+
     @Test func everyMissingTensorIsNamed() throws {
         let layout = Self.architecture().layout
         for name in layout.keys {

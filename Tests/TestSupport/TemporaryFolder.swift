@@ -18,6 +18,8 @@ public final class TemporaryFolder {
     public func file(_ name: String, _ bytes: [UInt8]) throws -> String {
         let path = path(name)
         // Foundation's ways of writing wait for the disk, which thousands of small files cannot afford.
+        // So does overwriting in place on some file systems.
+        unlink(path)
         guard let stream = fopen(path, "wb") else { throw Fault("\(path): \(systemError())") }
         defer { fclose(stream) }
         guard bytes.isEmpty || fwrite(bytes, 1, bytes.count, stream) == bytes.count else { throw Fault("\(path): \(systemError())") }

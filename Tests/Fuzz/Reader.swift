@@ -1,0 +1,110 @@
+import Board
+import Checkpoint
+import Foundation
+import Runtime
+import TestSupport
+
+/// What is fuzzed: how a case is made from its number, and what reads it.
+enum Reader: String, CaseIterable {
+    /// Whole zip archives.
+    case zip
+    /// Pickles inside well-formed archives with right checksums.
+    case pickle
+    case safetensors
+    /// GGUF without regard for checksums; a changed file must be refused.
+    case gguf
+    /// GGUF whose checksums are right again.
+    case sealed
+    case vocabulary
+    case model
+
+    /// Deterministic in `number`.
+    func make(_ number: Int, _ seeds: SeedFiles) -> [UInt8] {
+        let salt = UInt64(Reader.allCases.firstIndex(of: self)!) << 56
+        var mutator = Mutator(seed: salt | UInt64(number))
+        switch self {
+        case .zip:
+            let files = seeds.archives
+            return mutator.mutate(files[mutator.number(below: files.count)], with: files)
+        case .pickle:
+            let pickles = seeds.pickles
+            let index = mutator.number(below: pickles.count)
+            var builder = Seeds.torch[index]
+            builder.pickle = mutator.mutate(pickles[index], with: pickles)
+            return builder.bytes()
+        case .safetensors:
+            let seed = Seeds.safetensors[mutator.number(below: Seeds.safetensors.count)]
+            let file = SafeTensorsBuilder.bytes(String(decoding: seed.header, as: UTF8.self), data: [UInt8](repeating: 1, count: seed.data))
+            if mutator.number(below: 3) == 0 { return mutator.mutate(file, with: [file]) }
+            let header = mutator.mutate(seed.header, with: Seeds.safetensors.map(\.header))
+            return .little([UInt64(header.count)]) + header + [UInt8](repeating: 1, count: seed.data)
+        case .gguf:
+            let files = [seeds.gguf, seeds.vocabulary, seeds.model]
+            return mutator.mutate(files[mutator.number(below: files.count)], with: files)
+        case .sealed:
+            return Seeds.resealed(mutator.mutate(seeds.gguf, with: [seeds.vocabulary], keepingLength: true), like: seeds.gguf, tensorSizes: [24, 5])
+        case .vocabulary:
+            return Seeds.resealed(mutator.mutate(seeds.vocabulary, with: [seeds.gguf], keepingLength: true), like: seeds.vocabulary, tensorSizes: [24])
+        case .model:
+            return Seeds.resealed(mutator.mutate(seeds.model, with: [seeds.gguf], keepingLength: true), like: seeds.model, tensorSizes: [8])
+        }
+    }
+
+    /// Reads all there is to read. - Throws: a fault; anything else is a find.
+    func read(_ path: String, bytes: [UInt8], _ seeds: SeedFiles) throws {
+        switch self {
+        case .zip, .pickle, .safetensors:
+            let file = try TensorFile.open(path: path)
+            var sum: Float = 0
+            for name in file.names {
+                guard let tensor = file.tensor(name) else { continue }
+                try file.verify(tensor)
+                sum += tensor.withFloats { $0.reduce(0, +) } + tensor.floats().reduce(0, +)
+                tensor.release()
+            }
+            _ = try file.contentHash()
+            _ = try Checkpoint(checkpoint: path, clip: nil).architecture()
+            if sum == 1e-30 { print(sum) }
+        case .gguf, .sealed:
+            let file = try GGUF(path: path)
+            for key in file.keys {
+                _ = try file.describe(key)
+                for access in [{ _ = try file.integers(key) }, { _ = try file.floats(key) }, { _ = try file.strings(key) }, { _ = try file.bools(key) },
+                               { _ = try file.integer(key) }, { _ = try file.float(key) }, { _ = try file.string(key) }, { _ = try file.bool(key) }] {
+                    try? access()
+                }
+            }
+            try file.requireChecksums()
+            for tensor in file.tensors {
+                try file.verify(tensor)
+                file.release(tensor)
+            }
+            let changed = ![seeds.gguf, seeds.vocabulary, seeds.model].contains(bytes)
+            if self == .gguf, changed { fatalError("a damaged file passed") }
+        case .vocabulary:
+            let vocabulary = try Vocabulary(path: path)
+            let reach = vocabulary.categories.reduce(0) { $0 + vocabulary.names[$1.firstName..<$1.firstName + $1.nameCount].count }
+            precondition(reach == vocabulary.names.count && vocabulary.embeddings.rows == reach)
+        case .model:
+            let model = try ModelFile(path: path)
+            for tensor in model.file.tensors { try model.file.verify(tensor) }
+        }
+    }
+}
+
+/// The seeds as bytes, made once a process.
+struct SeedFiles {
+    let archives: [[UInt8]]
+    let pickles: [[UInt8]]
+    let gguf: [UInt8]
+    let vocabulary: [UInt8]
+    let model: [UInt8]
+
+    init() throws {
+        archives = Seeds.torch.map { $0.bytes() }
+        pickles = Seeds.torch.map { $0.pickleBytes() }
+        gguf = try Seeds.gguf()
+        vocabulary = try Seeds.vocabulary()
+        model = try Seeds.model()
+    }
+}

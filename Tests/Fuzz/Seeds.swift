@@ -1,0 +1,123 @@
+import CBoard
+import Checkpoint
+import Foundation
+import Network
+import Runtime
+import TestSupport
+
+/// Well-formed files to start from.
+enum Seeds {
+    static let network = Architecture(
+        depths: [1, 1, 1, 1], dims: [1, 2, 3, 4], embedding: 6, visualHidden: 5,
+        hidden: 32, heads: 8, points: 1, encoderLayers: 1, encoderFeedForward: 4, decoderLayers: 1, decoderFeedForward: 4, queries: 2,
+        textWidth: 64, textLayers: 1, vocabulary: 4, context: 4)
+
+    static let torch: [TorchBuilder] = {
+        var view = TorchBuilder.Tensor("view", key: "0", shape: [2, 3], [1, 2, 3, 4, 5, 6])
+        var half = TorchBuilder.Tensor("half", key: "1", shape: [2], [0])
+        half.storage = "HalfStorage"
+        half.elements = 2
+        let small = TorchBuilder([view, half], wrapper: "model")
+        view.strides = [1, 2]
+        view.name = "transposed"
+        let whole = network.layout.sorted { $0.key < $1.key }.enumerated().map { index, item in
+            TorchBuilder.Tensor(item.key, key: String(index), shape: item.value, [Float](repeating: 1, count: item.value.reduce(1, *)))
+        }
+        return [small, TorchBuilder([view]), TorchBuilder(whole, wrapper: "state_dict")]
+    }()
+
+    /// Headers with the size of the data that they divide.
+    static let safetensors: [(header: [UInt8], data: Int)] = {
+        var headers: [(header: [UInt8], data: Int)] = []
+        let small = ["{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[0,12]},"
+            + "\"b\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[12,20]}}"]
+        headers.append((Array(small[0].utf8), 20))
+        var end = 0
+        let entries = network.layout.sorted { $0.key < $1.key }.map { name, shape in
+            let size = shape.reduce(1, *)
+            defer { end += size }
+            return SafeTensorsBuilder.entry(name, "I8", shape, end, end + size)
+        }
+        headers.append((Array(("{" + entries.joined(separator: ",") + "}").utf8), end))
+        return headers
+    }()
+
+    private static func written(_ fill: (GGUFWriter) throws -> Void) throws -> [UInt8] {
+        let folder = try TemporaryFolder()
+        let path = folder.path("seed.gguf")
+        let writer = try GGUFWriter(path: path, alignment: 32)
+        try fill(writer)
+        try writer.commit()
+        return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+
+    static func gguf() throws -> [UInt8] {
+        try written { writer in
+            try writer.set("text", .string("some text"))
+            try writer.set("texts", .strings(["one", "two", "three"]))
+            try writer.set("flags", .bools([true, false]))
+            try writer.set("numbers", .int32s([1, -2, 3]))
+            try writer.set("u64", .uint64(5))
+            try writer.set("floats", .float32s([1, 2]))
+            try writer.declare("a", shape: [2, 3], kind: .float32)
+            try writer.declare("b", shape: [5], kind: .int8)
+            try writer.append("a", [1, 2, 3, 4, 5, 6] as [Float])
+            try writer.append("b", [1, 2, 3, 4, 5] as [Int8])
+        }
+    }
+
+    static func vocabulary() throws -> [UInt8] {
+        try written { writer in
+            try writer.set("general.architecture", .string(Vocabulary.architecture))
+            try writer.set("fcclip.vocabulary.version", .uint32(UInt32(Vocabulary.version)))
+            try writer.set("fcclip.vocabulary.names", .strings(["cat", "kitten", "sky"]))
+            try writer.set("fcclip.vocabulary.category.name_count", .uint32s([2, 1]))
+            try writer.set("fcclip.vocabulary.category.thing", .bools([true, false]))
+            try writer.set("fcclip.vocabulary.category.seen", .bools([true, true]))
+            try writer.set("fcclip.vocabulary.category.colour", .uint32s([0xff0000, 0x00ff00]))
+            try writer.set("fcclip.vocabulary.category.id", .int32s([1, -1]))
+            try writer.set(Vocabulary.fingerprintKey, .string("0123456789abcdef"))
+            try writer.declare(Vocabulary.embeddingsName, shape: [3, 2], kind: .float32)
+            try writer.append(Vocabulary.embeddingsName, [1, 0, 0, 1, 0.6, 0.8] as [Float])
+        }
+    }
+
+    static func model() throws -> [UInt8] {
+        try written { writer in
+            try writer.set("general.architecture", .string(ModelFile.architectureName))
+            try writer.set(ModelFile.Key.version, .uint32(UInt32(ModelFile.version)))
+            try writer.set(ModelFile.Key.shortestEdge, .uint32(512))
+            try writer.set(ModelFile.Key.longestEdge, .uint32(1333))
+            try writer.set(ModelFile.Key.fingerprint, .string("0123456789abcdef"))
+            try writer.set(ModelFile.Key.depths, .uint32s([1, 1, 1, 1]))
+            try writer.set(ModelFile.Key.dims, .uint32s([8, 16, 32, 64]))
+            for (key, value) in zip(ModelFile.Key.numbers, [6, 5, 32, 8, 1, 1, 4, 1, 4, 2, 64, 1, 4, 4] as [UInt32]) {
+                try writer.set(key, .uint32(value))
+            }
+            try writer.set(ModelFile.Key.pointNames, .strings(["stem", "head"]))
+            try writer.set(ModelFile.Key.pointScales, .float32s([0.5, 0.25]))
+            try writer.set(ModelFile.Key.pointZeroPoints, .int32s([0, -128]))
+            try writer.declare("stem.weight", shape: [8], kind: .int8)
+            try writer.append("stem.weight", [1, 2, 3, 4, 5, 6, 7, 8] as [Int8])
+        }
+    }
+
+    /// Makes the checksums of a changed file right again, as long as its tables still say where they and the tensors lie.
+    static func resealed(_ bytes: [UInt8], like original: [UInt8], tensorSizes: [Int]) -> [UInt8] {
+        var bytes = bytes
+        let padded = tensorSizes.map { ($0 + 31) / 32 * 32 }
+        let start = original.count - padded.reduce(0, +)
+        guard bytes.count == original.count, let list = original.firstRange(ofText: GGUF.tensorChecksums),
+              let header = original.firstRange(ofText: GGUF.headerChecksum) else { return bytes }
+        var offset = start
+        for (index, size) in tensorSizes.enumerated() {
+            let hash = bytes[offset..<offset + size].withUnsafeBytes { board_hash64($0.baseAddress, $0.count) }
+            bytes.set(hash, at: list.upperBound + 16 + index * 8)
+            offset += padded[index]
+        }
+        bytes.set(UInt64(0), at: header.upperBound + 4)
+        let hash = bytes[..<start].withUnsafeBytes { board_hash64($0.baseAddress, $0.count) }
+        bytes.set(hash, at: header.upperBound + 4)
+        return bytes
+    }
+}
