@@ -7,7 +7,8 @@ public final class MappedFile {
 
     /// - Throws: when `path` cannot be opened or mapped, or is no regular file.
     public init(path: String) throws(Fault) {
-        let descriptor = board_open(path, O_RDONLY, 0)
+        // Opening a named pipe would otherwise wait for its writer.
+        let descriptor = board_open(path, O_RDONLY | O_NONBLOCK, 0)
         guard descriptor >= 0 else { throw Fault("\(path): \(systemError())") }
         defer { close(descriptor) }
         var status = stat()

@@ -250,5 +250,8 @@ struct Contents: Equatable {
         let missing = folder.path("missing.pth")
         #expect(faultMessage { _ = try TensorFile.open(path: missing) } == "\(missing): No such file or directory")
         #expect(faultMessage { _ = try TensorFile.open(path: folder.path) }?.contains("not a regular file") == true)
+        let pipe = folder.path("pipe")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        #expect(faultMessage { _ = try TensorFile.open(path: pipe) }?.contains("not a regular file") == true)
     }
 }
