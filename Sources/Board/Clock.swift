@@ -1,0 +1,13 @@
+import CBoard
+
+/// Milliseconds on a clock that never goes back.
+public func monotonicMilliseconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) * 1000 + Double(time.tv_nsec) / 1_000_000
+}
+
+/// Processors that this program may run on.
+public func processorCount() -> Int {
+    max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
+}
