@@ -1,0 +1,150 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Whatever is wrong with the input: one line on standard error, exit status 1, and no file, half-written or whole.
+@Suite struct BadInputTests {
+    private func expectFault(_ result: Program.Result, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(result.status == 1, "status \(result.status): \(result.errors)", sourceLocation: sourceLocation)
+        let faults = result.errorLines.filter { $0.contains("error: ") }
+        #expect(faults.count == 1 && result.errorLines.last == faults.first, "\(result.errors)", sourceLocation: sourceLocation)
+        for word in words { #expect(faults.first?.contains(word) == true, "\(word) in: \(result.errors)", sourceLocation: sourceLocation) }
+    }
+
+    private func edge(_ arguments: [String], model: String? = nil, vocabulary: String? = nil) throws -> Program.Result {
+        let tiny = try TinyModel.shared.get()
+        return try Program.edge.run(["--model", model ?? tiny.model, "--vocab", vocabulary ?? tiny.vocabulary] + arguments)
+    }
+
+    private func quantize(_ arguments: [String], to output: String) throws -> Program.Result {
+        try Program.quantize.run(arguments + ["--calib", try Fixture.path("pictures"), "--limit", "1", "--size", "64", "--output", output])
+    }
+
+    /// The file's bytes, changed.
+    private func changed(_ path: String, _ folder: TemporaryFolder, _ change: (inout [UInt8]) -> Void) throws -> String {
+        var bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+        change(&bytes)
+        return try folder.file("changed-" + URL(filePath: path).lastPathComponent, bytes)
+    }
+
+    // MARK: - Checkpoints
+
+    @Test(arguments: [0.0, 0.1, 0.5, 0.999])
+    func truncatedCheckpoint(share: Double) throws {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        for source in [tiny.head, tiny.clip] {
+            let path = try changed(source, folder) { $0.removeLast($0.count - Int(Double($0.count) * share)) }
+            let files = source == tiny.head ? ["--checkpoint", path, "--clip", tiny.clip] : ["--checkpoint", tiny.head, "--clip", path]
+            expectFault(try quantize(files, to: folder.path("model.gguf")), path)
+            try FileManager.default.removeItem(atPath: path)
+            #expect(try folder.contents().isEmpty)
+        }
+    }
+
+    @Test func flippedBitInACheckpoint() throws {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let path = try changed(tiny.head, folder) { $0[$0.count / 2] ^= 0x10 }
+        expectFault(try quantize(["--checkpoint", path, "--clip", tiny.clip], to: folder.path("model.gguf")), path)
+        #expect(try folder.contents() == ["changed-head.pth"])
+    }
+
+    @Test func headWithoutItsClip() throws {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        expectFault(try quantize(["--checkpoint", tiny.head], to: folder.path("model.gguf")), "--clip", "open_clip")
+        #expect(try folder.contents().isEmpty)
+    }
+
+    @Test func checkpointThatIsNone() throws {
+        let folder = try TemporaryFolder()
+        expectFault(try quantize(["--checkpoint", try TinyModel.picture.get()], to: folder.path("model.gguf")), "synth_420x300.jpg")
+        expectFault(try quantize(["--checkpoint", folder.path("absent.pth")], to: folder.path("model.gguf")), "absent.pth")
+        #expect(try folder.contents().isEmpty)
+    }
+
+    // MARK: - Models and vocabularies
+
+    @Test func corruptModelsAndVocabularies() throws {
+        let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get(), folder = try TemporaryFolder()
+        for (source, isModel) in [(tiny.model, true), (tiny.vocabulary, false)] {
+            let size = try Data(contentsOf: URL(filePath: source)).count
+            for position in [3, 30, 200, size / 3, size / 2, size - 10] {
+                let path = try changed(source, folder) { $0[position] ^= 0x04 }
+                expectFault(try edge(["--image", picture], model: isModel ? path : nil, vocabulary: isModel ? nil : path), path)
+            }
+            let path = try changed(source, folder) { $0.removeLast($0.count / 3) }
+            expectFault(try edge(["--image", picture], model: isModel ? path : nil, vocabulary: isModel ? nil : path), path)
+        }
+        expectFault(try edge(["--image", picture], model: tiny.vocabulary), "vocabulary")
+        expectFault(try edge(["--image", picture], vocabulary: tiny.model), "tiny.gguf")
+        expectFault(try edge(["--image", picture], model: folder.path("absent.gguf")), "absent.gguf")
+    }
+
+    @Test func modelAndVocabularyOfDifferentClips() throws {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        // The same CLIP but for its temperature is another CLIP.
+        let clip = try changed(tiny.clip, folder) { bytes in
+            let header = String(decoding: bytes[8..<8 + Int(bytes[0]) + Int(bytes[1]) << 8 + Int(bytes[2]) << 16], as: UTF8.self)
+            let entry = header.firstMatch(of: /"logit_scale":\{[^}]*"data_offsets":\[(\d+),/)
+            let start = entry.flatMap { Int($0.1) } ?? 0
+            bytes[8 + header.utf8.count + start] ^= 1
+        }
+        let made = try Program.quantize.run([
+            "vocab", "--checkpoint", tiny.head, "--clip", clip, "--tokenizer", TinyModel.tokenizer, "--names", try Fixture.path("tiny/four.txt"),
+            "--output", folder.path("other.gguf"),
+        ])
+        #expect(made.status == 0, "\(made.errors)")
+        expectFault(try edge(["--image", try TinyModel.picture.get()], vocabulary: folder.path("other.gguf")), "other.gguf", "another CLIP")
+    }
+
+    // MARK: - Pictures and outputs
+
+    @Test func picturesThatAreNone() throws {
+        let folder = try TemporaryFolder(), tiny = try TinyModel.shared.get()
+        let text = try folder.file("text.jpg", Array("no picture".utf8))
+        expectFault(try edge(["--image", text, "--labels", folder.path("labels.png")]), "text.jpg")
+        expectFault(try edge(["--image", folder.path("absent.jpg")]), "absent.jpg")
+        let truncated = try changed(try TinyModel.picture.get(), folder) { $0.removeLast($0.count / 2) }
+        expectFault(try edge(["--image", truncated, "--overlay", folder.path("overlay.png")]), "changed-synth")
+        #expect(try folder.contents() == ["changed-synth_420x300.jpg", "text.jpg"])
+        let empty = try TemporaryFolder()
+        expectFault(try edge(["--image", empty.path]), empty.path)
+        expectFault(try Program.quantize.run(tiny.checkpoint + ["--calib", empty.path, "--output", folder.path("model.gguf")]), empty.path)
+        #expect(try folder.contents() == ["changed-synth_420x300.jpg", "text.jpg"])
+    }
+
+    @Test func unwritableOutputs() throws {
+        let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get()
+        for option in ["--overlay", "--labels", "--json"] {
+            expectFault(try edge(["--image", picture, option, "/proc/none/here"]), "/proc/none/here")
+        }
+        expectFault(try quantize(tiny.checkpoint, to: "/proc/none/model.gguf"), "/proc/none/model.gguf")
+        let result = try Program.quantize.run([
+            "vocab"] + tiny.checkpoint + ["--tokenizer", TinyModel.tokenizer, "--names", try Fixture.path("tiny/four.txt"), "--output", "/proc/none/v.gguf"])
+        expectFault(result, "/proc/none/v.gguf")
+    }
+
+    /// A file system of 64 KiB, in a mount namespace of the program's own.
+    @Test func fullDisk() throws {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let shell = "mount -t tmpfs -o size=64k full '\(folder.path)' && \"$@\"; status=$?; ls '\(folder.path)'; exit $status"
+        let within = "exec unshare --user --map-root-user --mount sh -c '\(shell.replacingOccurrences(of: "'", with: "'\\''"))' sh \"$@\""
+        let written = try Program.quantize.run(
+            tiny.checkpoint + ["--calib", try TinyModel.picture.get(), "--size", "64", "--output", folder.path("model.gguf")], shell: within)
+        expectFault(written, "model.gguf", "No space left")
+        #expect(written.output.isEmpty)
+        let drawn = try Program.edge.run(
+            ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", try TinyModel.picture.get(), "--overlay", folder.path("overlay.png")], shell: within)
+        expectFault(drawn, "overlay.png", "No space left")
+        #expect(drawn.output.isEmpty)
+    }
+
+    // MARK: - Options
+
+    @Test(arguments: [
+        ["--model"], ["--modle", "x"], ["--threads", "0"], ["--threads", "many"], ["--task", "everything"], ["--isa", "mmx"], ["picture.jpg"],
+        ["--image", "x.jpg"], ["--help=yes"],
+    ])
+    func wrongOptions(arguments: [String]) throws {
+        expectFault(try Program.edge.run(arguments))
+    }
+}
