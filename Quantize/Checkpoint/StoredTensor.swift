@@ -67,6 +67,8 @@ public struct StoredTensor {
 
     /// Whether the elements lie in row-major order without gaps.
     public var isContiguous: Bool {
+        // Only the dimensions of a tensor with elements are known to have a product.
+        guard count > 0 else { return true }
         var expected = 1
         for (length, stride) in zip(shape, strides).reversed() where length != 1 {
             guard stride == expected else { return false }

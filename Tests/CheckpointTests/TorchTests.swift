@@ -82,6 +82,14 @@ struct Contents: Equatable {
         #expect(file.tensor("empty")?.floats() == [] && file.tensor("empty")?.withFloats { $0.count } == 0)
     }
 
+    @Test func anEmptyTensorMayHaveHugeDimensions() throws {
+        var empty = TorchBuilder.Tensor("empty", key: "0", shape: [0], [])
+        empty.shape = [0, 2, 1 << 62]
+        empty.strides = [1, 1 << 62, 1]
+        let tensor = try #require(try read(TorchBuilder([empty])).tensor("empty"))
+        #expect(tensor.isContiguous && tensor.floats() == [] && tensor.withFloats { $0.count } == 0)
+    }
+
     /// Storage class, bytes of three elements, their values.
     private static let kinds: [(String, [UInt8], [Float])] = [
         ("DoubleStorage", .little([1.5, -2, 0.1] as [Double]), [1.5, -2, 0.1]),
