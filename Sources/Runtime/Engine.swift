@@ -30,7 +30,7 @@ public final class Engine {
         let categories = self.vocabulary.categories
         classifier = Classifier(
             embeddings: self.vocabulary.embeddings, names: categories.map { $0.firstName..<$0.firstName + $0.nameCount },
-            isSeen: categories.map(\.isSeen), isThing: categories.map(\.isThing))
+            isSeen: categories.map { $0.isSeen }, isThing: categories.map { $0.isThing })
     }
 
     /// Segments RGB8 `pixels` of `geometry.inner` (the resized picture) at the picture's own size.
