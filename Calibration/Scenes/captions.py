@@ -5,7 +5,7 @@ from typing import Sequence
 
 import numpy as np
 
-from .kinds import CLASSES, COLOURS, PATTERNS, STUFF, SYNONYMS, THINGS
+from .kinds import CLASSES, COLOURS, PATTERNS, SYNONYMS, THINGS
 from .scene import Segment
 
 PROMPTS = ("a photo of a {}.", "This is a photo of a {}", "There is a {} in the scene", "There is the {} in the scene",

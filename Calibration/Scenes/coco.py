@@ -1,4 +1,5 @@
-"""Scenes as a data set in the form of COCO panoptic: pictures/, panoptic/ (PNG id maps), panoptic.json, captions.json, classes.txt."""
+"""Scenes as a data set in the form of COCO panoptic: pictures/, panoptic/ (PNG id maps), panoptic.json,
+captions.json, and name lists of all classes and of the seen ones (classes.txt, seen.txt)."""
 from __future__ import annotations
 
 import json
@@ -9,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from .captions import describe
-from .kinds import CLASSES, STUFF, SYNONYMS, THINGS, UNSEEN
+from .kinds import CLASSES, SEEN, STUFF, THINGS, UNSEEN, names
 from .scene import Scene, compose
 
 HELD_OUT = 500              # seed of the scenes that measure, used for nothing else
@@ -47,10 +48,10 @@ def write(folder: Path, count: int, seed: int, side: int = 256, things: Sequence
     save = lambda name, value: (folder / name).write_text(json.dumps(value, separators=(",", ":")) + "\n")
     save("panoptic.json", {"images": images, "annotations": annotations, "categories": categories()})
     save("captions.json", {"images": images, "annotations": captions})
-    (folder / "classes.txt").write_text(vocabulary())
+    (folder / "classes.txt").write_text(name_list(CLASSES))
+    (folder / "seen.txt").write_text(name_list(SEEN))
 
 
-def vocabulary() -> str:
-    """The classes as `quantize vocab` reads them: name, synonym, and thing or stuff."""
-    lines = [",".join(filter(None, (n, SYNONYMS.get(n)))) + "\t" + ("thing" if n in THINGS else "stuff") for n in CLASSES]
-    return "\n".join(lines) + "\n"
+def name_list(classes: Sequence[str]) -> str:
+    """Classes as `quantize vocab` reads them: name, synonym, and thing or stuff."""
+    return "".join(f"{','.join(names(c))}\t{'thing' if c in THINGS else 'stuff'}\n" for c in classes)

@@ -28,3 +28,8 @@ COLOURS = {"red": (204, 36, 42), "orange": (240, 132, 28), "yellow": (243, 212, 
            "blue": (42, 88, 208), "purple": (128, 54, 172), "pink": (244, 138, 186), "brown": (124, 76, 42),
            "white": (240, 240, 236), "black": (42, 42, 48)}
 PATTERNS = ("plain", "striped", "dotted", "checked")
+
+
+def names(category: str) -> list[str]:
+    """What a class is called: its name and its synonym."""
+    return [category, *filter(None, [SYNONYMS.get(category)])]

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .drawing import band, ellipse, kind, mirrored, pie, polygon, radial, rectangle, rounded, smooth, turned
+from .drawing import band, ellipse, kind, mirrored, polygon, radial, rectangle, rounded, smooth, turned
 
 
 @kind("star")

@@ -107,7 +107,8 @@ def umbrella(p, r):
 @kind("bottle")
 def bottle(p, r):
     w, shoulder = r.uniform(.4, .5), r.uniform(-.3, -.05)
-    p.body(rectangle(-.19, -.9, .19, shoulder), smooth(-.19, shoulder - .15, .19, shoulder - .15, w, shoulder + .3, w, .5, w, 1, 0, .99, -w, 1, -w, .5, -w, shoulder + .3))
+    p.body(rectangle(-.19, -.9, .19, shoulder))
+    p.body(smooth(-.19, shoulder - .15, .19, shoulder - .15, w, shoulder + .3, w, .5, w, 1, 0, .99, -w, 1, -w, .5, -w, shoulder + .3))
     p.body(rounded(-w, shoulder + .3, w, 1, .1))
     p.accent(rounded(-.22, -1, .22, -.78, .04), rectangle(-w, .22, w, .68))
     p.light(rounded(-w + .08, shoulder + .35, -w + .18, .15, .04))

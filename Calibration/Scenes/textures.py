@@ -160,7 +160,8 @@ def tile(r):
 @texture
 def carpet(r):
     x, y = grid()
-    pitch, base, other = r.uniform(26, 44), palette(r, (128, 46, 54), (52, 66, 110), (86, 96, 70), (150, 110, 70)), palette(r, (206, 180, 130), (180, 70, 60), (200, 200, 196))
+    pitch, base = r.uniform(26, 44), palette(r, (128, 46, 54), (52, 66, 110), (86, 96, 70), (150, 110, 70))
+    other = palette(r, (206, 180, 130), (180, 70, 60), (200, 200, 196))
     u, v = x % pitch / pitch - .5, y % pitch / pitch - .5
     diamond = np.clip((.36 - np.abs(u) - np.abs(v)) * 9, 0, 1) - np.clip((.2 - np.abs(u) - np.abs(v)) * 9, 0, 1)
     weave = np.sin(x * 1.9) * np.sin(y * 1.9)

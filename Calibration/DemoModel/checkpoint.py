@@ -1,0 +1,40 @@
+"""The trained network as the original's checkpoint: torch.save of {"model": ...}, CLIP and head in one file, the original's keys."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .model import FCCLIP
+from .tokenizer import VOCABULARY, Words
+
+from fcclip import UPSTREAM_TO_MINE, Config, rename  # noqa: E402  (model.py makes Tests/Reference importable)
+from random_checkpoint import upstream_layout  # noqa: E402
+
+
+def upstream(net: FCCLIP, words: Words) -> dict[str, Tensor]:
+    """Every key of the original with our values. Tokens that no caption uses have zero embeddings."""
+    mine = {k: v.detach().float().cpu() for k, v in net.state_dict().items()}
+    tokens = torch.zeros(VOCABULARY, net.cfg.text_width)
+    tokens[words.ids] = mine["text.token"]
+    mine["text.token"] = tokens
+    out = {}
+    for key, shape in upstream_layout(net.cfg).items():
+        (name,) = rename({key: torch.empty(0)}, UPSTREAM_TO_MINE)
+        out[key] = mine.pop(name).reshape(shape).contiguous()
+    if mine:
+        raise KeyError(f"no key of the original for {sorted(mine)}")
+    return out
+
+
+def write(path: Path, net: FCCLIP, words: Words) -> None:
+    part = path.with_suffix(".part")
+    torch.save({"model": upstream(net, words)}, part)
+    part.replace(path)
+
+
+def read(path: Path) -> FCCLIP:
+    """Any checkpoint of the original in one file, text tower included, through the reference's own loader."""
+    state = torch.load(path, map_location="cpu", weights_only=True)["model"]
+    return FCCLIP(Config.from_upstream(state), with_text=True).load_upstream(state)

@@ -1,0 +1,177 @@
+"""The phases of training: the text tower, then CLIP's pictures against it, then the segmentation head on the frozen CLIP.
+
+A phase knows its parameters, its batches, its loss and how to judge itself; `session.py` runs it.
+"""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from Scenes.captions import COLOUR_AT, PATTERN_AT, WIDTH
+from Scenes.kinds import CLASSES, COLOURS, PATTERNS, SEEN, THINGS
+
+from .batches import Batch, Panoptic, Regions, Texts
+from .losses import contrast, set_loss
+from .model import FCCLIP, classifier, encode_texts, mask_decoder, normalised, pixel_decoder, region_embedding
+from .tokenizer import Words
+
+PROBE_SEED = 90             # scenes that judge during training
+
+
+@dataclass(frozen=True)
+class Stage:
+    """steps: optimiser steps; rate: peak learning rate; ends: share of it at the end; flat: share of the steps before it falls."""
+    name: str
+    phase: type[Phase]
+    steps: int
+    batch: int
+    side: int
+    rate: float
+    ends: float = 0.
+    flat: float = 0.
+    warm: int = 50
+
+    def learning_rate(self, step: int) -> float:
+        part = max(0., (step / self.steps - self.flat) / (1 - self.flat))
+        return self.rate * min(1, (step + 1) / self.warm) * (self.ends + (1 - self.ends) * .5 * (1 + math.cos(math.pi * part)))
+
+
+class Phase:
+    """trained: modules or parameters that learn; decay: weight decay of matrices."""
+    decay = .05
+    betas = (.9, .98)
+
+    def __init__(self, net: FCCLIP, words: Words, stage: Stage, device: torch.device) -> None:
+        self.net, self.words, self.stage, self.device = net, words, stage, device
+
+    def parameters(self) -> list[nn.Parameter]: ...
+    def batches(self) -> Dataset: ...
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]: ...
+    def judge(self) -> dict[str, float]:
+        return {}
+
+
+def element_table(width: int) -> Tensor:
+    """What each claim adds to the meaning of a text (WIDTH, width): every kind, colour and pattern has a direction of its own."""
+    basis = torch.linalg.qr(torch.randn(width, width, generator=torch.Generator().manual_seed(1)))[0]
+    kinds, colours, patterns = basis[:len(CLASSES)], basis[64:64 + len(COLOURS)], basis[80:80 + len(PATTERNS)]
+    table = torch.zeros(WIDTH, width)
+    table[:len(CLASSES)] = kinds
+    table[COLOUR_AT:PATTERN_AT] = .55 * colours.repeat(len(THINGS), 1)
+    table[PATTERN_AT:] = .4 * patterns.repeat(len(THINGS), 1)
+    return table
+
+
+class TextPhase(Phase):
+    """Captions -> sums of orthogonal directions. Without it captions that share "a photo of a" collapse (cosine .92) and nothing is learnt."""
+
+    def parameters(self):
+        return list(self.net.text.parameters())
+
+    def batches(self):
+        return Texts(self.words, 1, self.stage.batch)
+
+    def loss(self, batch):
+        wanted = batch["claims"] @ element_table(self.net.cfg.embed_dim).to(self.device)
+        away = (1 - F.cosine_similarity(encode_texts(self.net.text, batch["ids"]).float(), wanted)).mean()
+        return away, {"away": away}
+
+    def judge(self):
+        rows = classifier(self.net.text, self.words, list(CLASSES))
+        return {"nearest": float((rows @ rows.t()).fill_diagonal_(-1).max())}
+
+
+class PicturePhase(Phase):
+    """CLIP's image tower against the finished text tower: regions pooled as inference does and whole pictures, each with captions,
+    and regions with the prompts of all names. An empty region must say nothing."""
+    count = (2, 5)
+    seed = 3
+
+    def parameters(self):
+        return [*self.net.trunk.parameters(), *self.net.region.parameters()]
+
+    def batches(self):
+        return Regions(self.words, self.seed, self.stage.batch, self.stage.side, self.count)
+
+    def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """-> embeddings of regions (R, E) and of pictures (B, E)."""
+        dense = self.net.trunk(normalised(batch["pictures"]))[-1].flatten(2)
+        pooled = torch.einsum("rt,rct->rc", batch["weights"], dense[batch["owner"]].float())
+        both = region_embedding(self.net.region, torch.cat([pooled, dense.float().mean(2)])).float()
+        return both[:len(pooled)], both[len(pooled):]
+
+    def names(self) -> Tensor:
+        if not hasattr(self, "rows"):                          # the text tower no longer changes
+            self.rows = classifier(self.net.text, self.words, list(CLASSES))
+        return self.rows
+
+    def loss(self, batch):
+        regions, pictures = self.embed(batch)
+        with torch.no_grad():
+            texts = encode_texts(self.net.text, batch["ids"]).float()
+            fits = (batch["attributes"] @ batch["claims"].t() >= batch["claims"].sum(1) - .5).float()
+        n, scale = len(regions), self.net.region.logit_scale.exp().clamp(max=100)
+        local = contrast(regions, texts[:n], fits[:n, :n], scale)
+        whole = contrast(pictures, texts[n:], fits[n:, n:], scale)
+        named = F.cross_entropy(scale * F.normalize(regions, dim=-1) @ self.names().t(), batch["category"])
+        nothing = region_embedding(self.net.region, torch.zeros(1, self.net.cfg.dims[-1], device=self.device)).float()
+        empty = -(scale.detach() * F.normalize(nothing, dim=-1) @ self.names().t()).log_softmax(1).mean() - math.log(len(CLASSES))
+        total = named + .5 * local + .2 * whole + .1 * empty
+        return total, {"named": named, "regions": local, "pictures": whole}
+
+    @torch.no_grad()
+    def judge(self):
+        """Share of regions of scenes, pooled by their true masks, whose nearest name is right."""
+        right: dict[bool, list[Tensor]] = {True: [], False: []}
+        data = Regions(self.words, PROBE_SEED, 12, 256, (2, 5))
+        for i in range(8):
+            batch = {k: v.to(self.device) for k, v in data[i].items()}
+            hit = (self.embed(batch)[0] @ self.names().t()).argmax(1) == batch["category"]
+            thing = batch["category"] < len(THINGS)
+            for kind in right:
+                right[kind].append(hit[thing == kind].float())
+        return {"things": float(torch.cat(right[True]).mean()), "stuff": float(torch.cat(right[False]).mean()),
+                "scale": float(self.net.region.logit_scale.exp())}
+
+
+class CloseUpPhase(PicturePhase):
+    """Small pictures of one thing: more things a second than scenes have, at the same size in pixels."""
+    count = (1, 1)
+    seed = 2
+
+
+class MaskPhase(Phase):
+    """Pixel decoder, mask decoder and void embedding, on panoptic ground truth of the seen classes; CLIP is frozen."""
+    decay = .02
+    betas = (.9, .999)
+
+    def parameters(self):
+        return [*self.net.pixel.parameters(), *self.net.decoder.parameters(), self.net.void]
+
+    def batches(self):
+        return Panoptic(4, self.stage.batch, self.stage.side)
+
+    def names(self) -> Tensor:
+        if not hasattr(self, "rows"):
+            self.rows = classifier(self.net.text, self.words, list(SEEN))
+        return self.rows
+
+    def loss(self, batch):
+        with torch.no_grad():
+            maps = self.net.trunk(normalised(batch["pictures"]))
+        outputs = mask_decoder(self.net.decoder, *pixel_decoder(self.net.pixel, maps))
+        rows = torch.cat([self.names(), F.normalize(self.net.void, dim=-1)])
+        scale = self.net.decoder.logit_scale.exp().clamp(max=100)
+        masks = batch["masks"].flatten(1).float() / 16
+        parts = [set_loss(*o, rows, scale, masks, batch["labels"], batch["owner"]) for o in outputs]
+        last = parts[-1][1]
+        return torch.stack([p[0] for p in parts]).sum(), {"mask": last[0], "dice": last[1], "class": last[2]}
+
+    def judge(self):
+        from .evaluate import judge_scenes                     # evaluation of a copy on the CPU, through the reference
+        return judge_scenes(self.net, self.words, PROBE_SEED, 32)

@@ -1,0 +1,58 @@
+"""Trains the demo model: python -m DemoModel.train FOLDER   (run in Calibration/; killed or not, the same command goes on)."""
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+
+from Scenes.scene import warm_up
+
+from . import checkpoint
+from .model import build
+from .phases import CloseUpPhase, MaskPhase, PicturePhase, Stage, TextPhase
+from .session import Session, default_device
+from .tokenizer import MERGES, Tokenizer, Words
+
+
+def plan(effort: float) -> list[Stage]:
+    """The stages. effort: multiplies all steps; 1 takes about two hours on two cores."""
+    steps = lambda n: max(2, round(n * effort))
+    return [
+        Stage("text", TextPhase, steps(600), 128, 0, 2e-3),
+        Stage("close-ups", CloseUpPhase, steps(4000), 48, 128, 1.5e-3, ends=.4),
+        Stage("scenes", PicturePhase, steps(3200), 12, 256, 1e-3, ends=.01),
+        Stage("masks, small", MaskPhase, steps(2000), 8, 192, 7e-4, ends=.6, flat=.5),
+        Stage("masks", MaskPhase, steps(2400), 8, 256, 6e-4, ends=.02, flat=.4),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m DemoModel.train", description=__doc__)
+    parser.add_argument("folder", type=Path, help="state, log, curves and checkpoint go here")
+    parser.add_argument("--effort", type=float, default=1., help="multiplies the number of steps (default 1: about two hours on two cores)")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--workers", type=int, help="processes that draw scenes (default: 1, with a GPU all cores but one)")
+    parser.add_argument("--save-every", type=float, default=180, help="seconds between states (default 180)")
+    parser.add_argument("--merges", type=Path, default=MERGES, help="CLIP's merges file; Calibration/Vocabularies/tokenizer fetches it")
+    parser.add_argument("--restart", action="store_true", help="ignore a state in the folder")
+    options = parser.parse_args()
+    device = default_device()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    words = Words(Tokenizer(options.merges))
+    warm_up()
+    workers = options.workers if options.workers is not None else 1 if device.type == "cpu" else max(1, (os.cpu_count() or 2) - 1)
+    session = Session(options.folder, build(words), words, device, workers, options.save_every)
+    if not options.restart and session.resume():
+        session.log(f"going on at stage {session.stage + 1}, step {session.step}, on {device}")
+    else:
+        session.log(f"starting on {device} with {len(words)} tokens")
+    session.run(plan(options.effort))
+    checkpoint.write(options.folder / "demo.pth", session.net, words)
+    session.log(f"wrote {options.folder / 'demo.pth'} after {session.seconds / 60:.0f} minutes of training")
+
+
+if __name__ == "__main__":
+    main()
