@@ -17,12 +17,18 @@ public final class Calibration {
     public private(set) var pictures: [String] = []
     public private(set) var pictureHash: UInt64 = 0
     private var ranges: [String: ChannelRanges] = [:]
+    /// Activations do not depend on the vocabulary: one name stands for any.
+    let anyClassifier: Classifier
 
     public init(_ checkpoint: Checkpoint, preprocessing: Preprocessing, threads: Int) throws(Fault) {
         self.checkpoint = checkpoint
         self.preprocessing = preprocessing
         let architecture = try checkpoint.architecture()
         arithmetic = FloatArithmetic(FoldedCheckpoint(checkpoint, architecture), threads: threads)
+        // Scratch taken before the network's is never given back.
+        let name = arithmetic.matrix(rows: 1, columns: architecture.embedding)
+        name.base.update(repeating: 1 / Float(name.count).squareRoot(), count: name.count)
+        anyClassifier = Classifier(embeddings: name, names: [0..<1], isSeen: [true], isThing: [true])
         network = try SegmentationNetwork(arithmetic, architecture)
         for point in arithmetic.points { ranges[point.name] = ChannelRanges(channels: point.channels) }
     }
@@ -30,13 +36,13 @@ public final class Calibration {
     /// Observes every picture of `paths`; `progress` is told how many are done.
     public func observe(_ paths: [String], progress: (Int) -> Void) throws(Fault) {
         let preprocessor = Preprocessor(preprocessing)
-        let classifier = placeholderClassifier()
+        defer { withExtendedLifetime(preprocessor) {} }
         arithmetic.observe = { [self] point, values in ranges[point.name]?.observe(values) }
         defer { arithmetic.observe = nil }
         for (index, path) in paths.enumerated() {
             preprocessor.resize(try Picture.read(path: path))
             let size = preprocessor.resizedSize
-            network.run(preprocessor.resized, size: size, padded: preprocessor.paddedSize, classifier: classifier) { _ in }
+            network.run(preprocessor.resized, size: size, padded: preprocessor.paddedSize, classifier: anyClassifier) { _ in }
             pictures.append(URL(filePath: path).lastPathComponent)
             pictureHash = pictureHash &* 31 &+ board_hash64(preprocessor.resized, size.area * 3)
             progress(index + 1)
@@ -46,14 +52,6 @@ public final class Calibration {
                 throw Fault("\(point.name): values on the calibration pictures are not finite numbers; the checkpoint is damaged or no FC-CLIP")
             }
         }
-    }
-
-    /// Activations do not depend on the vocabulary: one name stands for any.
-    func placeholderClassifier() -> Classifier {
-        let width = network.architecture.embedding
-        let row = Matrix(UnsafeMutablePointer<Float>.allocate(capacity: width), rows: 1, columns: width)
-        row.base.update(repeating: 1 / Float(width).squareRoot(), count: width)
-        return Classifier(embeddings: row, names: [0..<1], isSeen: [true], isThing: [true])
     }
 
     // MARK: - Decisions

@@ -5,7 +5,7 @@ import Network
 import Runtime
 
 /// The network in float32 over OpenBLAS: the reference that int8 is measured against, and what calibration observes.
-public final class FloatArithmetic: Arithmetic {
+public final class FloatArithmetic: ScratchArithmetic {
     public typealias Operand = Matrix
 
     /// A linear layer and the point that its input is observed at.
@@ -41,7 +41,7 @@ public final class FloatArithmetic: Arithmetic {
 
     public let source: FoldedCheckpoint
     public let arena = Arena()
-    private let pool: ThreadPool
+    public let pool: ThreadPool
     /// All points and layers, in the order the network asked for them.
     public private(set) var points: [Point] = []
     public private(set) var layers: [Layer] = []
@@ -117,30 +117,4 @@ public final class FloatArithmetic: Arithmetic {
         return matrix
     }
 
-    // MARK: Memory and threads
-
-    public func matrix(rows: Int, columns: Int) -> Matrix {
-        Matrix(arena.take(Float.self, count: rows * columns), rows: rows, columns: columns)
-    }
-
-    public func words(_ count: Int) -> UnsafeMutablePointer<UInt64> {
-        let words = arena.take(UInt64.self, count: count)
-        words.update(repeating: 0, count: count)
-        return words
-    }
-
-    public func mark() -> ScratchMark { arena.mark() }
-    public func release(_ mark: ScratchMark) { arena.release(mark) }
-
-    public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) {
-        pool.ranges(count, body)
-    }
-
-    // MARK: Looking inside
-
-    public var isTracing: Bool { trace != nil }
-
-    public func record(_ name: @autoclosure () -> String, _ values: Matrix) {
-        trace?(name(), values)
-    }
 }

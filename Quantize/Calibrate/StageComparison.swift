@@ -103,8 +103,8 @@ public final class StageComparison {
             let blocked = BlockedKeys(words: arithmetic.words(wordsPerRow * x.rows), wordsPerRow: wordsPerRow)
             decoder.blockedKeys(decoder.maskEmbeddings(x, normed: normed), features: decoder.features(reduced[level]), tokens: levels[level].area, into: blocked)
             let result = copy(x)
-            other.layer(layer, result, memory: other.memory(tokensOfLevel, level: level), tables: otherTables[layer], tokens: levels[level].area, blocked: blocked)
-            decoder.layer(layer, x, memory: decoder.memory(tokensOfLevel, level: level), tables: tables[layer], tokens: levels[level].area, blocked: blocked)
+            other.layer(layer, result, memory: other.memory(tokensOfLevel, level: level), tables: otherTables[layer], blocked: blocked)
+            decoder.layer(layer, x, memory: decoder.memory(tokensOfLevel, level: level), tables: tables[layer], blocked: blocked)
             note("decoder layer \(layer)", x, result)
         }
         let masks = arithmetic.matrix(rows: x.rows, columns: features.rows), otherMasks = copy(masks)

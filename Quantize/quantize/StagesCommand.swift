@@ -43,6 +43,7 @@ struct StagesCommand: ParsableCommand {
         let integer = try SegmentationNetwork(IntegerArithmetic(file, kernels: .best, threads: threads), file.architecture)
         let comparison = try StageComparison(calibration.network, integer)
         let preprocessor = Preprocessor(preprocessing)
+        defer { withExtendedLifetime(preprocessor) {} }
         for (index, path) in paths.enumerated() {
             preprocessor.resize(try Picture.read(path: path))
             comparison.add(preprocessor.resized, size: preprocessor.resizedSize, padded: preprocessor.paddedSize)

@@ -1,4 +1,5 @@
 import Kernels
+import Network
 
 /// How pictures become the network's input: sizes and the normalisation, as the original defines them
 /// (FC-CLIP's configurations; detectron2's `ResizeShortestEdge`).
@@ -9,9 +10,6 @@ public struct Preprocessing {
     public let maximumSize: Int
     /// The network's input is a multiple of this on both sides, in pixels.
     public static let divisibility = 32
-    /// Mean and standard deviation of R, G, B on the scale 0...255: CLIP's times 255.
-    public static let mean: [Float] = [122.7709383, 116.7460125, 104.09373615]
-    public static let standardDeviation: [Float] = [68.5005327, 66.6321579, 70.32316305]
 
     /// The original's evaluation uses 800 and 1333 (Cityscapes and Mapillary 1024 and 2560).
     public init(shortestEdge: Int = 800, maximumSize: Int = 1333) {
@@ -59,8 +57,7 @@ public final class Preprocessor {
         self.preprocessing = preprocessing
         for channel in 0..<3 {
             for value in 0..<256 {
-                let centred = Float(value) - Preprocessing.mean[channel]
-                (table + channel * 256 + value).initialize(to: centred / Preprocessing.standardDeviation[channel])
+                (table + channel * 256 + value).initialize(to: PixelStatistics.normalized(Float(value), channel: channel))
             }
         }
     }

@@ -160,7 +160,7 @@ public struct MaskDecoder<A: Arithmetic> {
     }
 
     /// Layer `index`, in place in `x` (Q x hidden): masked cross attention, self attention, perceptron, all post-norm.
-    public func layer(_ index: Int, _ x: Matrix, memory: A.Operand, tables: MemoryTables, tokens: Int, blocked: BlockedKeys) {
+    public func layer(_ index: Int, _ x: Matrix, memory: A.Operand, tables: MemoryTables, blocked: BlockedKeys) {
         let layer = layers[index], heads = architecture.heads
         let mark = arithmetic.mark()
         do {

@@ -1,29 +1,5 @@
 import Kernels
 
-/// Where the pixels of a bilinear resize come from (half-pixel centres, no antialiasing), along one axis.
-struct ResizeTaps {
-    let lower: [Int]
-    let upper: [Int]
-    /// Share of `upper`, 0...1.
-    let fraction: [Float]
-
-    /// Taps of the first `count` of `output` pixels from `input` pixels.
-    init(from input: Int, to output: Int, count: Int) {
-        let scale = Float(input) / Float(output)
-        var lower: [Int] = [], upper: [Int] = [], fraction: [Float] = []
-        for index in 0..<count {
-            let source = max((Float(index) + 0.5) * scale - 0.5, 0)
-            let below = min(Int(source), input - 1)
-            lower.append(below)
-            upper.append(min(below + 1, input - 1))
-            fraction.append(min(max(source - Float(below), 0), 1))
-        }
-        self.lower = lower
-        self.upper = upper
-        self.fraction = fraction
-    }
-}
-
 /// Mask logits at the picture's own size, a row at a time: enlarged to the padded network input, cropped, resized to the
 /// picture, in that order, as the original does.
 struct MaskEnlarger {
@@ -31,17 +7,17 @@ struct MaskEnlarger {
     /// The network's input without padding.
     let inner: Size
     let output: Size
-    private let networkRows, networkColumns, outputRows, outputColumns: ResizeTaps
+    private let networkRows, networkColumns, outputRows, outputColumns: [BilinearTap]
 
     /// - Parameter output: the picture's size; `inner` again for rows at the network's own size.
     init(maskSize: Size, padded: Size, inner: Size, output: Size) {
         self.maskSize = maskSize
         self.inner = inner
         self.output = output
-        networkRows = ResizeTaps(from: maskSize.height, to: padded.height, count: inner.height)
-        networkColumns = ResizeTaps(from: maskSize.width, to: padded.width, count: inner.width)
-        outputRows = ResizeTaps(from: inner.height, to: output.height, count: output.height)
-        outputColumns = ResizeTaps(from: inner.width, to: output.width, count: output.width)
+        networkRows = (0..<inner.height).map { BilinearTap($0, from: maskSize.height, to: padded.height) }
+        networkColumns = (0..<inner.width).map { BilinearTap($0, from: maskSize.width, to: padded.width) }
+        outputRows = (0..<output.height).map { BilinearTap($0, from: inner.height, to: output.height) }
+        outputColumns = (0..<output.width).map { BilinearTap($0, from: inner.width, to: output.width) }
     }
 
     /// Floats of scratch that `rows` needs.
@@ -54,7 +30,7 @@ struct MaskEnlarger {
         let result = scratch + 2 * inner.width
         var aboveIndex = -1, belowIndex = -1
         for row in range {
-            let lower = outputRows.lower[row], upper = outputRows.upper[row], fraction = outputRows.fraction[row]
+            let lower = outputRows[row].lower, upper = outputRows[row].upper
             if aboveIndex != lower {
                 if belowIndex == lower {
                     swap(&above, &below)
@@ -68,32 +44,28 @@ struct MaskEnlarger {
                 networkRow(upper, of: mask, into: below)
                 belowIndex = upper
             }
-            blend(above, below, fraction, outputColumns, count: output.width, into: result)
+            blend(above, below, outputRows[row].share, outputColumns, count: output.width, into: result)
             body(row, result)
         }
     }
 
     private func networkRow(_ row: Int, of mask: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>) {
+        let tap = networkRows[row]
         blend(
-            mask + networkRows.lower[row] * maskSize.width, mask + networkRows.upper[row] * maskSize.width,
-            networkRows.fraction[row], networkColumns, count: inner.width, into: result)
+            mask + tap.lower * maskSize.width, mask + tap.upper * maskSize.width, tap.share, networkColumns, count: inner.width, into: result)
     }
 
     /// Bilinear blend of two rows, columns first.
     private func blend(
-        _ above: UnsafePointer<Float>, _ below: UnsafePointer<Float>, _ fraction: Float, _ columns: ResizeTaps, count: Int,
+        _ above: UnsafePointer<Float>, _ below: UnsafePointer<Float>, _ fraction: Float, _ columns: [BilinearTap], count: Int,
         into result: UnsafeMutablePointer<Float>
     ) {
-        columns.lower.withUnsafeBufferPointer { lower in
-            columns.upper.withUnsafeBufferPointer { upper in
-                columns.fraction.withUnsafeBufferPointer { share in
-                    for index in 0..<count {
-                        let left = lower[index], right = upper[index], weight = share[index]
-                        let top = above[left] * (1 - weight) + above[right] * weight
-                        let bottom = below[left] * (1 - weight) + below[right] * weight
-                        result[index] = top * (1 - fraction) + bottom * fraction
-                    }
-                }
+        columns.withUnsafeBufferPointer { columns in
+            for index in 0..<count {
+                let tap = columns[index]
+                let top = above[tap.lower] * (1 - tap.share) + above[tap.upper] * tap.share
+                let bottom = below[tap.lower] * (1 - tap.share) + below[tap.upper] * tap.share
+                result[index] = top * (1 - fraction) + bottom * fraction
             }
         }
     }

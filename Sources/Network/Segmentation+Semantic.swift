@@ -11,8 +11,8 @@ extension Segmenter {
         for category in 0..<classes {
             for query in 0..<shares.columns { shares[category, query] = prediction.probabilities[query, category] }
         }
-        let vertical = ResizeTaps(from: enlarger.output.height, to: size.height, count: size.height)
-        let horizontal = ResizeTaps(from: enlarger.output.width, to: size.width, count: size.width)
+        let vertical = (0..<size.height).map { BilinearTap($0, from: enlarger.output.height, to: size.height) }
+        let horizontal = (0..<size.width).map { BilinearTap($0, from: enlarger.output.width, to: size.width) }
         // Bounds the scores of a band to a few megabytes.
         let bandRows = arithmetic.isTracing ? size.height : max(1, min(Self.bandRows, 4096 / size.width))
         var confidence = [Double](repeating: 0, count: classes)
@@ -22,7 +22,7 @@ extension Segmenter {
             row = rows.upperBound
             let mark = arithmetic.mark()
             defer { arithmetic.release(mark) }
-            let needed = vertical.lower[rows.lowerBound]..<vertical.upper[rows.upperBound - 1] + 1
+            let needed = vertical[rows.lowerBound].lower..<vertical[rows.upperBound - 1].upper + 1
             let coarse = scores(needed, prediction, shares: shares, enlarger: enlarger)
             let blended = arithmetic.matrix(rows: arithmetic.isTracing ? rows.count * size.width : rows.count, columns: classes)
             result.labels.withUnsafeMutableBufferPointer { buffer in
@@ -30,7 +30,7 @@ extension Segmenter {
                     for x in 0..<size.width {
                         let line = y - rows.lowerBound
                         let scores = blended.row(arithmetic.isTracing ? line * size.width + x : line)
-                        blend(coarse, width: enlarger.output.width, firstRow: needed.lowerBound, vertical, y, horizontal, x, into: scores)
+                        blend(coarse, width: enlarger.output.width, firstRow: needed.lowerBound, vertical[y], horizontal[x], into: scores)
                         var best = 0, total: Float = 0
                         for category in 0..<classes {
                             total += scores[category]
@@ -66,12 +66,11 @@ extension Segmenter {
     }
 
     private func blend(
-        _ scores: Matrix, width: Int, firstRow: Int, _ vertical: ResizeTaps, _ y: Int, _ horizontal: ResizeTaps, _ x: Int,
-        into result: UnsafeMutablePointer<Float>
+        _ scores: Matrix, width: Int, firstRow: Int, _ vertical: BilinearTap, _ horizontal: BilinearTap, into result: UnsafeMutablePointer<Float>
     ) {
-        let top = (vertical.lower[y] - firstRow) * width, bottom = (vertical.upper[y] - firstRow) * width
-        let left = horizontal.lower[x], right = horizontal.upper[x]
-        let down = vertical.fraction[y], across = horizontal.fraction[x]
+        let top = (vertical.lower - firstRow) * width, bottom = (vertical.upper - firstRow) * width
+        let left = horizontal.lower, right = horizontal.upper
+        let down = vertical.share, across = horizontal.share
         let a = scores.row(top + left), b = scores.row(top + right), c = scores.row(bottom + left), d = scores.row(bottom + right)
         for category in 0..<scores.columns {
             result[category] = (a[category] * (1 - across) + b[category] * across) * (1 - down)

@@ -137,7 +137,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
                 let blocked = BlockedKeys(words: arithmetic.words(wordsPerRow * queries), wordsPerRow: wordsPerRow)
                 maskDecoder.blockedKeys(maskEmbeddings, features: reduced[level], tokens: area, into: blocked)
                 if arithmetic.isTracing { recordBlocked(blocked, tokens: area, index: index) }
-                maskDecoder.layer(index, x, memory: memory[level], tables: geometry.memoryTables[index], tokens: area, blocked: blocked)
+                maskDecoder.layer(index, x, memory: memory[level], tables: geometry.memoryTables[index], blocked: blocked)
             }
             arithmetic.release(scratch)
         }

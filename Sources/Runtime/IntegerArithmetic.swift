@@ -6,7 +6,7 @@ import Network
 ///
 /// Products read int8 values and int8 weights and sum in int32; their results, normalisation, softmax and residual streams
 /// are float32. The same model and picture give the same bytes on every instruction set.
-public final class IntegerArithmetic: Arithmetic {
+public final class IntegerArithmetic: ScratchArithmetic {
     /// Scale and zero point of a place where values become int8; float32 passes unchanged where there is none.
     public struct Point {
         public let channels: Int
@@ -69,7 +69,7 @@ public final class IntegerArithmetic: Arithmetic {
     public let model: ModelFile
     public let kernels: KernelTable
     public let pool: ThreadPool
-    let arena = Arena()
+    public let arena = Arena()
     /// Packed weights and small tables, for as long as the model.
     let constants = Arena(chunkBytes: 1 << 20)
     /// Scratch of one thread.
@@ -84,25 +84,6 @@ public final class IntegerArithmetic: Arithmetic {
         workers = (0..<max(threads, 1)).map { _ in Arena(chunkBytes: 1 << 20) }
     }
 
-    // MARK: Memory and threads
-
-    public func matrix(rows: Int, columns: Int) -> Matrix {
-        Matrix(arena.take(Float.self, count: rows * columns), rows: rows, columns: columns)
-    }
-
-    public func words(_ count: Int) -> UnsafeMutablePointer<UInt64> {
-        let words = arena.take(UInt64.self, count: count)
-        words.update(repeating: 0, count: count)
-        return words
-    }
-
-    public func mark() -> ScratchMark { arena.mark() }
-    public func release(_ mark: ScratchMark) { arena.release(mark) }
-
-    public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) {
-        pool.ranges(count, body)
-    }
-
     /// As `parallel`, in blocks of `block`, with scratch of the thread's own.
     func blocks(_ count: Int, of block: Int, _ body: (Range<Int>, Arena) -> Void) {
         pool.slots((count + block - 1) / block) { index, worker in
@@ -114,12 +95,6 @@ public final class IntegerArithmetic: Arithmetic {
     }
 
     // MARK: Looking inside
-
-    public var isTracing: Bool { trace != nil }
-
-    public func record(_ name: @autoclosure () -> String, _ values: Matrix) {
-        trace?(name(), values)
-    }
 
     public func record(_ name: @autoclosure () -> String, _ values: Operand) {
         guard let trace else { return }

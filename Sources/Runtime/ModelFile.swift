@@ -109,26 +109,25 @@ public final class ModelFile {
         return points
     }
 
-    /// Float32 elements of tensor `name`, mapped, its checksum compared. - Throws: unless there are exactly `count` finite ones.
-    func floats(_ name: String, count: Int) throws(Fault) -> UnsafePointer<Float> {
+    private func elements(_ name: String, kind: GGUF.Kind, count: Int) throws(Fault) -> UnsafeRawPointer {
         let tensor = try file.tensor(name)
-        guard tensor.kind == .float32, tensor.count == count else {
-            throw Fault("\(file.path): \(name) holds \(tensor.count) \(tensor.kind.name) where \(count) f32 are expected")
+        guard tensor.kind == kind, tensor.count == count, let base = tensor.bytes.baseAddress else {
+            throw Fault("\(file.path): \(name) holds \(tensor.count) \(tensor.kind.name) where \(count) \(kind.name) are expected")
         }
         try file.verify(tensor)
-        let values = tensor.bytes.baseAddress!.assumingMemoryBound(to: Float.self)
+        return base
+    }
+
+    /// Float32 elements of tensor `name`, mapped, its checksum compared. - Throws: unless there are exactly `count` finite ones.
+    func floats(_ name: String, count: Int) throws(Fault) -> UnsafePointer<Float> {
+        let values = try elements(name, kind: .float32, count: count).assumingMemoryBound(to: Float.self)
         for index in 0..<count where !values[index].isFinite { throw Fault("\(file.path): \(name) holds a value that is not a finite number") }
         return values
     }
 
     /// Int8 elements of tensor `name`, as `floats`. - Throws: also where a weight is -128, which kernels exclude.
     func weights(_ name: String, count: Int) throws(Fault) -> UnsafePointer<Int8> {
-        let tensor = try file.tensor(name)
-        guard tensor.kind == .int8, tensor.count == count else {
-            throw Fault("\(file.path): \(name) holds \(tensor.count) \(tensor.kind.name) where \(count) i8 are expected")
-        }
-        try file.verify(tensor)
-        let values = tensor.bytes.baseAddress!.assumingMemoryBound(to: Int8.self)
+        let values = try elements(name, kind: .int8, count: count).assumingMemoryBound(to: Int8.self)
         var least: Int8 = 0
         for index in 0..<count { least = min(least, values[index]) }
         guard least > -128 else { throw Fault("\(file.path): \(name) holds -128; int8 weights are -127...127") }

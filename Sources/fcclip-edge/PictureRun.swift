@@ -52,6 +52,8 @@ final class PictureRun {
             last = now
         }
         let picture = try Picture.read(path: path)
+        // Its pixels are read through a pointer that does not keep it.
+        defer { withExtendedLifetime(picture) {} }
         clock("decode")
         preprocessor.resize(picture)
         clock("resize")

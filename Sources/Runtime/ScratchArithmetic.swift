@@ -1,0 +1,35 @@
+import Kernels
+import Network
+
+/// An arithmetic whose scratch memory is an arena and whose threads are a pool: what all number formats have in common.
+public protocol ScratchArithmetic: Arithmetic {
+    var arena: Arena { get }
+    var pool: ThreadPool { get }
+    /// Told intermediate tensors by name.
+    var trace: ((String, Matrix) -> Void)? { get }
+}
+
+extension ScratchArithmetic {
+    public func matrix(rows: Int, columns: Int) -> Matrix {
+        Matrix(arena.take(Float.self, count: rows * columns), rows: rows, columns: columns)
+    }
+
+    public func words(_ count: Int) -> UnsafeMutablePointer<UInt64> {
+        let words = arena.take(UInt64.self, count: count)
+        words.update(repeating: 0, count: count)
+        return words
+    }
+
+    public func mark() -> ScratchMark { arena.mark() }
+    public func release(_ mark: ScratchMark) { arena.release(mark) }
+
+    public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) {
+        pool.ranges(count, body)
+    }
+
+    public var isTracing: Bool { trace != nil }
+
+    public func record(_ name: @autoclosure () -> String, _ values: Matrix) {
+        trace?(name(), values)
+    }
+}
