@@ -17,7 +17,10 @@ enum Seeds {
         var half = TorchBuilder.Tensor("half", key: "1", shape: [2], [0])
         half.storage = "HalfStorage"
         half.elements = 2
-        let small = TorchBuilder([view, half], wrapper: "model")
+        var empty = TorchBuilder.Tensor("empty", key: "2", shape: [0], [])
+        empty.shape = [0, 2, 1 << 61]
+        empty.strides = [1 << 62, 1 << 61, 1]
+        let small = TorchBuilder([view, half, empty], wrapper: "model")
         view.strides = [1, 2]
         view.name = "transposed"
         let whole = network.layout.sorted { $0.key < $1.key }.enumerated().map { index, item in
