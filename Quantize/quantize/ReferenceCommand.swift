@@ -38,8 +38,12 @@ struct ReferenceCommand: ParsableCommand {
         if let equal = comparison.segmentsEqual { print("panoptic segments".rightPadded(28) + (equal ? "equal" : "different").leftPadded(30)) }
         if let deviation = comparison.instanceDeviation { print("instance scores".rightPadded(28) + number(deviation).leftPadded(30)) }
         let masks = comparison.deviations.filter { $0.name.hasSuffix("attn_mask") }
-        if let worst = comparison.deviations.filter({ !$0.name.hasSuffix("attn_mask") && $0.relativeOfStable > within }).max(by: { $0.relativeOfStable < $1.relativeOfStable }) {
-            throw Fault("\(worst.name) is off by \(number(worst.relativeOfStable)), more than \(number(within))")
+        for deviation in comparison.deviations where !deviation.name.hasSuffix("attn_mask") {
+            // A temperature of 100 multiplies what is left before the softmax.
+            let bound = deviation.name.hasPrefix("prob.") ? 5 * within : within
+            guard deviation.relativeOfStable <= bound else {
+                throw Fault("\(deviation.name) is off by \(number(deviation.relativeOfStable)), more than \(number(bound))")
+            }
         }
         if let worst = masks.first(where: { $0.unequal > 1e-3 }) { throw Fault("\(worst.name): \(number(worst.unequal)) of the bits differ") }
         guard comparison.missing.isEmpty else { throw Fault("nothing compares with \(comparison.missing.joined(separator: ", "))") }
