@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from Scenes.captions import attributes, caption, picture_caption
 from Scenes.kinds import CLASSES, COLOURS, PATTERNS, SEEN, SEEN_STUFF, SEEN_THINGS, THINGS
-from Scenes.scene import Segment, compose
+from Scenes.scene import THING_SIZES, Segment, compose
 
 from .tokenizer import Words
 
@@ -62,13 +62,14 @@ class Regions(Dataset):
     seed: int
     size: int
     side: int
-    count: tuple[int, int]
+    count: tuple[int, int] = (2, 5)
+    sizes: tuple[float, float] = THING_SIZES
 
     def __getitem__(self, number: int) -> Batch:
         r = np.random.default_rng((self.seed, number))
         pictures, owner, weights, category, texts, whole, true = [], [], [], [], [], [], []
         for b in range(self.size):
-            scene = compose((self.seed, number, b), self.side, count=self.count)
+            scene = compose((self.seed, number, b), self.side, count=self.count, sizes=self.sizes)
             pictures.append(scene.picture)
             for segment, share, hard in zip(scene.segments, *cells(scene.ids, len(scene.segments))):
                 if share.sum() < LEAST_CELLS:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from Scenes.captions import COLOUR_AT, PATTERN_AT, WIDTH
 from Scenes.kinds import CLASSES, COLOURS, PATTERNS, SEEN, THINGS
 
 from .batches import Batch, Panoptic, Regions, Texts
+from .evaluate import judge_scenes
 from .losses import contrast, set_loss
 from .model import FCCLIP, classifier, encode_texts, mask_decoder, normalised, pixel_decoder, region_embedding
 from .tokenizer import Words
@@ -41,6 +43,11 @@ class Stage:
         return self.rate * min(1, (step + 1) / self.warm) * (self.ends + (1 - self.ends) * .5 * (1 + math.cos(math.pi * part)))
 
 
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 products are faster than float32 ones; on processors without such instructions they are ten times slower."""
+    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+
+
 class Phase:
     """trained: modules or parameters that learn; decay: weight decay of matrices."""
     decay = .05
@@ -49,6 +56,10 @@ class Phase:
     def __init__(self, net: FCCLIP, words: Words, stage: Stage, device: torch.device) -> None:
         self.net, self.words, self.stage, self.device = net, words, stage, device
 
+    def half(self) -> torch.autocast:
+        """bfloat16 products where they are fast; forward passes run in it, losses do not."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device))
+
     def parameters(self) -> list[nn.Parameter]: ...
     def batches(self) -> Dataset: ...
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]: ...
@@ -56,6 +67,7 @@ class Phase:
         return {}
 
 
+@cache
 def element_table(width: int) -> Tensor:
     """What each claim adds to the meaning of a text (WIDTH, width): every kind, colour and pattern has a direction of its own."""
     basis = torch.linalg.qr(torch.randn(width, width, generator=torch.Generator().manual_seed(1)))[0]
@@ -78,7 +90,9 @@ class TextPhase(Phase):
 
     def loss(self, batch):
         wanted = batch["claims"] @ element_table(self.net.cfg.embed_dim).to(self.device)
-        away = (1 - F.cosine_similarity(encode_texts(self.net.text, batch["ids"]).float(), wanted)).mean()
+        with self.half():
+            texts = encode_texts(self.net.text, batch["ids"]).float()
+        away = (1 - F.cosine_similarity(texts, wanted)).mean()
         return away, {"away": away}
 
     def judge(self):
@@ -89,20 +103,21 @@ class TextPhase(Phase):
 class PicturePhase(Phase):
     """CLIP's image tower against the finished text tower: regions pooled as inference does and whole pictures, each with captions,
     and regions with the prompts of all names. An empty region must say nothing."""
-    count = (2, 5)
     seed = 3
 
     def parameters(self):
         return [*self.net.trunk.parameters(), *self.net.region.parameters()]
 
     def batches(self):
-        return Regions(self.words, self.seed, self.stage.batch, self.stage.side, self.count)
+        return Regions(self.words, self.seed, self.stage.batch, self.stage.side)
 
     def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """-> embeddings of regions (R, E) and of pictures (B, E)."""
-        dense = self.net.trunk(normalised(batch["pictures"]))[-1].flatten(2)
-        pooled = torch.einsum("rt,rct->rc", batch["weights"], dense[batch["owner"]].float())
-        both = region_embedding(self.net.region, torch.cat([pooled, dense.float().mean(2)])).float()
+        with self.half():
+            dense = self.net.trunk(normalised(batch["pictures"]))[-1].flatten(2)
+        dense = dense.float()
+        pooled = torch.einsum("rt,rct->rc", batch["weights"], dense[batch["owner"]])
+        both = region_embedding(self.net.region, torch.cat([pooled, dense.mean(2)]))
         return both[:len(pooled)], both[len(pooled):]
 
     def names(self) -> Tensor:
@@ -113,22 +128,24 @@ class PicturePhase(Phase):
     def loss(self, batch):
         regions, pictures = self.embed(batch)
         with torch.no_grad():
-            texts = encode_texts(self.net.text, batch["ids"]).float()
+            texts = encode_texts(self.net.text, batch["ids"])
             fits = (batch["attributes"] @ batch["claims"].t() >= batch["claims"].sum(1) - .5).float()
         n, scale = len(regions), self.net.region.logit_scale.exp().clamp(max=100)
         local = contrast(regions, texts[:n], fits[:n, :n], scale)
         whole = contrast(pictures, texts[n:], fits[n:, n:], scale)
-        named = F.cross_entropy(scale * F.normalize(regions, dim=-1) @ self.names().t(), batch["category"])
-        nothing = region_embedding(self.net.region, torch.zeros(1, self.net.cfg.dims[-1], device=self.device)).float()
+        scores = scale * F.normalize(regions, dim=-1) @ self.names().t()
+        named = F.cross_entropy(scores, batch["category"])
+        right = (scores.argmax(1) == batch["category"])[batch["category"] < len(THINGS)].float().mean()
+        nothing = region_embedding(self.net.region, torch.zeros(1, self.net.cfg.dims[-1], device=self.device))
         empty = -(scale.detach() * F.normalize(nothing, dim=-1) @ self.names().t()).log_softmax(1).mean() - math.log(len(CLASSES))
         total = named + .5 * local + .2 * whole + .1 * empty
-        return total, {"named": named, "regions": local, "pictures": whole}
+        return total, {"named": named, "regions": local, "pictures": whole, "things right": right}
 
     @torch.no_grad()
     def judge(self):
         """Share of regions of scenes, pooled by their true masks, whose nearest name is right."""
         right: dict[bool, list[Tensor]] = {True: [], False: []}
-        data = Regions(self.words, PROBE_SEED, 12, 256, (2, 5))
+        data = Regions(self.words, PROBE_SEED, 12, 256)
         for i in range(8):
             batch = {k: v.to(self.device) for k, v in data[i].items()}
             hit = (self.embed(batch)[0] @ self.names().t()).argmax(1) == batch["category"]
@@ -141,8 +158,10 @@ class PicturePhase(Phase):
 
 class CloseUpPhase(PicturePhase):
     """Small pictures of one thing: more things a second than scenes have, at the same size in pixels."""
-    count = (1, 1)
     seed = 2
+
+    def batches(self):
+        return Regions(self.words, self.seed, self.stage.batch, self.stage.side, (1, 1), (.7 * self.stage.side, 1.02 * self.stage.side))
 
 
 class MaskPhase(Phase):
@@ -162,9 +181,10 @@ class MaskPhase(Phase):
         return self.rows
 
     def loss(self, batch):
-        with torch.no_grad():
-            maps = self.net.trunk(normalised(batch["pictures"]))
-        outputs = mask_decoder(self.net.decoder, *pixel_decoder(self.net.pixel, maps))
+        with self.half():
+            with torch.no_grad():
+                maps = self.net.trunk(normalised(batch["pictures"]))
+            outputs = mask_decoder(self.net.decoder, *pixel_decoder(self.net.pixel, maps))
         rows = torch.cat([self.names(), F.normalize(self.net.void, dim=-1)])
         scale = self.net.decoder.logit_scale.exp().clamp(max=100)
         masks = batch["masks"].flatten(1).float() / 16
@@ -173,5 +193,4 @@ class MaskPhase(Phase):
         return torch.stack([p[0] for p in parts]).sum(), {"mask": last[0], "dice": last[1], "class": last[2]}
 
     def judge(self):
-        from .evaluate import judge_scenes                     # evaluation of a copy on the CPU, through the reference
         return judge_scenes(self.net, self.words, PROBE_SEED, 32)

@@ -18,6 +18,7 @@ VARIANTS = 6
 NAMES = tuple(COLOURS)
 RGB = np.array(list(COLOURS.values()), np.float32)
 PLAIN_SHARE = .7
+THING_SIZES = (74., 124.)                 # least and largest width of a thing in pixels
 LEAST_VISIBLE = .55                         # a thing of which less remains in sight is taken out again
 
 
@@ -154,7 +155,7 @@ def finish(picture: np.ndarray, light: float, r: np.random.Generator) -> np.ndar
 
 
 def compose(seed: int | Sequence[int], side: int = 256, things: Sequence[str] = THINGS, stuff: Sequence[str] = STUFF,
-            count: tuple[int, int] = (2, 5), sizes: tuple[float, float] = (74, 124)) -> Scene:
+            count: tuple[int, int] = (2, 5), sizes: tuple[float, float] = THING_SIZES) -> Scene:
     """One scene; the same arguments give the same bytes.
 
     side: pixels; count: least and most things tried; sizes: least and largest width of a thing in pixels. Every segment of the
