@@ -13,7 +13,7 @@ let board: [SwiftSetting] = [
 /// Kernels of one instruction set. `-Xcc -march` decides which intrinsics the C shim exposes and which
 /// instructions the compiler may select, hence the unsafe flags; nothing generic leaves such a target.
 func instructionSet(_ march: String) -> [SwiftSetting] {
-    board + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=" + march])]
+    board + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=" + march, "-Xcc", "-ffp-contract=off"])]
 }
 
 // The processor built for: the desk's own, or what `Boards/build` cross-compiles for. This file itself runs on the desk.
