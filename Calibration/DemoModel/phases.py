@@ -109,7 +109,7 @@ class PicturePhase(Phase):
         return [*self.net.trunk.parameters(), *self.net.region.parameters()]
 
     def batches(self):
-        return Regions(self.words, self.seed, self.stage.batch, self.stage.side)
+        return Regions(self.words, self.seed, self.stage.batch, self.stage.side, (3, 7))
 
     def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """-> embeddings of regions (R, E) and of pictures (B, E)."""

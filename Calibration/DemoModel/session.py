@@ -76,7 +76,7 @@ class Session:
             optimizer.load_state_dict(self.optimizer_state)
         size = sum(p.numel() for p in parameters)
         self.log(f"{stage.name}: steps {self.step} to {stage.steps} of {stage.batch} at {stage.side} pixels, {size / 1e6:.2f} M parameters")
-        report, sums, counted = max(1, stage.steps // 12), defaultdict(float), 0
+        report, sums, counted = max(1, stage.steps // 30), defaultdict(float), 0
         last = saved = time.monotonic()
         for batch in stream(phase.batches(), self.step, stage.steps, self.workers):
             for group in optimizer.param_groups:

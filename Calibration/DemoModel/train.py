@@ -21,8 +21,8 @@ def plan(effort: float) -> list[Stage]:
     steps = lambda n: max(2, round(n * effort))
     return [
         Stage("text", TextPhase, steps(600), 128, 0, 2e-3),
-        Stage("close-ups", CloseUpPhase, steps(5000), 64, 96, 1.5e-3, ends=.4),
-        Stage("scenes", PicturePhase, steps(3200), 12, 256, 1e-3, ends=.01),
+        Stage("close-ups", CloseUpPhase, steps(1500), 64, 96, 1.5e-3, ends=.6),
+        Stage("scenes", PicturePhase, steps(5500), 12, 256, 1e-3, ends=.01),
         Stage("masks, small", MaskPhase, steps(2000), 8, 192, 7e-4, ends=.6, flat=.5),
         Stage("masks", MaskPhase, steps(2400), 8, 256, 6e-4, ends=.02, flat=.4),
     ]

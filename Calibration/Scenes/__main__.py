@@ -1,7 +1,8 @@
-"""python -m Scenes write|sheet ...: a data set of scenes, or a contact sheet of them (run in Calibration/)."""
+"""python -m Scenes write|sheet|speed|digest: a data set of scenes, a contact sheet, figures (run in Calibration/)."""
 from __future__ import annotations
 
 import argparse
+import hashlib
 import time
 from pathlib import Path
 
@@ -44,12 +45,19 @@ def main() -> None:
     view.add_argument("--seed", type=int, default=0)
     speed = commands.add_parser("speed", help="measure scenes per second on one core")
     speed.add_argument("--side", type=int, default=256)
+    commands.add_parser("digest", help="print the SHA-256 of the first 100 held-out scenes")
     options = parser.parse_args()
     if options.command == "write":
         kinds = (SEEN_THINGS, SEEN_STUFF) if options.seen_only else (THINGS, STUFF)
         coco.write(options.folder, options.count, options.seed, options.side, *kinds)
     elif options.command == "sheet":
         sheet(options.path, options.what, options.seed)
+    elif options.command == "digest":
+        total = hashlib.sha256()
+        for i in range(100):
+            scene = compose((coco.HELD_OUT, i))
+            total.update(scene.picture.tobytes() + scene.ids.tobytes())
+        print(total.hexdigest())
     else:
         warm_up()
         start = time.process_time()

@@ -1,0 +1,158 @@
+"""python -m unittest DemoModel.tests   (run in Calibration/; seconds)"""
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from Scenes.captions import WIDTH, attributes, caption, claims
+from Scenes.coco import annotate
+from Scenes.kinds import CLASSES, SEEN, UNSEEN
+from Scenes.scene import Segment, compose
+
+from . import checkpoint
+from .batches import Panoptic, cells
+from .evaluate import Quality
+from .losses import contrast, match
+from .model import build, encode_texts, mask_decoder, normalised, pixel_decoder, region_embedding
+from .tokenizer import Tokenizer, Words
+
+from fcclip import Config, FCCLIP, resize  # noqa: E402  (model.py makes Tests/Reference importable)
+
+WORDS = Words(Tokenizer())
+SMALL = Config(depths=(1, 1, 2, 1), dims=(32, 64, 96, 128), stem_dim=32, embed_dim=64, region_hidden=96, hidden=32, heads=8, points=4,
+               enc_layers=2, enc_ffn=64, dec_layers=3, dec_ffn=64, queries=10, text_width=64, text_layers=2)
+
+
+def small() -> FCCLIP:
+    torch.manual_seed(3)
+    net = build(WORDS, SMALL)
+    for layer in net.pixel.layers:                             # zero after initialisation, which would hide mistakes
+        torch.nn.init.normal_(layer.attn.offset.weight, std=.2)
+        torch.nn.init.normal_(layer.attn.weight.weight, std=.2)
+    return net.eval()
+
+
+class Text(unittest.TestCase):
+    def test_tokens_are_clips(self):
+        self.assertEqual(Tokenizer()("a photo of a cat."), [49406, 320, 1125, 539, 320, 2368, 269, 49407])
+        self.assertEqual(Tokenizer()("There is a purple star in the scene"), [49406, 997, 533, 320, 5496, 1565, 530, 518, 3562, 49407])
+
+    def test_class_names_are_single_tokens(self):
+        self.assertEqual([c for c in CLASSES if len(Tokenizer()(c)) != 3], [])
+
+    def test_every_caption_can_be_encoded(self):
+        r = np.random.default_rng(0)
+        for c in range(len(CLASSES)):
+            segment = Segment(c, 3, 2) if c < 40 else Segment(c)
+            WORDS([caption(segment, r, 1, 1)[0] for _ in range(4)])
+
+    def test_claims(self):
+        star, ball = Segment(CLASSES.index("star"), 5, 1), Segment(CLASSES.index("ball"), 5, 0)
+        true = attributes([star])
+        fits = lambda *said: float(claims(said) @ true) == claims(said).sum()
+        self.assertTrue(fits(Segment(star.category)) and fits(star))
+        self.assertFalse(fits(ball) or fits(Segment(star.category, 4)) or fits(star, ball))
+        self.assertEqual(true.shape, (WIDTH,))
+
+
+class Pictures(unittest.TestCase):
+    def test_same_seed_same_bytes(self):
+        a, b, c = compose((7, 1), 128), compose((7, 1), 128), compose((7, 2), 128)
+        self.assertEqual((a.picture.tobytes(), a.ids.tobytes(), a.segments), (b.picture.tobytes(), b.ids.tobytes(), b.segments))
+        self.assertNotEqual(a.picture.tobytes(), c.picture.tobytes())
+
+    def test_annotations_cover_every_pixel(self):
+        for i in range(20):
+            scene = compose((8, i))
+            ids, info = annotate(scene)
+            self.assertEqual(sum(s["area"] for s in info), ids.size)
+            self.assertEqual({s["id"] for s in info}, set(np.unique(ids).tolist()))
+
+    def test_head_sees_no_unseen_class(self):
+        self.assertEqual(len(set(SEEN) | set(UNSEEN)), len(CLASSES))
+        batch = Panoptic(1, 30, 128)[0]
+        self.assertLess(int(batch["labels"].max()), len(SEEN))
+        self.assertEqual(Panoptic(1, 2, 128)[5]["pictures"].tolist(), Panoptic(1, 2, 128)[5]["pictures"].tolist())
+
+    def test_cells_pool_as_inference_does(self):
+        scene = compose((9, 0))
+        count = len(scene.segments)
+        on = torch.from_numpy(scene.ids[None] == np.arange(count)[:, None, None]).float()
+        quarter = torch.nn.functional.avg_pool2d(on[None], 4) - .5
+        wanted = (resize(quarter, (8, 8))[0].flatten(1) > 0).float()
+        self.assertTrue(torch.equal(torch.from_numpy(cells(scene.ids, count)[1]), wanted))
+
+
+class Network(unittest.TestCase):
+    def test_batched_passes_are_the_references(self):
+        net = small()
+        pictures = torch.from_numpy(np.stack([compose((6, i), 128).picture for i in range(2)]))
+        with torch.no_grad():
+            maps = net.trunk(normalised(pictures))
+            features, levels, shapes = pixel_decoder(net.pixel, maps)
+            logits, embedding = mask_decoder(net.decoder, features, levels, shapes)[-1]
+            for i in range(2):
+                one = net.trunk(FCCLIP.preprocess(pictures[i]))
+                wanted, parts = net.pixel(one)
+                torch.testing.assert_close(features[i], wanted[0], atol=2e-4, rtol=1e-3)
+                masks, classes = net.decoder(wanted, parts, shapes)
+                torch.testing.assert_close(logits[i], masks[0], atol=2e-3, rtol=1e-3)
+                torch.testing.assert_close(embedding[i], classes, atol=2e-3, rtol=1e-3)
+                inside = (masks[0].flatten(1)[:, :16] > 0).float()
+                pooled = inside @ one[-1][0].flatten(1).t() / (inside.sum(1, keepdim=True) + 1e-8)
+                torch.testing.assert_close(region_embedding(net.region, pooled), net.region(one[-1], inside))
+
+    def test_checkpoint_is_the_originals(self):
+        net = small()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "demo.pth"
+            checkpoint.write(path, net, WORDS)
+            back = checkpoint.read(path)
+            state = torch.load(path, weights_only=True)["model"]
+        self.assertEqual(back.cfg, SMALL)
+        self.assertEqual(tuple(state["backbone.clip_model.token_embedding.weight"].shape), (49408, 64))
+        texts = ["a photo of a star.", "There is a red ball in the scene"]
+        with torch.no_grad():
+            ours = encode_texts(net.text, torch.tensor(WORDS(texts)))
+            for text, row in zip(texts, ours):
+                ids = Tokenizer()(text)
+                torch.testing.assert_close(back.text(torch.tensor(ids + [0] * (77 - len(ids)))), row, atol=1e-5, rtol=1e-4)
+        for (name, a), (_, b) in zip(net.trunk.named_parameters(), back.trunk.named_parameters()):
+            self.assertTrue(torch.equal(a, b), name)
+
+    def test_matching_finds_the_masks(self):
+        masks = torch.zeros(2, 16)
+        masks[0, :5], masks[1, 9:] = 1, 1
+        logits = torch.full((3, 16), -6.)
+        logits[2] += 12 * masks[0]
+        logits[0] += 12 * masks[1]
+        rows, columns = match(logits, torch.zeros(3, 4).log_softmax(1), masks, torch.tensor([0, 1]))
+        self.assertEqual(dict(zip(rows, columns)), {2: 0, 0: 1})
+
+    def test_contrast_prefers_what_fits(self):
+        a = torch.eye(4)
+        self.assertLess(float(contrast(a, a, torch.eye(4), torch.tensor(20.))), float(contrast(a, a.flip(0), torch.eye(4), torch.tensor(20.))))
+
+
+class Measure(unittest.TestCase):
+    def test_panoptic_quality(self):
+        truth = np.zeros((4, 4), np.uint8)
+        truth[:2] = 1
+        found = np.ones((4, 4), np.uint8)
+        found[:2, :3] = 2                                      # 6 of the 8 pixels of the second segment
+        q = Quality()
+        q.add(truth, [0, 1], found, [0, 1])
+        self.assertAlmostEqual(q.of(0), 80)
+        self.assertAlmostEqual(q.of(1), 75)
+        q.add(truth, [0, 1], found, [0, 2])                    # a wrong name is a miss and an extra
+        self.assertAlmostEqual(q.of(1), 100 * .75 / 1.5)
+        self.assertEqual(q.of(2), 0)
+        self.assertIsNone(q.of(3))
+
+
+if __name__ == "__main__":
+    unittest.main()
