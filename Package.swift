@@ -47,7 +47,7 @@ let package = Package(
         // The operating system in Swift: errors, mapped files, atomic writes, text.
         .target(name: "Board", dependencies: ["CBoard"], exclude: ["README.md"], swiftSettings: board),
         // The kernel contract: layouts, packing, requantization, scalar reference, the one list of kernels.
-        .target(name: "Kernels", dependencies: ["CBoard"], exclude: ["README.md"], swiftSettings: board),
+        .target(name: "Kernels", dependencies: ["CBoard"], exclude: ["README.md", "SPEED.md"], swiftSettings: board),
         // FC-CLIP written once, generic over the arithmetic.
         .target(name: "Network", dependencies: ["Board", "Kernels"], exclude: ["README.md"], swiftSettings: board),
         // Model and vocabulary files, memory, threads, int8 arithmetic.
@@ -85,6 +85,6 @@ let package = Package(
         .testTarget(name: "TextTests", dependencies: ["Text", "Checkpoint", "Runtime", "TestSupport"]),
         .testTarget(name: "PictureTests", dependencies: ["Camera", "Output", "TestSupport"]),
         .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Text", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["TestSupport", "fcclip-edge", "quantize"]),
+        .testTarget(name: "CommandTests", dependencies: ["Checkpoint", "TestSupport", "fcclip-edge", "quantize"]),
     ] + kernelTargets
 )

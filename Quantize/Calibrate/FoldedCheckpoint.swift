@@ -78,7 +78,7 @@ public final class FoldedCheckpoint {
 
     private func vector(_ key: String) throws(Fault) -> [Float] {
         let tensor = try checkpoint.tensor(key)
-        let values = try tensor.floats()
+        let values = tensor.floats()
         tensor.release()
         return values
     }

@@ -1,4 +1,6 @@
+import Checkpoint
 import Foundation
+import Runtime
 import TestSupport
 import Testing
 
@@ -94,6 +96,23 @@ import Testing
         ])
         #expect(made.status == 0, "\(made.errors)")
         expectFault(try edge(["--image", try TinyModel.picture.get()], vocabulary: folder.path("other.gguf")), "other.gguf", "another CLIP")
+    }
+
+    @Test func vocabularyOfAnotherWidth() throws {
+        let folder = try TemporaryFolder(), path = folder.path("narrow.gguf")
+        let writer = try GGUFWriter(path: path)
+        let values: [(String, GGUFWriter.Value)] = [
+            ("general.architecture", .string(Vocabulary.architecture)), ("fcclip.vocabulary.version", .uint32(1)),
+            ("fcclip.vocabulary.names", .strings(["cat"])), ("fcclip.vocabulary.category.name_count", .uint32s([1])),
+            ("fcclip.vocabulary.category.thing", .bools([true])), ("fcclip.vocabulary.category.seen", .bools([true])),
+            ("fcclip.vocabulary.category.colour", .uint32s([255])), ("fcclip.vocabulary.category.id", .int32s([-1])),
+            (Vocabulary.fingerprintKey, .string("0123456789abcdef")),
+        ]
+        for (key, value) in values { try writer.set(key, value) }
+        try writer.declare(Vocabulary.embeddingsName, shape: [1, 32], kind: .float32)
+        try writer.append(Vocabulary.embeddingsName, [1] + [Float](repeating: 0, count: 31))
+        try writer.commit()
+        expectFault(try edge(["--image", try TinyModel.picture.get()], vocabulary: path), "narrow.gguf", "32 wide")
     }
 
     // MARK: - Pictures and outputs

@@ -5,7 +5,7 @@ public struct Program: Sendable {
     public static let edge = Program(name: "fcclip-edge")
     public static let quantize = Program(name: "quantize")
 
-    public struct Result {
+    public struct Result: Sendable {
         public let status: Int32
         public let output: String
         public let errors: String
@@ -34,7 +34,7 @@ public struct Program: Sendable {
         }
         let folder = try TemporaryFolder()
         let files = [folder.path("out"), folder.path("err")]
-        for file in files { FileManager.default.createFile(atPath: file, contents: nil) }
+        for file in files { _ = FileManager.default.createFile(atPath: file, contents: nil) }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle(forWritingAtPath: files[0])
         process.standardError = FileHandle(forWritingAtPath: files[1])
