@@ -1,8 +1,10 @@
 """python -m unittest DemoModel.tests   (run in Calibration/; seconds)"""
 from __future__ import annotations
 
+import io
 import tempfile
 import unittest
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +20,14 @@ from .batches import Panoptic, cells
 from .evaluate import Quality
 from .losses import contrast, match
 from .model import build, encode_texts, mask_decoder, normalised, pixel_decoder, region_embedding
+from .phases import Stage, TextPhase
+from .session import Session
 from .tokenizer import Tokenizer, Words
 
 from fcclip import Config, FCCLIP, resize  # noqa: E402  (model.py makes Tests/Reference importable)
 
 WORDS = Words(Tokenizer())
-SMALL = Config(depths=(1, 1, 2, 1), dims=(32, 64, 96, 128), stem_dim=32, embed_dim=64, region_hidden=96, hidden=32, heads=8, points=4,
+SMALL = Config(depths=(1, 1, 2, 1), dims=(32, 64, 96, 128), stem_dim=32, embed_dim=128, region_hidden=96, hidden=32, heads=8, points=4,
                enc_layers=2, enc_ffn=64, dec_layers=3, dec_ffn=64, queries=10, text_width=64, text_layers=2)
 
 
@@ -136,6 +140,36 @@ class Network(unittest.TestCase):
     def test_contrast_prefers_what_fits(self):
         a = torch.eye(4)
         self.assertLess(float(contrast(a, a, torch.eye(4), torch.tensor(20.))), float(contrast(a, a.flip(0), torch.eye(4), torch.tensor(20.))))
+
+
+class Interrupted(TextPhase):
+    """Text phase that dies in its fourth step."""
+
+    def loss(self, batch):
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls == 4:
+            raise KeyboardInterrupt
+        return super().loss(batch)
+
+
+class Runs(unittest.TestCase):
+    def test_a_stopped_run_ends_like_one_that_was_not(self):
+        def session(folder: str) -> Session:
+            return Session(Path(folder), small(), WORDS, torch.device("cpu"), 0, 0)
+
+        stage = lambda phase: Stage("text", phase, 6, 8, 0, 1e-3, warm=2)
+        with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b, redirect_stdout(io.StringIO()):
+            whole = session(a)
+            whole.run([stage(TextPhase)])
+            with self.assertRaises(KeyboardInterrupt):
+                session(b).run([stage(Interrupted)])
+            rest = session(b)
+            self.assertTrue(rest.resume())
+            self.assertEqual((rest.stage, rest.step), (0, 3))
+            rest.run([stage(TextPhase)])
+        for (name, x), (_, y) in zip(whole.net.named_parameters(), rest.net.named_parameters()):
+            torch.testing.assert_close(x, y, atol=1e-6, rtol=1e-5, msg=name)
+        self.assertGreater(float((whole.net.text.project - small().text.project).detach().abs().max()), 1e-3)
 
 
 class Measure(unittest.TestCase):
