@@ -4,6 +4,34 @@ extension Segmenter {
     /// Marks, in the map of winning queries, pixels where the winner's own mask is not negative.
     private static var insideBit: UInt16 { 0x8000 }
 
+    /// Gives the pixels of one row where score x sigmoid(logit) beats `best` to `code`, with `insideBit` where the logit is
+    /// not negative. - Returns: how many logits are not negative.
+    private func challenge(
+        _ logits: UnsafePointer<Float>, count: Int, score: Float, code: Float, best: UnsafeMutablePointer<Float>, winners: UnsafeMutablePointer<Float>
+    ) -> Int {
+        var inside = Lanes(repeating: 0)
+        for start in stride(from: 0, to: count, by: 16) {
+            let width = min(16, count - start)
+            // Lanes beyond the row lose, and count for nothing.
+            let logit = width == 16 ? load(logits + start) : load(logits + start, count: width, fill: -.infinity)
+            let old = width == 16 ? load(best + start) : load(best + start, count: width, fill: .infinity)
+            let owner = width == 16 ? load(winners + start) : load(winners + start, count: width)
+            let value = sigmoid(logit) * score
+            let isInside = logit .>= 0, wins = value .> old
+            inside += Lanes(repeating: 0).replacing(with: 1, where: isInside)
+            let codes = Lanes(repeating: code).replacing(with: code + Float(Self.insideBit), where: isInside)
+            let newBest = old.replacing(with: value, where: wins), newOwner = owner.replacing(with: codes, where: wins)
+            if width == 16 {
+                store(newBest, best + start)
+                store(newOwner, winners + start)
+            } else {
+                store(newBest, best + start, count: width)
+                store(newOwner, winners + start, count: width)
+            }
+        }
+        return Int(sum(inside))
+    }
+
     /// Every pixel goes to the query with the largest score x mask probability; a query keeps what it won inside its own mask
     /// if that is enough of the mask.
     func panoptic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry) -> Segmentation {
@@ -73,6 +101,8 @@ extension Segmenter {
         let bands = (size.height + bandRows - 1) / bandRows
         let scratch = arithmetic.matrix(rows: bands, columns: enlarger.scratchCount)
         let best = arithmetic.matrix(rows: size.height, columns: size.width)
+        // Floats hold the codes of winners exactly, and share lanes with the scores they are chosen by.
+        let winners = arithmetic.matrix(rows: size.height, columns: size.width)
         let areas = arithmetic.words(bands * kept.count)
         labels.withUnsafeMutableBufferPointer { buffer in
             nonisolated(unsafe) let labels = buffer.baseAddress!
@@ -81,22 +111,16 @@ extension Segmenter {
                     let rows = band * bandRows..<min((band + 1) * bandRows, size.height)
                     let bandBest = best.rows(rows)
                     bandBest.base.update(repeating: -1, count: bandBest.count)
+                    winners.rows(rows).base.update(repeating: 0, count: bandBest.count)
                     for (index, candidate) in kept.enumerated() {
                         var area = 0
                         enlarger.rows(rows, of: prediction.masks.row(candidate.query), scratch: scratch.row(band)) { row, logits in
-                            let best = best.row(row), labels = labels + row * size.width
-                            for x in 0..<size.width {
-                                let logit = logits[x]
-                                let value = candidate.score * sigmoid(logit)
-                                if logit >= 0 { area += 1 }
-                                if value > best[x] {
-                                    best[x] = value
-                                    labels[x] = UInt16(index) | (logit >= 0 ? Self.insideBit : 0)
-                                }
-                            }
+                            area += challenge(
+                                logits, count: size.width, score: candidate.score, code: Float(index), best: best.row(row), winners: winners.row(row))
                         }
                         areas[band * kept.count + index] = UInt64(area)
                     }
+                    for pixel in rows.lowerBound * size.width..<rows.upperBound * size.width { labels[pixel] = UInt16(winners.base[pixel]) }
                 }
             }
         }

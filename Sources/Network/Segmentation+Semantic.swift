@@ -7,9 +7,9 @@ extension Segmenter {
         let size = geometry.picture, classes = classifier.count
         let scoresFirst = semanticOrder == .scoresFirst
         let enlarger = enlarger(prediction, geometry: geometry, output: scoresFirst ? geometry.inner : geometry.picture)
-        let shares = arithmetic.matrix(rows: classes, columns: prediction.masks.rows)
+        let probabilities = arithmetic.matrix(rows: classes, columns: prediction.masks.rows)
         for category in 0..<classes {
-            for query in 0..<shares.columns { shares[category, query] = prediction.probabilities[query, category] }
+            for query in 0..<probabilities.columns { probabilities[category, query] = prediction.probabilities[query, category] }
         }
         let vertical = (0..<size.height).map { BilinearTap($0, from: enlarger.output.height, to: size.height) }
         let horizontal = (0..<size.width).map { BilinearTap($0, from: enlarger.output.width, to: size.width) }
@@ -23,23 +23,31 @@ extension Segmenter {
             let mark = arithmetic.mark()
             defer { arithmetic.release(mark) }
             let needed = vertical[rows.lowerBound].lower..<vertical[rows.upperBound - 1].upper + 1
-            let coarse = scores(needed, prediction, shares: shares, enlarger: enlarger)
+            let coarse = scores(needed, prediction, of: probabilities, enlarger: enlarger)
             let blended = arithmetic.matrix(rows: arithmetic.isTracing ? rows.count * size.width : rows.count, columns: classes)
+            let shares = arithmetic.matrix(rows: rows.count, columns: classes)
+            shares.base.update(repeating: 0, count: shares.count)
             result.labels.withUnsafeMutableBufferPointer { buffer in
-                for y in rows {
-                    for x in 0..<size.width {
-                        let line = y - rows.lowerBound
-                        let scores = blended.row(arithmetic.isTracing ? line * size.width + x : line)
-                        blend(coarse, width: enlarger.output.width, firstRow: needed.lowerBound, vertical[y], horizontal[x], into: scores)
-                        var best = 0, total: Float = 0
-                        for category in 0..<classes {
-                            total += scores[category]
-                            if scores[category] > scores[best] { best = category }
+                nonisolated(unsafe) let labels = buffer.baseAddress!
+                arithmetic.parallel(rows.count) { lines in
+                    for line in lines {
+                        let y = rows.lowerBound + line
+                        for x in 0..<size.width {
+                            let scores = blended.row(arithmetic.isTracing ? line * size.width + x : line)
+                            blend(coarse, width: enlarger.output.width, firstRow: needed.lowerBound, vertical[y], horizontal[x], into: scores)
+                            var best = 0, total: Float = 0
+                            for category in 0..<classes {
+                                total += scores[category]
+                                if scores[category] > scores[best] { best = category }
+                            }
+                            labels[y * size.width + x] = UInt16(best + 1)
+                            shares[line, best] += scores[best] / max(total, 1e-12)
                         }
-                        buffer[y * size.width + x] = UInt16(best + 1)
-                        confidence[best] += Double(scores[best] / max(total, 1e-12))
                     }
                 }
+            }
+            for line in 0..<rows.count {
+                for category in 0..<classes { confidence[category] += Double(shares[line, category]) }
             }
             if arithmetic.isTracing { arithmetic.record("sem_seg", blended) }
         }
@@ -48,20 +56,20 @@ extension Segmenter {
     }
 
     /// Class scores of rows `range` at the enlarger's output size: one row for each pixel, one column for each class.
-    private func scores(_ range: Range<Int>, _ prediction: Prediction, shares: Matrix, enlarger: MaskEnlarger) -> Matrix {
+    private func scores(_ range: Range<Int>, _ prediction: Prediction, of probabilities: Matrix, enlarger: MaskEnlarger) -> Matrix {
         let width = enlarger.output.width, queries = prediction.masks.rows
-        let scores = arithmetic.matrix(rows: range.count * width, columns: shares.rows)
-        let probabilities = arithmetic.matrix(rows: range.count * width, columns: queries)
+        let scores = arithmetic.matrix(rows: range.count * width, columns: probabilities.rows)
+        let masks = arithmetic.matrix(rows: range.count * width, columns: queries)
         let scratch = arithmetic.matrix(rows: queries, columns: enlarger.scratchCount)
         arithmetic.parallel(queries) { chunk in
             for query in chunk {
                 enlarger.rows(range, of: prediction.masks.row(query), scratch: scratch.row(query)) { row, logits in
                     let first = (row - range.lowerBound) * width
-                    for x in 0..<width { probabilities[first + x, query] = sigmoid(logits[x]) }
+                    for x in 0..<width { masks[first + x, query] = sigmoid(logits[x]) }
                 }
             }
         }
-        arithmetic.similarity(probabilities, shares, into: scores)
+        arithmetic.similarity(masks, probabilities, into: scores)
         return scores
     }
 
