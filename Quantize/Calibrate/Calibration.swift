@@ -40,7 +40,9 @@ public final class Calibration {
         arithmetic.observe = { [self] point, values in ranges[point.name]?.observe(values) }
         defer { arithmetic.observe = nil }
         for (index, path) in paths.enumerated() {
-            preprocessor.resize(try Picture.read(path: path))
+            let picture = try Picture.read(path: path)
+            if let warning = picture.warning { say("\(path): \(warning)") }
+            preprocessor.resize(picture)
             let size = preprocessor.resizedSize
             network.run(preprocessor.resized, size: size, padded: preprocessor.paddedSize, classifier: anyClassifier) { _ in }
             pictures.append(URL(filePath: path).lastPathComponent)

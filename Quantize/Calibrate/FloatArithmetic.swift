@@ -84,6 +84,9 @@ public final class FloatArithmetic: ScratchArithmetic {
         return point
     }
 
+    /// There is one format only.
+    public func require(_ points: [Point], symmetric: Bool, for user: String) throws(Fault) {}
+
     public func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Layer {
         let parameters = try source.linear(name)
         guard parameters.columns == columns, parameters.depth == depth else {

@@ -80,6 +80,7 @@ public final class FoldedCheckpoint {
         let tensor = try checkpoint.tensor(key)
         let values = tensor.floats()
         tensor.release()
+        guard values.allSatisfy({ $0.isFinite }) else { throw Fault("\(key): holds a value that is not a finite number") }
         return values
     }
 

@@ -88,8 +88,8 @@ public struct ModelWriter {
         try writer.set(ModelFile.Key.shortestEdge, .uint32(UInt32(preprocessing.shortestEdge)))
         try writer.set(ModelFile.Key.longestEdge, .uint32(UInt32(preprocessing.maximumSize)))
         let mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
-        try writer.set("fcclip.input.mean", .float32s([mean.0, mean.1, mean.2]))
-        try writer.set("fcclip.input.deviation", .float32s([deviation.0, deviation.1, deviation.2]))
+        try writer.set(ModelFile.Key.mean, .float32s([mean.0, mean.1, mean.2]))
+        try writer.set(ModelFile.Key.deviation, .float32s([deviation.0, deviation.1, deviation.2]))
         try writer.set(ModelFile.Key.fingerprint, .string(try calibration.checkpoint.clipFingerprint()))
         try writer.set("fcclip.source.files", .strings(calibration.checkpoint.sources.map { URL(filePath: $0.path).lastPathComponent }))
         try writer.set("fcclip.source.hashes", .strings(calibration.checkpoint.sources.map(\.hash)))

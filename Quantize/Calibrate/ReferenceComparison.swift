@@ -6,13 +6,15 @@ import Network
 /// The fp32 network beside a reference's record of the same picture.
 public struct ReferenceComparison {
     public let deviations: [ReferenceDump.Deviation]
+    /// Largest share, over the layers, of queries left out of what `Deviation` calls stable.
+    public let unstableShare: Double
     /// Records that nothing was compared with.
     public let missing: [String]
     /// Share of pixels whose label differs; nil where the record has no such map.
     public let semanticMismatch: Double?
     public let panopticMismatch: Double?
     public let segmentsEqual: Bool?
-    /// Largest difference of instance scores, both sorted; infinite when their classes differ.
+    /// Largest difference of instance scores, both sorted; infinite when their classes, sorted, differ.
     public let instanceDeviation: Double?
 
     /// Runs `checkpoint` in fp32 on the dump's picture.
@@ -38,6 +40,7 @@ public struct ReferenceComparison {
             }
         }
         deviations = dump.deviations
+        unstableShare = dump.unstableShare
         missing = dump.missing
         semanticMismatch = dump.semantic.isEmpty ? nil : semantic.map { result in
             Self.mismatch(result.labels.map { $0 == 0 ? UInt16.max : UInt16(result.segments[Int($0) - 1].category) }, dump.semantic)

@@ -57,7 +57,6 @@ public final class StageComparison {
         for stage in 0..<4 {
             let previous = stage == 0 ? nil : maps[stage - 1], previousSize = sizes[max(stage - 1, 0)]
             let other = copy(maps[stage])
-            if stage == 0 { other.base.update(from: maps[0].base, count: other.count) }
             float.backbone.stage(stage, from: previous, previousSize: previousSize, map: maps[stage], size: sizes[stage])
             integer.backbone.stage(stage, from: previous, previousSize: previousSize, map: other, size: sizes[stage])
             note("backbone stage \(stage)", maps[stage], other)

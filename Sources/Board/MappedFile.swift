@@ -29,7 +29,7 @@ public final class MappedFile {
     /// Gives the pages that lie wholly inside `range` (byte offsets) back to the system; they are read again when needed.
     public func release(_ range: Range<Int>) {
         guard let base = bytes.baseAddress else { return }
-        let page = 4096
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let lower = (range.lowerBound + page - 1) / page * page, upper = range.upperBound / page * page
         guard lower < upper else { return }
         madvise(UnsafeMutableRawPointer(mutating: base + lower), upper - lower, MADV_DONTNEED)

@@ -88,6 +88,9 @@ public protocol Arithmetic: AnyObject {
     /// point's channels, ordered (kernel row, kernel column, channel).
     func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Linear
     func depthwise(_ name: String, channels: Int, input: Point) throws(Fault) -> Depthwise
+    /// Makes sure that one kernel can read operands at all of `points` together: in one format, each with one scale for all
+    /// channels. - Parameter symmetric: the first has zero point 0. - Throws: naming `user`, when it cannot.
+    func require(_ points: [Point], symmetric: Bool, for user: String) throws(Fault)
     /// A float32 table (normalisation parameters, embeddings), rows x columns; vectors have one row.
     func parameter(_ name: String, rows: Int, columns: Int) throws(Fault) -> Matrix
 

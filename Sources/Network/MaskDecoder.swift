@@ -23,6 +23,7 @@ public struct MaskDecoder<A: Arithmetic> {
             queries = try arithmetic.point(name + ".queries", channels: width)
             keys = try arithmetic.point(name + ".keys", channels: width)
             values = try arithmetic.point(name + ".values", channels: width)
+            try arithmetic.require([queries, keys, values], symmetric: false, for: name)
             outputInput = try arithmetic.point(name + ".output.input", channels: width)
             output = try arithmetic.linear(name + ".output", columns: width, depth: width, input: outputInput)
             self.norm = try NormParameters(norm, channels: width, arithmetic)
@@ -106,6 +107,7 @@ public struct MaskDecoder<A: Arithmetic> {
             try arithmetic.linear(name + "mask_embedding2", columns: width, depth: width, input: embeddingPoints[1]),
         ]
         featuresPoint = try arithmetic.point(name + "features", channels: width)
+        try arithmetic.require([embeddingPoints[2], featuresPoint], symmetric: true, for: name + "masks")
         poolInput = try arithmetic.point(name + "pool.input", channels: width)
         pool = try arithmetic.linear(name + "pool", columns: width, depth: width, input: poolInput)
         classInput = try arithmetic.point(name + "class_embedding0.input", channels: width)

@@ -58,10 +58,12 @@ public struct PixelDecoder<A: Arithmetic> {
             let input = try arithmetic.point(layer + "input", channels: hidden), sampled = try arithmetic.point(layer + "output.input", channels: hidden)
             let width = architecture.encoderFeedForward
             let expandInput = try arithmetic.point(layer + "expand.input", channels: hidden), projectInput = try arithmetic.point(layer + "project.input", channels: width)
+            let values = try arithmetic.point(layer + "values", channels: hidden)
+            try arithmetic.require([values], symmetric: false, for: layer + "values")
             layers.append(Layer(
                 input: input,
                 value: try arithmetic.linear(layer + "value", columns: hidden, depth: hidden, input: input),
-                values: try arithmetic.point(layer + "values", channels: hidden),
+                values: values,
                 offsets: try arithmetic.linear(layer + "offsets", columns: 2 * architecture.samples, depth: hidden, input: input),
                 weights: try arithmetic.linear(layer + "weights", columns: architecture.samples, depth: hidden, input: input),
                 sampled: sampled,

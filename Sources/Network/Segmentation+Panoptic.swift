@@ -51,7 +51,7 @@ extension Segmenter {
         var stuff = [UInt16](repeating: 0, count: classifier.count)
         for (index, candidate) in kept.enumerated() {
             guard won[index] > 0, maskAreas[index] > 0, inside[index] > 0,
-                  Double(won[index]) / Double(maskAreas[index]) >= Double(overlapThreshold) else { continue }
+                  Double(won[index]) / Double(maskAreas[index]) >= overlapThreshold else { continue }
             if !classifier.isThing[candidate.category], stuff[candidate.category] > 0 {
                 ids[index] = stuff[candidate.category]
                 continue

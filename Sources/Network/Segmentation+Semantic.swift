@@ -13,8 +13,10 @@ extension Segmenter {
         }
         let vertical = (0..<size.height).map { BilinearTap($0, from: enlarger.output.height, to: size.height) }
         let horizontal = (0..<size.width).map { BilinearTap($0, from: enlarger.output.width, to: size.width) }
-        // Bounds the scores of a band to a few megabytes.
-        let bandRows = arithmetic.isTracing ? size.height : max(1, min(Self.bandRows, 4096 / size.width))
+        // Bounds what a band computes to some 16 MB where a row of the network's output allows.
+        let rowCount = enlarger.output.width * (classes + probabilities.columns)
+        let networkRows = max(1, (4 << 20) / rowCount)
+        let bandRows = arithmetic.isTracing ? size.height : max(1, networkRows * size.height / enlarger.output.height)
         var confidence = [Double](repeating: 0, count: classes)
         var row = 0
         while row < size.height {

@@ -27,7 +27,7 @@ public struct Segmenter<A: Arithmetic> {
 
     public let arithmetic: A
     /// Least share of a mask's own area that a query must win in the panoptic competition.
-    public var overlapThreshold: Float = 0.8
+    public var overlapThreshold = 0.8
     /// Queries at or below this score are left out of the panoptic result.
     public var scoreThreshold: Float = 0
     /// Candidates of the instance task.

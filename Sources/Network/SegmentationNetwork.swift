@@ -61,10 +61,10 @@ public final class SegmentationNetwork<A: Arithmetic> {
     ///
     /// The prediction lives in scratch memory: `body` reads it, then it is gone.
     /// `clock` is told the name of each stage as it ends.
-    public func run(
+    public func run<Result>(
         _ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, classifier: Classifier,
-        clock: (StaticString) -> Void = { _ in }, _ body: (Prediction) -> Void
-    ) {
+        clock: (StaticString) -> Void = { _ in }, _ body: (Prediction) -> Result
+    ) -> Result {
         let geometry = prepare(padded)
         let mark = arithmetic.mark()
         let hidden = architecture.hidden
@@ -98,8 +98,9 @@ public final class SegmentationNetwork<A: Arithmetic> {
         head.embeddings(maps[3], logits: small, into: outer)
         let prediction = classify(inner: inner, outer: outer, masks: masks, maskSize: maskSize, classifier: classifier)
         clock("classification")
-        body(prediction)
+        let result = body(prediction)
         arithmetic.release(mark)
+        return result
     }
 
     /// The mask decoder's layers and its last prediction head.

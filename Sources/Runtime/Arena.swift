@@ -3,7 +3,7 @@ import Network
 
 /// Scratch memory in the order of a stack: taken piece by piece, given back to a mark.
 ///
-/// Grows by chunks while the first frame runs; afterwards nothing is allocated.
+/// Grows by chunks while the first frame runs; later frames of the same size allocate nothing.
 public final class Arena {
     private struct Chunk {
         let base: UnsafeMutableRawPointer
@@ -33,8 +33,13 @@ public final class Arena {
                 defer { offset += needed }
                 return chunks[chunk].base + offset
             }
-            chunk += 1
-            offset = 0
+            if offset == 0 {
+                // Unused and too small: a larger one takes its place, so that growing pictures leave nothing behind.
+                chunks.remove(at: chunk).base.deallocate()
+            } else {
+                chunk += 1
+                offset = 0
+            }
         }
         let capacity = max(needed, chunkBytes)
         chunks.append(Chunk(base: UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: Self.alignment), capacity: capacity))

@@ -37,9 +37,8 @@ public final class Engine {
     ///
     /// - Parameter clock: told the name of each stage as it ends.
     public func segment(_ pixels: UnsafePointer<UInt8>, geometry: PictureGeometry, task: Task, clock: (StaticString) -> Void) -> Segmentation {
-        var result = Segmentation(task: task, size: geometry.picture)
-        network.run(pixels, size: geometry.inner, padded: geometry.padded, classifier: classifier, clock: clock) { prediction in
-            result = segmenter.segment(prediction, classifier: classifier, geometry: geometry, task: task)
+        let result = network.run(pixels, size: geometry.inner, padded: geometry.padded, classifier: classifier, clock: clock) { prediction in
+            segmenter.segment(prediction, classifier: classifier, geometry: geometry, task: task)
         }
         clock("segments")
         return result

@@ -6,7 +6,8 @@ extension IntegerArithmetic {
     public func point(_ name: String, channels: Int) throws(Fault) -> Point {
         guard let stored = model.points[name] else { return Point(channels: channels, quantization: nil) }
         let scales = constants.take(Float.self, count: channels), multipliers = constants.take(Float.self, count: channels)
-        if model.file.tensorIfPresent(name + ".scale") != nil {
+        let hasOneScale = model.file.tensorIfPresent(name + ".scale") == nil
+        if !hasOneScale {
             scales.update(from: try model.floats(name + ".scale", count: channels), count: channels)
         } else {
             scales.update(repeating: stored.scale, count: channels)
@@ -17,13 +18,23 @@ extension IntegerArithmetic {
                 throw Fault("\(model.file.path): quantization point \(name) has scale \(scales[channel]) in channel \(channel)")
             }
         }
-        return Point(channels: channels, quantization: Quantization(scale: stored.scale, zeroPoint: stored.zeroPoint, multipliers: multipliers, scales: scales))
+        return Point(channels: channels, quantization: Quantization(scale: stored.scale, zeroPoint: stored.zeroPoint, multipliers: multipliers, scales: scales, hasOneScale: hasOneScale))
+    }
+
+    public func require(_ points: [Point], symmetric: Bool, for user: String) throws(Fault) {
+        let quantized = points.compactMap { $0.quantization }
+        guard quantized.isEmpty || quantized.count == points.count else {
+            throw Fault("\(model.file.path): \(user) mixes int8 and float32 operands")
+        }
+        guard quantized.allSatisfy({ $0.hasOneScale }) else { throw Fault("\(model.file.path): \(user) needs one scale for all channels") }
+        guard !symmetric || (quantized.first?.zeroPoint ?? 0) == 0 else { throw Fault("\(model.file.path): \(user) needs zero point 0") }
     }
 
     public func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Linear {
         let bias = try model.floats(name + ".bias", count: columns)
         let weight = name + ".weight"
         if try model.file.tensor(weight).kind == .float32 {
+            guard input.quantization == nil else { throw Fault("\(model.file.path): \(name) is float32 but its input is int8") }
             return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .float32(try model.floats(weight, count: columns * depth)))
         }
         guard let quantization = input.quantization else {

@@ -28,6 +28,8 @@ public final class IntegerArithmetic: ScratchArithmetic {
         let multipliers: UnsafePointer<Float>
         /// Scale of each channel.
         let scales: UnsafePointer<Float>
+        /// Whether all channels have the same scale.
+        let hasOneScale: Bool
     }
 
     /// Rows of int8 or float32 values without gaps.

@@ -33,6 +33,8 @@ public final class ModelFile {
         public static let version = "fcclip.version"
         public static let shortestEdge = "fcclip.input.shortest_edge"
         public static let longestEdge = "fcclip.input.longest_edge"
+        public static let mean = "fcclip.input.mean"
+        public static let deviation = "fcclip.input.deviation"
         public static let fingerprint = "fcclip.clip.fingerprint"
         public static let pointNames = "fcclip.points.names"
         public static let pointScales = "fcclip.points.scales"
@@ -65,6 +67,10 @@ public final class ModelFile {
         longestEdge = try file.integer(Key.longestEdge)
         guard shortestEdge > 0, shortestEdge <= longestEdge, longestEdge <= 1 << 14 else {
             throw Fault("\(path): input edges \(shortestEdge) and \(longestEdge) are out of range")
+        }
+        let mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
+        guard try file.floats(Key.mean) == [mean.0, mean.1, mean.2], try file.floats(Key.deviation) == [deviation.0, deviation.1, deviation.2] else {
+            throw Fault("\(path): pictures are normalised otherwise than CLIP's")
         }
         clipFingerprint = try file.string(Key.fingerprint)
         identity = try file.identity()

@@ -96,6 +96,8 @@ public final class Vocabulary {
         guard count > 0, things.count == count, seen.count == count, colours.count == count, ids.count == count else {
             throw Fault("\(file.path): the lists of its classes are empty or differ in length")
         }
+        // Label maps number classes in 16 bits.
+        guard count < Int(UInt16.max) else { throw Fault("\(file.path): \(count) classes, more than \(UInt16.max - 1)") }
         var categories: [Category] = []
         categories.reserveCapacity(count)
         var firstName = 0

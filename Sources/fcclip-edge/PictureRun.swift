@@ -23,6 +23,7 @@ final class PictureRun {
     }
 
     func run() throws(Fault) {
+        try checkPaths()
         let isFolder = PictureFolder.isFolder(options.image)
         let paths = isFolder ? try PictureFolder(path: options.image).paths : [options.image]
         if isFolder {
@@ -30,8 +31,21 @@ final class PictureRun {
             try makeFolder(options.labels)
         }
         let file = try jsonFile()
+        var failures = 0
         for path in paths {
-            let line = try segment(path, isFolder: isFolder)
+            let start = monotonicMilliseconds()
+            let picture: Picture
+            do throws(Fault) {
+                picture = try Picture.read(path: path)
+            } catch {
+                // One bad picture of a folder costs that picture only.
+                guard isFolder else { throw error }
+                say("fcclip-edge: \(error.message)")
+                failures += 1
+                continue
+            }
+            if let warning = picture.warning { say("fcclip-edge: \(path): \(warning)") }
+            let line = try segment(picture, path, isFolder: isFolder, start: start)
             if let file {
                 try file.write(line)
             } else if options.json != nil {
@@ -39,11 +53,27 @@ final class PictureRun {
             }
         }
         try file?.commit()
+        guard failures == 0 else { throw Fault("\(options.image): \(failures) of \(paths.count) pictures could not be read") }
     }
 
-    /// Segments one picture and writes its overlay and label map. - Returns: its JSON line.
-    private func segment(_ path: String, isFolder: Bool) throws(Fault) -> [UInt8] {
-        let start = monotonicMilliseconds()
+    /// - Throws: when two outputs, or an output and the input, are the same file or folder.
+    private func checkPaths() throws(Fault) {
+        var taken = [("--image", options.image)]
+        for (name, path) in [("--overlay", options.overlay), ("--labels", options.labels), ("--json", options.json)] {
+            guard let path, path != "-" else { continue }
+            for (other, before) in taken where samePlace(path, before) { throw Fault("\(name) \(path): is \(other) too") }
+            taken.append((name, path))
+        }
+    }
+
+    /// Whether two paths are written alike or lead to the same file or folder.
+    private func samePlace(_ a: String, _ b: String) -> Bool {
+        var first = stat(), second = stat()
+        return a == b || (stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev && first.st_ino == second.st_ino)
+    }
+
+    /// Segments one picture, read since `start`, and writes its overlay and label map. - Returns: its JSON line.
+    private func segment(_ picture: Picture, _ path: String, isFolder: Bool, start: Double) throws(Fault) -> [UInt8] {
         var last = start
         var stages: [SegmentsRecord.Stage] = []
         func clock(_ name: StaticString) {
@@ -51,7 +81,6 @@ final class PictureRun {
             stages.append(SegmentsRecord.Stage(name: "\(name)", milliseconds: now - last))
             last = now
         }
-        let picture = try Picture.read(path: path)
         // Its pixels are read through a pointer that does not keep it.
         defer { withExtendedLifetime(picture) {} }
         clock("decode")
@@ -84,12 +113,10 @@ final class PictureRun {
         guard mkdir(path, 0o777) == 0 else { throw Fault("\(path): cannot be made a folder: \(systemError())") }
     }
 
-    /// `folder/street.jpg` to `street.png`; pictures that differ only in their ending keep it, as `street.jpg.png`.
+    /// `folder/street.jpg` to `street.jpg.png`: pictures that differ in their ending only stay apart.
     private func pngName(_ path: String) -> String {
         let bytes = Array(path.utf8)
         let start = bytes.lastIndex(of: 0x2F).map { $0 + 1 } ?? 0
-        let end = bytes.lastIndex(of: 0x2E) ?? bytes.count
-        let isPNG = Array(bytes[end...]) == Array(".png".utf8)
-        return String(decoding: bytes[start..<(isPNG ? end : bytes.count)], as: UTF8.self) + ".png"
+        return String(decoding: bytes[start...], as: UTF8.self) + ".png"
     }
 }

@@ -87,7 +87,7 @@ import Testing
         let clip = try changed(tiny.clip, folder) { bytes in
             let header = String(decoding: bytes[8..<8 + Int(bytes[0]) + Int(bytes[1]) << 8 + Int(bytes[2]) << 16], as: UTF8.self)
             let entry = header.firstMatch(of: /"logit_scale":\{[^}]*"data_offsets":\[(\d+),/)
-            let start = entry.flatMap { Int($0.1) } ?? 0
+            guard let start = entry.flatMap({ Int($0.1) }) else { return bytes.removeAll() }
             bytes[8 + header.utf8.count + start] ^= 1
         }
         let made = try Program.quantize.run([
@@ -129,6 +129,28 @@ import Testing
         expectFault(try edge(["--image", empty.path]), empty.path)
         expectFault(try Program.quantize.run(tiny.checkpoint + ["--calib", empty.path, "--output", folder.path("model.gguf")]), empty.path)
         #expect(try folder.contents() == ["changed-synth_420x300.jpg", "text.jpg"])
+    }
+
+    /// One bad picture of a folder costs that picture only.
+    @Test func folderWithABadPicture() throws {
+        let folder = try TemporaryFolder(), good = try Data(contentsOf: URL(filePath: try TinyModel.picture.get()))
+        for name in ["a.jpg", "c.jpg"] { _ = try folder.file(name, [UInt8](good)) }
+        _ = try folder.file("b.jpg", Array("no picture".utf8))
+        let output = try TemporaryFolder()
+        let result = try edge(["--image", folder.path, "--json", output.path("all.json"), "--labels", output.path("labels")])
+        #expect(result.status == 1)
+        #expect(result.errorLines.count == 2 && result.errorLines[0].contains("b.jpg") && result.errorLines[1].contains("1 of 3"), "\(result.errors)")
+        #expect(try String(contentsOfFile: output.path("all.json"), encoding: .utf8).split(separator: "\n").count == 2)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: output.path("labels")).sorted() == ["a.jpg.png", "c.jpg.png"])
+    }
+
+    /// No output replaces the input or another output.
+    @Test func outputsThatCollide() throws {
+        let folder = try TemporaryFolder(), picture = try folder.file("a.png", [UInt8](try Data(contentsOf: URL(filePath: try Fixture.path("pictures/rgb.png")))))
+        expectFault(try edge(["--image", picture, "--overlay", picture]), "--overlay", "--image")
+        expectFault(try edge(["--image", folder.path, "--labels", folder.path + "/"]), "--labels", "--image")
+        expectFault(try edge(["--image", picture, "--overlay", folder.path("x.png"), "--labels", folder.path("x.png")]), "--labels", "--overlay")
+        #expect(try folder.contents() == ["a.png"])
     }
 
     @Test func unwritableOutputs() throws {

@@ -28,5 +28,6 @@ import Testing
         if let deviation = comparison.instanceDeviation { #expect(deviation <= 1e-4) }
         #expect(comparison.semanticMismatch != nil)
         #expect((comparison.panopticMismatch != nil) == (name != "tiny_sem"))
+        #expect((comparison.instanceDeviation != nil) == (name != "tiny_sem"))
     }
 }

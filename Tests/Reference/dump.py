@@ -1,4 +1,4 @@
-"""Turn recorded tensors (.npz) or a run of fcclip.py into a dump that `quantize compare` reads.
+"""Turn recorded tensors (.npz) or a run of fcclip.py into a dump that `quantize reference` reads.
 
 python dump.py convert recorded.npz dump.safetensors [--sample N]
 python dump.py run checkpoint.pth picture.jpg dump.safetensors [--short 512] [--classes 12] [--sample N]
