@@ -27,11 +27,7 @@ struct VocabularyCommand: ParsableCommand {
             one of its names is, letter by letter, a name of the training set (COCO panoptic); so write names in lower case.
             """)
 
-    @Option(help: ArgumentHelp("FC-CLIP checkpoint (fcclip_cocopan.pth), or one file with everything.", valueName: "file"))
-    var checkpoint: String
-
-    @Option(help: ArgumentHelp("CLIP's own file (open_clip_model.safetensors or .bin), where the checkpoint holds the trained head only, as the released one does.", valueName: "file"))
-    var clip: String?
+    @OptionGroup var source: CheckpointOptions
 
     @Option(help: ArgumentHelp("CLIP's merges file (bpe_simple_vocab_16e6.txt or .txt.gz; Calibration/Vocabularies/tokenizer fetches it), or a tokenizer.json.", valueName: "file"))
     var tokenizer: String
@@ -46,27 +42,18 @@ struct VocabularyCommand: ParsableCommand {
     var output: String
 
     func run() throws {
-        do throws(Fault) { try makeVocabulary() } catch {
-            FileHandle.standardError.write(Data("quantize: error: \(error.message)\n".utf8))
-            throw ExitCode.failure
-        }
-    }
-
-    private func makeVocabulary() throws(Fault) {
         // Small files first: a mistake in them shows at once.
         let list = try NameList(path: names)
         let training = if let trainingNames { try NameList(path: trainingNames) } else { NameList.cocoPanoptic }
         let tokenizer = try Tokenizer(path: tokenizer)
         let start = Date()
-        let builder = try VocabularyBuilder(checkpoint: Checkpoint(checkpoint: checkpoint, clip: clip), tokenizer: tokenizer)
-        let isTerminal = isatty(STDERR_FILENO) == 1
+        let builder = try VocabularyBuilder(checkpoint: Checkpoint(checkpoint: source.checkpoint, clip: source.clip), tokenizer: tokenizer)
         let summary = try builder.write(list, training: training, to: output) { share in
-            if isTerminal { FileHandle.standardError.write(Data("\rencoding \(list.names.count) names: \(Int(share * 100))%\(share < 1 ? "" : "\n")".utf8)) }
+            Talk.progress("encoded \(Int(share * 100))% of \(list.names.count) names", isFinal: share >= 1)
         }
-        let seconds = String(format: "%.1f", Date().timeIntervalSince(start))
-        FileHandle.standardError.write(Data("""
+        Talk.line("""
             \(output): \(summary.categories) classes (\(summary.things) things, \(summary.seen) trained on), \(summary.names) names, \
-            embeddings \(summary.embeddingWidth) wide, \(summary.prompts) prompts in \(seconds) s\n
-            """.utf8))
+            embeddings \(summary.embeddingWidth) wide, \(summary.prompts) prompts in \(Talk.seconds(Date().timeIntervalSince(start)))
+            """)
     }
 }
