@@ -24,9 +24,19 @@ let desk = "aarch64"
 #endif
 let architecture = Context.environment["FCCLIP_TARGET"] ?? desk
 
-let kernelTargets: [Target] = architecture != "x86_64" ? [] : [
-    // Kernels compiled for AVX2 (Haswell, Zen and later).
-    .target(name: "KernelsAVX2", dependencies: ["Kernels", "CBoard"], exclude: ["README.md"], swiftSettings: instructionSet("x86-64-v3")),
+func kernels(_ name: String, _ march: String) -> Target {
+    .target(name: name, dependencies: ["Kernels", "CBoard"], exclude: ["README.md"], swiftSettings: instructionSet(march))
+}
+
+let kernelTargets: [Target] = architecture == "x86_64" ? [
+    // Haswell, Zen and later.
+    kernels("KernelsAVX2", "x86-64-v3"),
+] : [
+    // Every 64-bit ARM processor; with dot products (Cortex-A55, A76 and later); with matrix products (Cortex-A510, A710 and later).
+    // Not armv8.2-a: every object carries copies of Swift's runtime functions, which would use that version's atomics.
+    kernels("KernelsNEON", "armv8-a"),
+    kernels("KernelsDotProd", "armv8-a+dotprod"),
+    kernels("KernelsI8MM", "armv8-a+dotprod+i8mm"),
 ]
 let kernelNames: [Target.Dependency] = kernelTargets.map { .byName(name: $0.name) }
 
@@ -80,6 +90,8 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Checkpoint", "Text"], path: "Tests/TestSupport", exclude: ["README.md"]),
         // Mutates small containers and feeds them to the readers of checkpoints, models and vocabularies; see its README.
         .executableTarget(name: "Fuzz", dependencies: ["Checkpoint", "Runtime", "TestSupport"], path: "Tests/Fuzz", exclude: ["README.md"]),
+        // The kernels of each instruction set against the reference, without a test framework: runs on boards and their emulation.
+        .executableTarget(name: "BoardKernels", dependencies: ["Board", "CBoard", "Kernels"] + kernelNames, path: "Tests/BoardKernels", exclude: ["README.md"], swiftSettings: board),
         .testTarget(name: "KernelTests", dependencies: ["Kernels", "Runtime", "TestSupport"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Checkpoint", "Runtime", "TestSupport"]),

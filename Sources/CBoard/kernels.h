@@ -16,4 +16,21 @@ void fcclip_avx2_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t strid
                          intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
 void fcclip_avx2_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels,
                               const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y);
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+
+// Bits of Linux' AT_HWCAP and AT_HWCAP2, by the kernel's names; a C library's headers need not know the newer ones.
+static inline _Bool kernels_has_dotprod(void) { return (getauxval(AT_HWCAP) >> 20 & 1) != 0; }   // HWCAP_ASIMDDP
+static inline _Bool kernels_has_i8mm(void) { return (getauxval(AT_HWCAP2) >> 13 & 1) != 0; }     // HWCAP2_I8MM
+
+void fcclip_neon_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed,
+                         intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
+void fcclip_neon_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels,
+                              const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y);
+void fcclip_dotprod_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed,
+                            intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
+void fcclip_dotprod_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels,
+                                 const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y);
+void fcclip_i8mm_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed,
+                         intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
 #endif

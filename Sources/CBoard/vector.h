@@ -5,4 +5,17 @@
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
+
+#if defined(__ARM_FEATURE_DOTPROD)
+/// Adds to each lane the products of its four bytes of `w` with the four bytes of `a`'s 32-bit lane of that number.
+#define VECTOR_DOT(lane) \
+  static inline __attribute__((always_inline)) int32x4_t vector_dot_lane##lane(int32x4_t sums, int8x16_t w, int8x16_t a) { \
+    return vdotq_laneq_s32(sums, w, a, lane); \
+  }
+VECTOR_DOT(0)
+VECTOR_DOT(1)
+VECTOR_DOT(2)
+VECTOR_DOT(3)
+#undef VECTOR_DOT
+#endif
 #endif

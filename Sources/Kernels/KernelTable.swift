@@ -52,6 +52,20 @@ extension KernelTable {
             name: "avx2", isSupported: kernels_has_avx2(), layout: PackedLayout(columnsPerPanel: 32, depthStep: 4),
             product: fcclip_avx2_product, depthwise7x7: fcclip_avx2_depthwise7x7),
     ]
+    #elseif arch(arm64)
+    private static let vector = [
+        KernelTable(
+            name: "neon", isSupported: true, layout: PackedLayout(columnsPerPanel: 4, depthStep: 16),
+            product: fcclip_neon_product, depthwise7x7: fcclip_neon_depthwise7x7),
+        KernelTable(
+            name: "dotprod", isSupported: kernels_has_dotprod(), layout: PackedLayout(columnsPerPanel: 8, depthStep: 4, depthBlock: 16),
+            product: fcclip_dotprod_product, depthwise7x7: fcclip_dotprod_depthwise7x7),
+        // Its depthwise convolution would come out the same as that of the dot product, which every such processor has.
+        KernelTable(
+            name: "i8mm", isSupported: kernels_has_dotprod() && kernels_has_i8mm(),
+            layout: PackedLayout(columnsPerPanel: 16, depthStep: 8, depthBlock: 16),
+            product: fcclip_i8mm_product, depthwise7x7: fcclip_dotprod_depthwise7x7),
+    ]
     #else
     private static let vector: [KernelTable] = []
     #endif

@@ -6,17 +6,26 @@
 public struct PackedLayout: Equatable, Sendable {
     public let columnsPerPanel: Int
     public let depthStep: Int
+    /// The depth is padded with zeros to a multiple of this, itself a multiple of `depthStep`.
+    public let depthBlock: Int
 
     @inlinable
-    public init(columnsPerPanel: Int, depthStep: Int) {
+    public init(columnsPerPanel: Int, depthStep: Int, depthBlock: Int? = nil) {
         self.columnsPerPanel = columnsPerPanel
         self.depthStep = depthStep
+        self.depthBlock = depthBlock ?? depthStep
+    }
+
+    /// `depth` rounded up to whole blocks.
+    @inlinable
+    public func padded(_ depth: Int) -> Int {
+        (depth + depthBlock - 1) / depthBlock * depthBlock
     }
 
     /// Bytes of one panel.
     @inlinable
     public func panelBytes(depth: Int) -> Int {
-        (depth + depthStep - 1) / depthStep * depthStep * columnsPerPanel
+        padded(depth) * columnsPerPanel
     }
 
     /// Bytes of packed weights. The panel of column `c`, a multiple of `columnsPerPanel`, begins at
@@ -29,10 +38,10 @@ public struct PackedLayout: Equatable, Sendable {
 
 /// Packs `weights`, `[columns][depth]` row-major with values of -127...127, into `packed` (`layout.byteCount` bytes).
 public func packWeights(_ weights: UnsafePointer<Int8>, columns: Int, depth: Int, layout: PackedLayout, into packed: UnsafeMutablePointer<Int8>) {
-    let width = layout.columnsPerPanel, step = layout.depthStep
+    let width = layout.columnsPerPanel, step = layout.depthStep, padded = layout.padded(depth)
     var out = packed
     for panel in stride(from: 0, to: columns, by: width) {
-        for group in stride(from: 0, to: depth, by: step) {
+        for group in stride(from: 0, to: padded, by: step) {
             for column in panel..<panel + width {
                 for k in group..<group + step {
                     out.pointee = column < columns && k < depth ? weights[column * depth + k] : 0

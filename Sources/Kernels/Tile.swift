@@ -1,58 +1,69 @@
-/// What the generic tile needs to know of an instruction set whose unit is four products of int8 pairs added to one int32 lane.
+/// What the generic tile needs to know of an instruction set.
+///
+/// Its unit takes `depth` consecutive depths of `rows` rows and of `lanes` columns, and adds their products to int32 sums.
 public protocol InstructionSet {
-    /// One register of sums, one int32 lane a column.
+    /// `rows` by `lanes` sums, in any arrangement.
     associatedtype Sums
-    /// One register of weights: four consecutive depths for each column.
+    /// `depth` depths for each column.
     associatedtype Weights
-    /// Four consecutive depths of one row, ready to meet every column.
+    /// `depth` depths of each row, ready to meet every column.
     associatedtype Activations
 
-    /// Columns of one register.
+    static var rows: Int { get }
     static var lanes: Int { get }
+    static var depth: Int { get }
+    /// `PackedLayout.depthStep` of the weights; divides `depth`, which is their `depthBlock`.
+    static var depthStep: Int { get }
     static var zero: Sums { get }
-    static func loadWeights(_ pointer: UnsafePointer<Int8>) -> Weights
-    static func loadActivations(_ pointer: UnsafePointer<Int8>) -> Activations
-    /// Adds to each lane the sum of its four products; exact for weights of -127...127 and any activations.
+    /// Loads `depth / depthStep` groups of `lanes * depthStep` bytes, `groupStride` bytes apart.
+    static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights
+    /// Loads the rows at `pointer`, `stride` bytes apart.
+    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> Activations
+    /// Adds to each sum its `depth` products; exact for weights of -127...127 and any activations.
     static func multiplyAdd(_ sums: inout Sums, _ activations: Activations, _ weights: Weights)
-    /// Writes the first `count` lanes: all of them when it is larger, none when it is negative.
-    static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, count: Int)
+    /// Writes the first `rows` rows, `stride` sums apart, and of each the first `columns` lanes: all of them when `columns` is larger,
+    /// none when it is negative.
+    static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int)
 }
 
-/// One tile of a product: `MR` rows by `NV` registers of columns, its sums in registers for the whole depth.
+/// One tile of a product: `MR` times `ISA.rows` rows by `NV` times `ISA.lanes` columns, its sums in registers for the whole depth.
 ///
-///                    packed panel, one depth step
-///                    w0       w1       ...  (NV registers)
-///     a row 0  -->   s[0][0]  s[0][1]
-///     a row 1  -->   s[1][0]  s[1][1]       s[r][v] += four depths of row r times four depths of each column
-///     ...            (MR rows)
+///                     packed panel, one step of ISA.depth
+///                     w0       w1       ...  (NV)
+///     a rows 0  -->   s[0][0]  s[0][1]
+///     a rows 1  -->   s[1][0]  s[1][1]       s[r][v] += one step of rows r times one step of columns v
+///     ...             (MR)
 @inlinable @inline(__always)
 func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
-    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, steps: Int, _ panel: UnsafePointer<Int8>, columns: Int,
+    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, _ panel: UnsafePointer<Int8>, columns: Int,
     into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int, sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
 ) {
     var weights = panel
     for step in 0..<steps {
         for row in 0..<MR {
-            let activations = ISA.loadActivations(a + row * stride + step * 4)
+            let activations = ISA.loadActivations(a + row * ISA.rows * stride + step * ISA.depth, stride: rows < ISA.rows ? 0 : stride)
             for vector in 0..<NV {
-                ISA.multiplyAdd(&sums[row][vector], activations, ISA.loadWeights(weights + vector * ISA.lanes * 4))
+                ISA.multiplyAdd(
+                    &sums[row][vector], activations,
+                    ISA.loadWeights(weights + vector * ISA.lanes * ISA.depthStep, groupStride: NV * ISA.lanes * ISA.depthStep))
             }
         }
-        weights += NV * ISA.lanes * 4
+        weights += NV * ISA.lanes * ISA.depth
     }
     for row in 0..<MR {
-        let out = accumulators + row * accumulatorStride
+        let out = accumulators + row * ISA.rows * accumulatorStride
         for vector in 0..<NV {
-            ISA.store(sums[row][vector], out + vector * ISA.lanes, count: columns - vector * ISA.lanes)
+            ISA.store(
+                sums[row][vector], out + vector * ISA.lanes, stride: accumulatorStride, rows: rows, columns: columns - vector * ISA.lanes)
         }
     }
 }
 
-/// Names a tile: `rows` rows by `vectors` registers of columns.
+/// Names a tile: `rows` times the instruction set's rows by `vectors` times its lanes.
 public enum TileShape<let rows: Int, let vectors: Int> {}
 
-/// A product by tiles of `MR` rows and `NV` registers; the contract is that of `KernelTable.product`, for the layout
-/// `PackedLayout(columnsPerPanel: NV * ISA.lanes, depthStep: 4)`.
+/// A product by tiles of `MR` times `ISA.rows` rows and `NV` times `ISA.lanes` columns; the contract is that of `KernelTable.product`,
+/// for the layout `PackedLayout(columnsPerPanel: NV * ISA.lanes, depthStep: ISA.depthStep, depthBlock: ISA.depth)`.
 ///
 /// Rows go in blocks that stay in the second-level cache while every panel of the weights passes by; a panel stays in the
 /// first-level cache while the block's rows pass by.
@@ -62,27 +73,27 @@ public func tiledProduct<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, _ packed: UnsafePointer<Int8>, columns: Int,
     into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
 ) {
-    let steps = (depth + 3) / 4, width = NV * ISA.lanes, panelBytes = steps * 4 * width
+    let steps = (depth + ISA.depth - 1) / ISA.depth, height = MR * ISA.rows, width = NV * ISA.lanes, panelBytes = steps * ISA.depth * width
     let zeros = InlineArray<NV, ISA.Sums>(repeating: ISA.zero)
-    let block = max(MR, 131_072 / max(depth, 1) / MR * MR)
+    let block = max(height, 131_072 / max(depth, 1) / height * height)
     for firstRow in Swift.stride(from: 0, to: rows, by: block) {
         let lastRow = min(firstRow + block, rows)
         for column in Swift.stride(from: 0, to: columns, by: width) {
             let panel = packed + column / width * panelBytes
             var row = firstRow
-            while row + MR <= lastRow {
+            while row + height <= lastRow {
                 tile(
-                    ISA.self, a + row * stride, stride: stride, steps: steps, panel, columns: columns - column,
+                    ISA.self, a + row * stride, stride: stride, rows: ISA.rows, steps: steps, panel, columns: columns - column,
                     into: accumulators + row * accumulatorStride + column, accumulatorStride: accumulatorStride,
                     sums: InlineArray<MR, _>(repeating: zeros))
-                row += MR
+                row += height
             }
             while row < lastRow {
                 tile(
-                    ISA.self, a + row * stride, stride: stride, steps: steps, panel, columns: columns - column,
-                    into: accumulators + row * accumulatorStride + column, accumulatorStride: accumulatorStride,
+                    ISA.self, a + row * stride, stride: stride, rows: min(ISA.rows, lastRow - row), steps: steps, panel,
+                    columns: columns - column, into: accumulators + row * accumulatorStride + column, accumulatorStride: accumulatorStride,
                     sums: InlineArray<1, _>(repeating: zeros))
-                row += 1
+                row += ISA.rows
             }
         }
     }

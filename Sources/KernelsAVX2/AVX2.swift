@@ -8,20 +8,27 @@ import Kernels
 enum AVX2: InstructionSet {
     struct Activations {
         let values, sizes: __m256i
+
+        @inline(__always)
+        init(_ values: __m256i) {
+            (self.values, sizes) = (values, _mm256_abs_epi8(values))
+        }
     }
 
+    @inline(__always) static var rows: Int { 1 }
     @inline(__always) static var lanes: Int { 8 }
+    @inline(__always) static var depth: Int { 4 }
+    @inline(__always) static var depthStep: Int { 4 }
     @inline(__always) static var zero: __m256i { __m256i(repeating: 0) }
 
     @inline(__always)
-    static func loadWeights(_ pointer: UnsafePointer<Int8>) -> __m256i {
+    static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> __m256i {
         UnsafeRawPointer(pointer).loadUnaligned(as: __m256i.self)
     }
 
     @inline(__always)
-    static func loadActivations(_ pointer: UnsafePointer<Int8>) -> Activations {
-        let values = _mm256_set1_epi32(UnsafeRawPointer(pointer).loadUnaligned(as: Int32.self))
-        return Activations(values: values, sizes: _mm256_abs_epi8(values))
+    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> Activations {
+        Activations(_mm256_set1_epi32(UnsafeRawPointer(pointer).loadUnaligned(as: Int32.self)))
     }
 
     @inline(__always)
@@ -31,12 +38,12 @@ enum AVX2: InstructionSet {
     }
 
     @inline(__always)
-    static func store(_ sums: __m256i, _ pointer: UnsafeMutablePointer<Int32>, count: Int) {
-        if count >= 8 {
+    static func store(_ sums: __m256i, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
+        if columns >= 8 {
             UnsafeMutableRawPointer(pointer).storeBytes(of: sums, as: __m256i.self)
         } else {
             let lanes = unsafeBitCast(sums, to: SIMD8<Int32>.self)
-            for lane in 0..<max(count, 0) { pointer[lane] = lanes[lane] }
+            for lane in 0..<max(columns, 0) { pointer[lane] = lanes[lane] }
         }
     }
 }

@@ -1,0 +1,46 @@
+import CVector
+import Kernels
+
+/// `sdot` by lane: four columns' four depths each times one 32-bit lane of a row, so that one load of a row serves sixteen depths.
+enum DotProd: InstructionSet {
+    /// Four columns of depths 0 to 3, 4 to 7, 8 to 11, 12 to 15.
+    typealias Weights = (SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>)
+
+    @inline(__always) static var rows: Int { 1 }
+    @inline(__always) static var lanes: Int { 4 }
+    @inline(__always) static var depth: Int { 16 }
+    @inline(__always) static var depthStep: Int { 4 }
+    @inline(__always) static var zero: SIMD4<Int32> { .zero }
+
+    @inline(__always)
+    static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights {
+        (load(pointer), load(pointer + groupStride), load(pointer + 2 * groupStride), load(pointer + 3 * groupStride))
+    }
+
+    @inline(__always)
+    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> SIMD16<Int8> {
+        load(pointer)
+    }
+
+    @inline(__always)
+    private static func load(_ pointer: UnsafePointer<Int8>) -> SIMD16<Int8> {
+        UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int8>.self)
+    }
+
+    @inline(__always)
+    static func multiplyAdd(_ sums: inout SIMD4<Int32>, _ activations: SIMD16<Int8>, _ weights: Weights) {
+        sums = vector_dot_lane0(sums, weights.0, activations)
+        sums = vector_dot_lane1(sums, weights.1, activations)
+        sums = vector_dot_lane2(sums, weights.2, activations)
+        sums = vector_dot_lane3(sums, weights.3, activations)
+    }
+
+    @inline(__always)
+    static func store(_ sums: SIMD4<Int32>, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
+        if columns >= 4 {
+            UnsafeMutableRawPointer(pointer).storeBytes(of: sums, as: SIMD4<Int32>.self)
+        } else {
+            for lane in 0..<max(columns, 0) { pointer[lane] = sums[lane] }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+import CKernels
+import Kernels
+
+@c @implementation
+public func fcclip_dotprod_product(
+    _ a: UnsafePointer<Int8>, _ rows: Int, _ stride: Int, _ depth: Int, _ packed: UnsafePointer<Int8>, _ columns: Int,
+    _ accumulators: UnsafeMutablePointer<Int32>, _ accumulatorStride: Int
+) {
+    tiledProduct(
+        DotProd.self, TileShape<8, 2>.self, a, rows: rows, stride: stride, depth: depth, packed, columns: columns,
+        into: accumulators, accumulatorStride: accumulatorStride)
+}

@@ -1,0 +1,55 @@
+import CVector
+import Kernels
+
+/// `smmla`: a register holds eight depths of two rows, another those of two columns; the four sums are
+///
+///     row 0 column 0    row 0 column 1    row 1 column 0    row 1 column 1
+enum I8MM: InstructionSet {
+    /// Columns 0 and 1, columns 2 and 3.
+    typealias Sums = (SIMD4<Int32>, SIMD4<Int32>)
+    /// The same columns, first of depths 0 to 7, then of 8 to 15.
+    typealias Weights = (near: (SIMD16<Int8>, SIMD16<Int8>), far: (SIMD16<Int8>, SIMD16<Int8>))
+
+    @inline(__always) static var rows: Int { 2 }
+    @inline(__always) static var lanes: Int { 4 }
+    @inline(__always) static var depth: Int { 16 }
+    @inline(__always) static var depthStep: Int { 8 }
+    @inline(__always) static var zero: Sums { (.zero, .zero) }
+
+    @inline(__always)
+    static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights {
+        ((load(pointer), load(pointer + 16)), (load(pointer + groupStride), load(pointer + groupStride + 16)))
+    }
+
+    @inline(__always)
+    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> (near: SIMD16<Int8>, far: SIMD16<Int8>) {
+        let first = vreinterpretq_s64_s8(load(pointer)), second = vreinterpretq_s64_s8(load(pointer + stride))
+        return (vreinterpretq_s8_s64(vzip1q_s64(first, second)), vreinterpretq_s8_s64(vzip2q_s64(first, second)))
+    }
+
+    @inline(__always)
+    private static func load(_ pointer: UnsafePointer<Int8>) -> SIMD16<Int8> {
+        UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int8>.self)
+    }
+
+    @inline(__always)
+    static func multiplyAdd(_ sums: inout Sums, _ activations: (near: SIMD16<Int8>, far: SIMD16<Int8>), _ weights: Weights) {
+        sums.0 = vmmlaq_s32(vmmlaq_s32(sums.0, activations.near, weights.near.0), activations.far, weights.far.0)
+        sums.1 = vmmlaq_s32(vmmlaq_s32(sums.1, activations.near, weights.near.1), activations.far, weights.far.1)
+    }
+
+    @inline(__always)
+    static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
+        store(SIMD4(lowHalf: sums.0.lowHalf, highHalf: sums.1.lowHalf), pointer, columns: columns)
+        if rows > 1 { store(SIMD4(lowHalf: sums.0.highHalf, highHalf: sums.1.highHalf), pointer + stride, columns: columns) }
+    }
+
+    @inline(__always)
+    private static func store(_ row: SIMD4<Int32>, _ pointer: UnsafeMutablePointer<Int32>, columns: Int) {
+        if columns >= 4 {
+            UnsafeMutableRawPointer(pointer).storeBytes(of: row, as: SIMD4<Int32>.self)
+        } else {
+            for lane in 0..<max(columns, 0) { pointer[lane] = row[lane] }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import CVector
+import Kernels
+
+/// Products in pairs: `smull` and `smlal` leave the sum of two products in 16 bits, `sadalp` adds neighbours to 32 bits.
+///
+/// Such a pair is at most 2 * 128 * 127 = 32512, so nothing wraps as long as no weight is -128. A register holds 16 depths of one column;
+/// its four sums are added up only when the tile is stored.
+enum NEON: InstructionSet {
+    typealias Sums = (SIMD4<Int32>, SIMD4<Int32>, SIMD4<Int32>, SIMD4<Int32>)
+    typealias Weights = (SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>)
+
+    @inline(__always) static var rows: Int { 1 }
+    @inline(__always) static var lanes: Int { 4 }
+    @inline(__always) static var depth: Int { 16 }
+    @inline(__always) static var depthStep: Int { 16 }
+    @inline(__always) static var zero: Sums { (.zero, .zero, .zero, .zero) }
+
+    @inline(__always)
+    static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights {
+        (load(pointer), load(pointer + 16), load(pointer + 32), load(pointer + 48))
+    }
+
+    @inline(__always)
+    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> SIMD16<Int8> {
+        load(pointer)
+    }
+
+    @inline(__always)
+    private static func load(_ pointer: UnsafePointer<Int8>) -> SIMD16<Int8> {
+        UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int8>.self)
+    }
+
+    @inline(__always)
+    static func multiplyAdd(_ sums: inout Sums, _ activations: SIMD16<Int8>, _ weights: Weights) {
+        sums.0 = sixteen(sums.0, activations, weights.0)
+        sums.1 = sixteen(sums.1, activations, weights.1)
+        sums.2 = sixteen(sums.2, activations, weights.2)
+        sums.3 = sixteen(sums.3, activations, weights.3)
+    }
+
+    @inline(__always)
+    private static func sixteen(_ sums: SIMD4<Int32>, _ x: SIMD16<Int8>, _ y: SIMD16<Int8>) -> SIMD4<Int32> {
+        vpadalq_s16(sums, vmlal_high_s8(vmull_s8(vget_low_s8(x), vget_low_s8(y)), x, y))
+    }
+
+    @inline(__always)
+    static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
+        let totals = vpaddq_s32(vpaddq_s32(sums.0, sums.1), vpaddq_s32(sums.2, sums.3))
+        if columns >= 4 {
+            UnsafeMutableRawPointer(pointer).storeBytes(of: totals, as: SIMD4<Int32>.self)
+        } else {
+            for lane in 0..<max(columns, 0) { pointer[lane] = totals[lane] }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import Board
+import Kernels
+
+/// Runs the kernels of one table and those of the scalar reference on the same random values.
+struct Comparison {
+    let table: KernelTable
+    private(set) var passed = 0
+    private(set) var failed = 0
+    private var state: UInt64 = 1
+
+    init(of table: KernelTable) {
+        self.table = table
+    }
+
+    private static let reference = KernelTable.all[0]
+    /// What must still stand beside the results.
+    private static let mark: Int32 = -77
+
+    // MARK: - Shapes
+
+    mutating func products() {
+        for rows in 1...10 { for columns in 1...10 { for depth in 1...10 { product(rows, columns, depth) } } }
+        let odd = [7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129]
+        for columns in odd { for depth in odd { product(5, columns, depth) } }
+        for rows in odd { product(rows, 33, 19) }
+        product(3, 7, 32767)
+        product(300, 1, 5)
+        product(1, 700, 3)
+        product(9, 96, 3072)
+        product(250, 64, 256)
+        for activation in [Int8(-128), 127] { for weight in [Int8(-127), 127] { product(9, 67, 130, activation: activation, weight: weight) } }
+    }
+
+    mutating func depthwiseConvolutions() {
+        for height in 1...8 { for width in 1...8 { depthwise(height, width, 1 + (height * 8 + width) % 19) } }
+        for channels in 1...34 { depthwise(4, 5, channels) }
+        depthwise(9, 16, 96)
+        depthwise(3, 40, 8)
+        depthwise(40, 3, 7)
+        for activation in [Int8(-128), 127] { for weight in [Int8(-127), 127] { depthwise(7, 7, 9, activation: activation, weight: weight) } }
+    }
+
+    // MARK: - One comparison
+
+    private mutating func product(_ rows: Int, _ columns: Int, _ depth: Int, activation: Int8? = nil, weight: Int8? = nil) {
+        // Rows further apart than they are long, with noise between them that must not count.
+        let stride = (depth + 15) / 16 * 16 + 3, width = columns + 5
+        let a = bytes(rows * stride + 16, least: -128, all: activation), weights = bytes(columns * depth, least: -127, all: weight)
+        func run(_ table: KernelTable) -> [Int32] {
+            var packed = [Int8](repeating: 55, count: table.layout.byteCount(columns: columns, depth: depth))
+            packWeights(weights, columns: columns, depth: depth, layout: table.layout, into: &packed)
+            var sums = [Int32](repeating: Self.mark, count: rows * width)
+            table.product(a, rows, stride, depth, packed, columns, &sums, width)
+            return sums
+        }
+        judge(run(table) == run(Self.reference), "product \(rows)x\(columns)x\(depth)")
+    }
+
+    private mutating func depthwise(_ height: Int, _ width: Int, _ channels: Int, activation: Int8? = nil, weight: Int8? = nil) {
+        let x = bytes(height * width * channels, least: -128, all: activation), weights = bytes(49 * channels, least: -127, all: weight)
+        func run(_ table: KernelTable) -> [Int32] {
+            var y = [Int32](repeating: Self.mark, count: height * width * channels + 8)
+            y.withUnsafeMutableBufferPointer { y in
+                for row in 0..<height {
+                    table.depthwise7x7(x, height, width, channels, weights, row, y.baseAddress! + row * width * channels)
+                }
+            }
+            return y
+        }
+        judge(run(table) == run(Self.reference), "depthwise \(height)x\(width)x\(channels)")
+    }
+
+    private mutating func judge(_ isSame: Bool, _ what: String) {
+        if isSame { passed += 1 } else { failed += 1 }
+        if !isSame { say("\(table.name): \(what) differs from the reference") }
+    }
+
+    /// `count` values of `least...127`, one in eight of them at either end; or all the same.
+    private mutating func bytes(_ count: Int, least: Int, all: Int8?) -> [Int8] {
+        if let all { return [Int8](repeating: all, count: count) }
+        var bytes = [Int8](repeating: 0, count: count)
+        for index in 0..<count {
+            // Knuth's MMIX generator; its high bits are the good ones.
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let random = Int(state >> 40)
+            switch random % 8 {
+            case 0: bytes[index] = Int8(least)
+            case 1: bytes[index] = 127
+            default: bytes[index] = Int8(least + random / 8 % (128 - least))
+            }
+        }
+        return bytes
+    }
+}
