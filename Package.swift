@@ -77,12 +77,14 @@ let package = Package(
         .target(name: "Text", dependencies: ["Board", "Kernels", "Checkpoint", "Runtime", "COpenBLAS", "CZlib"], path: "Quantize/Text", exclude: ["README.md"], resources: [.embedInCode("coco-panoptic.txt")]),
         // fp32 arithmetic over OpenBLAS, folding, observation, quantization, comparison.
         .target(name: "Calibrate", dependencies: ["CBoard", "Checkpoint", "Camera", "Runtime", "COpenBLAS"], path: "Quantize/Calibrate", exclude: ["README.md"]),
+        // PQ, mIoU and mask AP, readers of annotated data sets, the report.
+        .target(name: "Evaluate", dependencies: ["Board", "Camera", "Network", "Output", "Runtime"], path: "Quantize/Evaluate", exclude: ["README.md"]),
         // OpenBLAS, for the fp32 arithmetic.
         .systemLibrary(name: "COpenBLAS", path: "Quantize/COpenBLAS"),
         // zlib, for merges files that are gzip-compressed.
         .systemLibrary(name: "CZlib", path: "Quantize/CZlib"),
         // The command line of the quantizer.
-        .executableTarget(name: "quantize", dependencies: ["Board", "Checkpoint", "Text", "Calibrate", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Quantize/quantize", exclude: ["README.md"]),
+        .executableTarget(name: "quantize", dependencies: ["Board", "Checkpoint", "Text", "Calibrate", "Evaluate", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Quantize/quantize", exclude: ["README.md"]),
 
         // MARK: - Tests
 
@@ -97,6 +99,7 @@ let package = Package(
         .testTarget(name: "TextTests", dependencies: ["Text", "Checkpoint", "Runtime", "TestSupport"]),
         .testTarget(name: "PictureTests", dependencies: ["Camera", "Output", "TestSupport"]),
         .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Text", "TestSupport"]),
+        .testTarget(name: "EvaluateTests", dependencies: ["Evaluate", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["Checkpoint", "TestSupport", "fcclip-edge", "quantize"]),
     ] + kernelTargets
 )

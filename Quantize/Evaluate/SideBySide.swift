@@ -1,0 +1,69 @@
+import Board
+import Camera
+import Kernels
+import Network
+import Output
+
+/// A picture, its truth and every contender's answer in one row.
+struct SideBySide {
+    private static let gap = 6
+    let legend: Legend
+    let matching: ClassMatching
+
+    /// Draws `failure` and writes it as a PNG file.
+    func write(_ failure: Evaluation.Failure, to path: String) throws(Fault) {
+        let picture = try Picture.read(path: failure.path)
+        defer { withExtendedLifetime(picture) {} }
+        let size = picture.size
+        let answers = failure.answers.map { $0.panoptic ?? $0.semantic }
+        let panels = [nil, segmentation(of: failure.truth, size: size)] + answers
+        let row = Picture(size: Size(height: size.height, width: size.width * panels.count + Self.gap * (panels.count - 1)))
+        defer { withExtendedLifetime(row) {} }
+        row.pixels.update(repeating: 255, count: row.byteCount)
+        for (index, segmentation) in panels.enumerated() {
+            let panel = Picture(size: size)
+            defer { withExtendedLifetime(panel) {} }
+            panel.pixels.update(from: picture.pixels, count: picture.byteCount)
+            if let segmentation { Overlay.draw(segmentation, legend: legend, on: panel.pixels) }
+            for y in 0..<size.height {
+                let target = row.pixels + (y * row.size.width + index * (size.width + Self.gap)) * 3
+                target.update(from: panel.pixels + y * size.width * 3, count: size.width * 3)
+            }
+        }
+        try PNG.write(rgb: row.pixels, size: row.size, to: path)
+    }
+
+    /// The truth as if a network had found it.
+    private func segmentation(of truth: GroundTruth, size: Size) -> Segmentation? {
+        var result = Segmentation(task: truth.panoptic == nil ? .semantic : .panoptic, size: size)
+        var numbers: [UInt32: Int] = [:], categories: [Int] = [], ids: [UInt32] = []
+        if let map = truth.panoptic {
+            ids = map.ids
+            for segment in map.segments {
+                numbers[segment.id] = categories.count
+                categories.append(segment.category)
+            }
+        } else if let labels = truth.semantic {
+            ids = labels.map { UInt32($0 + 1) }
+            for category in matching.classes.indices { numbers[UInt32(category + 1)] = category }
+            categories = Array(matching.classes.indices)
+        } else {
+            return nil
+        }
+        guard categories.count < Int(UInt16.max) else { return nil }
+        var boxes = [(left: Int, top: Int, right: Int, bottom: Int, area: Int)](repeating: (Int.max, Int.max, -1, -1, 0), count: categories.count)
+        for (pixel, id) in ids.enumerated() {
+            guard id > 0, let number = numbers[id] else { continue }
+            result.labels[pixel] = UInt16(number + 1)
+            let x = pixel % size.width, y = pixel / size.width, box = boxes[number]
+            boxes[number] = (min(box.left, x), min(box.top, y), max(box.right, x), max(box.bottom, y), box.area + 1)
+        }
+        for (number, category) in categories.enumerated() where boxes[number].area > 0 {
+            let box = boxes[number], found = matching.classes[category]
+            result.segments.append(Segment(
+                id: number + 1, category: found.vocabulary, synonym: 0, isThing: found.isThing, score: 1, area: box.area,
+                box: Box(x: box.left, y: box.top, width: box.right - box.left + 1, height: box.bottom - box.top + 1)))
+        }
+        return result
+    }
+}
