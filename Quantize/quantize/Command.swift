@@ -16,7 +16,7 @@ struct Quantize: ParsableCommand {
               quantize vocab --checkpoint fcclip_cocopan.pth --clip open_clip_model.safetensors \\
                        --tokenizer bpe_simple_vocab_16e6.txt.gz --names names.txt --output vocabulary.gguf
             """,
-        subcommands: [ModelCommand.self, VocabularyCommand.self, InspectCommand.self, StagesCommand.self, ReferenceCommand.self],
+        subcommands: [ModelCommand.self, VocabularyCommand.self, InspectCommand.self, StagesCommand.self, ReferenceCommand.self, EvaluateCommand.self],
         defaultSubcommand: ModelCommand.self)
 
     static func main() {
