@@ -66,8 +66,10 @@ let package = Package(
         .target(name: "Camera", dependencies: ["Board", "CBoard", "Network"], exclude: ["README.md"], swiftSettings: board),
         // Segments to overlays, label maps and JSON: one file per sink.
         .target(name: "Output", dependencies: ["Board", "CBoard", "Runtime"], exclude: ["README.md"], swiftSettings: board),
+        // What `fcclip-edge bench` measures.
+        .target(name: "Benchmark", dependencies: ["Board", "Kernels", "Network", "Runtime", "Camera", "Output"], exclude: ["README.md"], swiftSettings: board),
         // The program on the board.
-        .executableTarget(name: "fcclip-edge", dependencies: ["Runtime", "Camera", "Output"], exclude: ["README.md"], swiftSettings: board),
+        .executableTarget(name: "fcclip-edge", dependencies: ["Runtime", "Camera", "Output", "Benchmark"], exclude: ["README.md"], swiftSettings: board),
 
         // MARK: - Quantizer (desk only)
 

@@ -6,6 +6,12 @@
 /// The correctly rounded square root as one instruction; Swift's and C's call the library for negative numbers.
 static inline float kernels_square_root(float x) { return __builtin_elementwise_sqrt(x); }
 
+/// `x` unchanged, but unknown to the compiler, as `VECTOR_OPAQUE` in vector.h.
+static inline int32_t kernels_opaque(int32_t x) {
+  __asm__ volatile("" : "+r"(x));
+  return x;
+}
+
 #if defined(__x86_64__)
 static inline _Bool kernels_has_avx2(void) {
   __builtin_cpu_init();
@@ -16,6 +22,7 @@ void fcclip_avx2_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t strid
                          intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
 void fcclip_avx2_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels,
                               const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y);
+intptr_t fcclip_avx2_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 
@@ -27,10 +34,13 @@ void fcclip_neon_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t strid
                          intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
 void fcclip_neon_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels,
                               const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y);
+intptr_t fcclip_neon_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
 void fcclip_dotprod_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed,
                             intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
 void fcclip_dotprod_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels,
                                  const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y);
+intptr_t fcclip_dotprod_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
 void fcclip_i8mm_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed,
                          intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
+intptr_t fcclip_i8mm_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
 #endif

@@ -1,10 +1,20 @@
 // Vector intrinsics; lane forms and other macros become always-inline functions here.
 #pragma once
 #include <stdint.h>
+
+/// `x` unchanged, but unknown to the compiler: keeps it from making the products of a measuring loop once for all. No instruction.
+#define VECTOR_OPAQUE(name, type, constraint) \
+  static inline __attribute__((always_inline)) type name(type x) { \
+    __asm__ volatile("" : "+" constraint(x)); \
+    return x; \
+  }
+
 #if defined(__x86_64__)
 #include <immintrin.h>
+VECTOR_OPAQUE(vector_opaque_256, __m256i, "x")
 #elif defined(__aarch64__)
 #include <arm_neon.h>
+VECTOR_OPAQUE(vector_opaque_128, int8x16_t, "w")
 
 #if defined(__ARM_FEATURE_DOTPROD)
 /// Adds to each lane the products of its four bytes of `w` with the four bytes of `a`'s 32-bit lane of that number.

@@ -13,6 +13,8 @@ public struct KernelTable: Sendable {
         _ y: UnsafeMutablePointer<Int32>
     ) -> Void
 
+    public typealias Peak = @convention(c) (_ rounds: Int, _ operands: UnsafePointer<Int8>, _ sums: UnsafeMutablePointer<Int32>) -> Int
+
     public let name: StaticString
     /// Whether this machine can run it.
     public let isSupported: Bool
@@ -26,6 +28,13 @@ public struct KernelTable: Sendable {
 
     /// One output row of the depthwise convolution: see `depthwise7x7(_:height:width:channels:weights:row:into:)`.
     public let depthwise7x7: Depthwise7x7
+
+    /// The product's own instructions on registers alone, for measuring what the machine could reach: see `registerProducts`. Returns
+    /// the multiply-adds made.
+    public let peak: Peak
+
+    /// Values that `peak` may write.
+    public static let peakSums = 1024
 
     @inlinable public var columnsPerPanel: Int { layout.columnsPerPanel }
     @inlinable public var depthStep: Int { layout.depthStep }
@@ -44,27 +53,28 @@ extension KernelTable {
         },
         depthwise7x7: { x, height, width, channels, weights, row, y in
             Kernels.depthwise7x7(x, height: height, width: width, channels: channels, weights: weights, row: row, into: y)
-        })
+        },
+        peak: { rounds, operands, sums in registerProducts(rounds: rounds, operands: operands, into: sums) })
 
     #if arch(x86_64)
     private static let vector = [
         KernelTable(
             name: "avx2", isSupported: kernels_has_avx2(), layout: PackedLayout(columnsPerPanel: 32, depthStep: 4),
-            product: fcclip_avx2_product, depthwise7x7: fcclip_avx2_depthwise7x7),
+            product: fcclip_avx2_product, depthwise7x7: fcclip_avx2_depthwise7x7, peak: fcclip_avx2_peak),
     ]
     #elseif arch(arm64)
     private static let vector = [
         KernelTable(
             name: "neon", isSupported: true, layout: PackedLayout(columnsPerPanel: 4, depthStep: 16),
-            product: fcclip_neon_product, depthwise7x7: fcclip_neon_depthwise7x7),
+            product: fcclip_neon_product, depthwise7x7: fcclip_neon_depthwise7x7, peak: fcclip_neon_peak),
         KernelTable(
             name: "dotprod", isSupported: kernels_has_dotprod(), layout: PackedLayout(columnsPerPanel: 8, depthStep: 4, depthBlock: 16),
-            product: fcclip_dotprod_product, depthwise7x7: fcclip_dotprod_depthwise7x7),
+            product: fcclip_dotprod_product, depthwise7x7: fcclip_dotprod_depthwise7x7, peak: fcclip_dotprod_peak),
         // Its depthwise convolution would come out the same as that of the dot product, which every such processor has.
         KernelTable(
             name: "i8mm", isSupported: kernels_has_dotprod() && kernels_has_i8mm(),
             layout: PackedLayout(columnsPerPanel: 16, depthStep: 8, depthBlock: 16),
-            product: fcclip_i8mm_product, depthwise7x7: fcclip_dotprod_depthwise7x7),
+            product: fcclip_i8mm_product, depthwise7x7: fcclip_dotprod_depthwise7x7, peak: fcclip_i8mm_peak),
     ]
     #else
     private static let vector: [KernelTable] = []

@@ -21,6 +21,8 @@ public protocol InstructionSet {
     static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> Activations
     /// Adds to each sum its `depth` products; exact for weights of -127...127 and any activations.
     static func multiplyAdd(_ sums: inout Sums, _ activations: Activations, _ weights: Weights)
+    /// The same activations, of which the compiler knows nothing any more.
+    static func opaque(_ activations: Activations) -> Activations
     /// Writes the first `rows` rows, `stride` sums apart, and of each the first `columns` lanes: all of them when `columns` is larger,
     /// none when it is negative.
     static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int)

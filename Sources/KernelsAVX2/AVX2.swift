@@ -11,7 +11,12 @@ enum AVX2: InstructionSet {
 
         @inline(__always)
         init(_ values: __m256i) {
-            (self.values, sizes) = (values, _mm256_abs_epi8(values))
+            self.init(values: values, sizes: _mm256_abs_epi8(values))
+        }
+
+        @inline(__always)
+        init(values: __m256i, sizes: __m256i) {
+            (self.values, self.sizes) = (values, sizes)
         }
     }
 
@@ -35,6 +40,11 @@ enum AVX2: InstructionSet {
     static func multiplyAdd(_ sums: inout __m256i, _ activations: Activations, _ weights: __m256i) {
         let pairs = _mm256_maddubs_epi16(activations.sizes, _mm256_sign_epi8(weights, activations.values))
         sums = _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    }
+
+    @inline(__always)
+    static func opaque(_ activations: Activations) -> Activations {
+        Activations(values: vector_opaque_256(activations.values), sizes: vector_opaque_256(activations.sizes))
     }
 
     @inline(__always)

@@ -10,3 +10,8 @@ public func fcclip_avx2_product(
         AVX2.self, TileShape<2, 4>.self, a, rows: rows, stride: stride, depth: depth, packed, columns: columns,
         into: accumulators, accumulatorStride: accumulatorStride)
 }
+
+@c @implementation
+public func fcclip_avx2_peak(_ rounds: Int, _ operands: UnsafePointer<Int8>, _ sums: UnsafeMutablePointer<Int32>) -> Int {
+    registerProducts(AVX2.self, TileShape<2, 4>.self, rounds: rounds, operands: operands, into: sums)
+}

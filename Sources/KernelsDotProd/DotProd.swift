@@ -36,6 +36,9 @@ enum DotProd: InstructionSet {
     }
 
     @inline(__always)
+    static func opaque(_ activations: SIMD16<Int8>) -> SIMD16<Int8> { vector_opaque_128(activations) }
+
+    @inline(__always)
     static func store(_ sums: SIMD4<Int32>, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
         if columns >= 4 {
             UnsafeMutableRawPointer(pointer).storeBytes(of: sums, as: SIMD4<Int32>.self)

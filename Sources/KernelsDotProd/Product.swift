@@ -10,3 +10,8 @@ public func fcclip_dotprod_product(
         DotProd.self, TileShape<8, 2>.self, a, rows: rows, stride: stride, depth: depth, packed, columns: columns,
         into: accumulators, accumulatorStride: accumulatorStride)
 }
+
+@c @implementation
+public func fcclip_dotprod_peak(_ rounds: Int, _ operands: UnsafePointer<Int8>, _ sums: UnsafeMutablePointer<Int32>) -> Int {
+    registerProducts(DotProd.self, TileShape<8, 2>.self, rounds: rounds, operands: operands, into: sums)
+}

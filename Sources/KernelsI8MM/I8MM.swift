@@ -39,6 +39,11 @@ enum I8MM: InstructionSet {
     }
 
     @inline(__always)
+    static func opaque(_ activations: (near: SIMD16<Int8>, far: SIMD16<Int8>)) -> (near: SIMD16<Int8>, far: SIMD16<Int8>) {
+        (vector_opaque_128(activations.near), vector_opaque_128(activations.far))
+    }
+
+    @inline(__always)
     static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
         store(SIMD4(lowHalf: sums.0.lowHalf, highHalf: sums.1.lowHalf), pointer, columns: columns)
         if rows > 1 { store(SIMD4(lowHalf: sums.0.highHalf, highHalf: sums.1.highHalf), pointer + stride, columns: columns) }

@@ -10,3 +10,8 @@ public func fcclip_i8mm_product(
         I8MM.self, TileShape<2, 4>.self, a, rows: rows, stride: stride, depth: depth, packed, columns: columns,
         into: accumulators, accumulatorStride: accumulatorStride)
 }
+
+@c @implementation
+public func fcclip_i8mm_peak(_ rounds: Int, _ operands: UnsafePointer<Int8>, _ sums: UnsafeMutablePointer<Int32>) -> Int {
+    registerProducts(I8MM.self, TileShape<2, 4>.self, rounds: rounds, operands: operands, into: sums)
+}

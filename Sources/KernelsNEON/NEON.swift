@@ -44,6 +44,9 @@ enum NEON: InstructionSet {
     }
 
     @inline(__always)
+    static func opaque(_ activations: SIMD16<Int8>) -> SIMD16<Int8> { vector_opaque_128(activations) }
+
+    @inline(__always)
     static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
         let totals = vpaddq_s32(vpaddq_s32(sums.0, sums.1), vpaddq_s32(sums.2, sums.3))
         if columns >= 4 {

@@ -10,3 +10,8 @@ public func fcclip_neon_product(
         NEON.self, TileShape<4, 1>.self, a, rows: rows, stride: stride, depth: depth, packed, columns: columns,
         into: accumulators, accumulatorStride: accumulatorStride)
 }
+
+@c @implementation
+public func fcclip_neon_peak(_ rounds: Int, _ operands: UnsafePointer<Int8>, _ sums: UnsafeMutablePointer<Int32>) -> Int {
+    registerProducts(NEON.self, TileShape<4, 1>.self, rounds: rounds, operands: operands, into: sums)
+}

@@ -83,16 +83,26 @@ public struct Backbone<A: Arithmetic> {
         }
     }
 
-    /// All four stages; `maps[i]` has dims[i] columns and the size of stage i.
-    public func run(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, maps: [Matrix]) {
+    /// All four stages; `maps[i]` has dims[i] columns and the size of stage i. `clock` is told the name of each as it ends.
+    public func run(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, maps: [Matrix], clock: (StaticString) -> Void = { _ in }) {
         stem(pixels, size: size, padded: padded, into: maps[0])
         for index in 0..<4 {
             let own = Self.size(stage: index, of: padded)
             let previous = index == 0 ? own : Self.size(stage: index - 1, of: padded)
             stage(index, from: index == 0 ? nil : maps[index - 1], previousSize: previous, map: maps[index], size: own)
             arithmetic.record("res\(index + 2)", maps[index])
+            clock(Self.stageName(index))
         }
         arithmetic.record("clip_vis_dense", maps[3])
+    }
+
+    private static func stageName(_ stage: Int) -> StaticString {
+        switch stage {
+        case 0: "backbone stage 1"
+        case 1: "backbone stage 2"
+        case 2: "backbone stage 3"
+        default: "backbone stage 4"
+        }
     }
 }
 

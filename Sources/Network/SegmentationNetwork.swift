@@ -73,8 +73,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let features = arithmetic.matrix(rows: maskSize.area, columns: hidden)
         let maps = (0..<4).map { arithmetic.matrix(rows: Backbone<A>.size(stage: $0, of: padded).area, columns: architecture.dims[$0]) }
 
-        backbone.run(pixels, size: size, padded: padded, maps: maps)
-        clock("backbone")
+        backbone.run(pixels, size: size, padded: padded, maps: maps, clock: clock)
 
         pixelDecoder.project([maps[3], maps[2], maps[1]], levels: geometry.levels, ranges: geometry.ranges, into: tokens)
         for layer in 0..<architecture.encoderLayers {
@@ -97,7 +96,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
         }
         head.embeddings(maps[3], logits: small, into: outer)
         let prediction = classify(inner: inner, outer: outer, masks: masks, maskSize: maskSize, classifier: classifier)
-        clock("classification")
+        clock("open-vocabulary head")
         let result = body(prediction)
         arithmetic.release(mark)
         return result

@@ -2,34 +2,37 @@ import Board
 import Kernels
 import Network
 
+/// The engine of the board: in int8.
+public typealias Engine = SegmentationEngine<IntegerArithmetic>
+
 /// A model and a vocabulary, ready to segment pictures.
-public final class Engine {
+public final class SegmentationEngine<A: Arithmetic> {
     public let model: ModelFile
     public let vocabulary: Vocabulary
-    public let arithmetic: IntegerArithmetic
-    private let network: SegmentationNetwork<IntegerArithmetic>
-    private let segmenter: Segmenter<IntegerArithmetic>
+    public let arithmetic: A
+    private let network: SegmentationNetwork<A>
+    private let segmenter: Segmenter<A>
     private let classifier: Classifier
 
-    /// Opens both files, checks that they belong together and packs the weights for `kernels`.
+    /// Checks that model and vocabulary belong together and packs the weights.
     ///
     /// - Throws: when a file is damaged, or when the vocabulary was made with another CLIP than the model's.
-    public init(model: String, vocabulary: String, kernels: KernelTable, threads: Int) throws(Fault) {
-        self.model = try ModelFile(path: model)
-        self.vocabulary = try Vocabulary(path: vocabulary)
-        let width = self.model.architecture.embedding
-        guard self.vocabulary.embeddingWidth == width else {
-            throw Fault("\(vocabulary): embeddings are \(self.vocabulary.embeddingWidth) wide, those of \(model) \(width); make it with the model's checkpoint")
+    public init(model: ModelFile, vocabulary: Vocabulary, arithmetic: A) throws(Fault) {
+        let path = model.file.path, width = model.architecture.embedding
+        guard vocabulary.embeddingWidth == width else {
+            throw Fault("\(vocabulary.path): embeddings are \(vocabulary.embeddingWidth) wide, those of \(path) \(width); make it with the model's checkpoint")
         }
-        guard self.vocabulary.clipFingerprint == self.model.clipFingerprint else {
-            throw Fault("\(vocabulary): made with another CLIP than \(model); make it with the model's checkpoint")
+        guard vocabulary.clipFingerprint == model.clipFingerprint else {
+            throw Fault("\(vocabulary.path): made with another CLIP than \(path); make it with the model's checkpoint")
         }
-        arithmetic = IntegerArithmetic(self.model, kernels: kernels, threads: threads)
-        network = try SegmentationNetwork(arithmetic, self.model.architecture)
+        self.model = model
+        self.vocabulary = vocabulary
+        self.arithmetic = arithmetic
+        network = try SegmentationNetwork(arithmetic, model.architecture)
         segmenter = Segmenter(arithmetic)
-        let categories = self.vocabulary.categories
+        let categories = vocabulary.categories
         classifier = Classifier(
-            embeddings: self.vocabulary.embeddings, names: categories.map { $0.firstName..<$0.firstName + $0.nameCount },
+            embeddings: vocabulary.embeddings, names: categories.map { $0.firstName..<$0.firstName + $0.nameCount },
             isSeen: categories.map { $0.isSeen }, isThing: categories.map { $0.isThing })
     }
 
@@ -40,7 +43,15 @@ public final class Engine {
         let result = network.run(pixels, size: geometry.inner, padded: geometry.padded, classifier: classifier, clock: clock) { prediction in
             segmenter.segment(prediction, classifier: classifier, geometry: geometry, task: task)
         }
-        clock("segments")
+        clock("post-processing")
         return result
+    }
+}
+
+extension SegmentationEngine where A == IntegerArithmetic {
+    /// Opens both files and packs the weights for `kernels`. - Throws: as above.
+    public convenience init(model: String, vocabulary: String, kernels: KernelTable, threads: Int) throws(Fault) {
+        let file = try ModelFile(path: model), names = try Vocabulary(path: vocabulary)
+        try self.init(model: file, vocabulary: names, arithmetic: IntegerArithmetic(file, kernels: kernels, threads: threads))
     }
 }

@@ -35,8 +35,8 @@ public final class IntegerArithmetic: ScratchArithmetic {
     /// Rows of int8 or float32 values without gaps.
     public struct Operand {
         let base: UnsafeMutableRawPointer
-        let rows: Int
-        let columns: Int
+        public let rows: Int
+        public let columns: Int
         let point: Point
 
         /// Bytes between rows.
@@ -52,6 +52,9 @@ public final class IntegerArithmetic: ScratchArithmetic {
         let bias: UnsafePointer<Float>
         let input: Point
         let kind: Kind
+
+        /// Multiply-adds of one row.
+        public var weightCount: Int { columns * depth }
 
         enum Kind {
             /// `offset` is minus the zero point's share of each sum, `scale` turns sums into values; `mapped` are the weights as stored.
@@ -85,6 +88,10 @@ public final class IntegerArithmetic: ScratchArithmetic {
         pool = ThreadPool(threads: threads)
         workers = (0..<max(threads, 1)).map { _ in Arena(chunkBytes: 1 << 20) }
     }
+
+    /// Bytes of packed weights and small tables, and of scratch memory so far.
+    public var packedBytes: Int { constants.capacity }
+    public var scratchBytes: Int { workers.reduce(arena.capacity) { $0 + $1.capacity } }
 
     /// As `parallel`, in blocks of `block`, with scratch of the thread's own.
     func blocks(_ count: Int, of block: Int, _ body: (Range<Int>, Arena) -> Void) {

@@ -40,6 +40,14 @@ struct Comparison {
         for activation in [Int8(-128), 127] { for weight in [Int8(-127), 127] { depthwise(7, 7, 9, activation: activation, weight: weight) } }
     }
 
+    /// Every sum of the register-only loop is its own instruction's doing.
+    mutating func peak() {
+        let operands = [Int8](repeating: 1, count: 256)
+        var sums = [Int32](repeating: 0, count: KernelTable.peakSums)
+        let count = table.peak(3, operands, &sums)
+        judge(count > 0 && sums.reduce(0) { $0 + Int($1) } == count, "peak")
+    }
+
     // MARK: - One comparison
 
     private mutating func product(_ rows: Int, _ columns: Int, _ depth: Int, activation: Int8? = nil, weight: Int8? = nil) {

@@ -1,0 +1,83 @@
+import Board
+import Kernels
+import Runtime
+
+/// Every kernel of the one list that this machine can run, on some shapes of FC-CLIP with ConvNeXt-L at 512x512, on one thread.
+public struct KernelBenchmark {
+    public struct Rate {
+        public let kernels: StaticString
+        /// Multiply-adds a second.
+        public let rate: Double
+    }
+
+    public struct Row {
+        public let name: String
+        /// In the order of `KernelTable.all`.
+        public let rates: [Rate]
+    }
+
+    /// What each could reach at most.
+    public let peaks: [Rate]
+    public let rows: [Row]
+
+    /// Rows, columns, depth.
+    private static let products: [(Int, Int, Int)] = [
+        (256, 3072, 768), (256, 768, 3072), (256, 1536, 6144), (1024, 256, 256), (250, 256, 256), (1024, 544, 256), (1024, 192, 48),
+    ]
+    /// Height, width, channels.
+    private static let depthwise: [(Int, Int, Int)] = [(128, 128, 192), (64, 64, 384), (32, 32, 768), (16, 16, 1536)]
+
+    public init() {
+        let tables = KernelTable.all.filter { $0.isSupported }
+        let pool = ThreadPool(threads: 1)
+        peaks = tables.map { Rate(kernels: $0.name, rate: measuredPeak(of: $0, on: pool)) }
+        var rows: [Row] = []
+        for (count, columns, depth) in Self.products {
+            rows.append(Row(name: "product \(count)x\(columns)x\(depth)", rates: tables.map { Self.product($0, count, columns, depth) }))
+        }
+        for (height, width, channels) in Self.depthwise {
+            rows.append(Row(name: "depthwise 7x7, \(height)x\(width)x\(channels)", rates: tables.map { Self.depthwise($0, height, width, channels) }))
+        }
+        self.rows = rows
+    }
+
+    private static func product(_ table: KernelTable, _ rows: Int, _ columns: Int, _ depth: Int) -> Rate {
+        let arena = Arena()
+        let stride = (depth + 15) / 16 * 16
+        let a = noise(rows * stride, arena), weights = noise(columns * depth, arena)
+        let packed = arena.take(Int8.self, count: table.layout.byteCount(columns: columns, depth: depth))
+        let sums = arena.take(Int32.self, count: rows * columns)
+        packWeights(weights, columns: columns, depth: depth, layout: table.layout, into: packed)
+        defer { withExtendedLifetime(arena) {} }
+        return rate(table, multiplyAdds: rows * columns * depth) { table.product(a, rows, stride, depth, packed, columns, sums, columns) }
+    }
+
+    private static func depthwise(_ table: KernelTable, _ height: Int, _ width: Int, _ channels: Int) -> Rate {
+        let arena = Arena()
+        let x = noise(height * width * channels, arena), weights = noise(49 * channels, arena)
+        let sums = arena.take(Int32.self, count: width * channels)
+        defer { withExtendedLifetime(arena) {} }
+        return rate(table, multiplyAdds: height * width * 49 * channels) {
+            for row in 0..<height { table.depthwise7x7(x, height, width, channels, weights, row, sums) }
+        }
+    }
+
+    /// The best of some runs, of which there are at least three and no more than a fifth of a second's.
+    private static func rate(_ table: KernelTable, multiplyAdds: Int, _ body: () -> Void) -> Rate {
+        let begin = monotonicMilliseconds()
+        var least = Double.infinity, runs = 0
+        while runs < 3 || (monotonicMilliseconds() - begin < 200 && runs < 1000) {
+            let start = monotonicMilliseconds()
+            body()
+            least = min(least, monotonicMilliseconds() - start)
+            runs += 1
+        }
+        return Rate(kernels: table.name, rate: Double(multiplyAdds) / least * 1000)
+    }
+
+    private static func noise(_ count: Int, _ arena: Arena) -> UnsafeMutablePointer<Int8> {
+        let values = arena.take(Int8.self, count: count)
+        for index in 0..<count { values[index] = Int8(truncatingIfNeeded: ((index &* 2_654_435_761) >> 13) % 255 - 127) }
+        return values
+    }
+}

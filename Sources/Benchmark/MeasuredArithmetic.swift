@@ -1,0 +1,169 @@
+import Board
+import Kernels
+import Network
+import Runtime
+
+/// Time and multiply-adds of some work.
+public struct Measure {
+    public var milliseconds = 0.0
+    public var multiplyAdds = 0
+}
+
+/// The int8 arithmetic with a stopwatch: forwards every step and notes its time and the multiply-adds that its shapes ask for.
+public final class MeasuredArithmetic: Arithmetic {
+    public typealias Operand = IntegerArithmetic.Operand
+    public typealias Linear = IntegerArithmetic.Linear
+    public typealias Depthwise = IntegerArithmetic.Depthwise
+    public typealias Point = IntegerArithmetic.Point
+
+    /// What is told apart; a fused step counts as one.
+    public enum Step: Int, CaseIterable {
+        case perceptron, linear, convolution, depthwise, attention, sampling, masks, similarity, quantization
+
+        public var name: StaticString {
+            switch self {
+            case .perceptron: "perceptrons"
+            case .linear: "linear layers"
+            case .convolution: "other convolutions"
+            case .depthwise: "depthwise 7x7 and norm"
+            case .attention: "attention"
+            case .sampling: "deformable sampling"
+            case .masks: "masks"
+            case .similarity: "similarities"
+            case .quantization: "to int8"
+            }
+        }
+    }
+
+    public let base: IntegerArithmetic
+    private var measures = [Measure](repeating: Measure(), count: Step.allCases.count)
+
+    public init(_ base: IntegerArithmetic) {
+        self.base = base
+    }
+
+    /// What each step, by its raw value, has taken since the last call.
+    public func takeMeasures() -> [Measure] {
+        defer {
+            for index in measures.indices { measures[index] = Measure() }
+        }
+        return measures
+    }
+
+    private func measure<Result>(_ step: Step, _ multiplyAdds: Int, _ body: () -> Result) -> Result {
+        let start = monotonicMilliseconds()
+        let result = body()
+        measures[step.rawValue].milliseconds += monotonicMilliseconds() - start
+        measures[step.rawValue].multiplyAdds += multiplyAdds
+        return result
+    }
+
+    // MARK: Parameters
+
+    public func point(_ name: String, channels: Int) throws(Fault) -> Point {
+        try base.point(name, channels: channels)
+    }
+
+    public func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Linear {
+        try base.linear(name, columns: columns, depth: depth, input: input)
+    }
+
+    public func depthwise(_ name: String, channels: Int, input: Point) throws(Fault) -> Depthwise {
+        try base.depthwise(name, channels: channels, input: input)
+    }
+
+    public func require(_ points: [Point], symmetric: Bool, for user: String) throws(Fault) {
+        try base.require(points, symmetric: symmetric, for: user)
+    }
+
+    public func parameter(_ name: String, rows: Int, columns: Int) throws(Fault) -> Matrix {
+        try base.parameter(name, rows: rows, columns: columns)
+    }
+
+    // MARK: Memory, threads, tracing
+
+    public func matrix(rows: Int, columns: Int) -> Matrix { base.matrix(rows: rows, columns: columns) }
+    public func words(_ count: Int) -> UnsafeMutablePointer<UInt64> { base.words(count) }
+    public func mark() -> ScratchMark { base.mark() }
+    public func release(_ mark: ScratchMark) { base.release(mark) }
+    public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) { base.parallel(count, body) }
+    public var isTracing: Bool { false }
+    public func record(_ name: @autoclosure () -> String, _ values: Matrix) {}
+    public func record(_ name: @autoclosure () -> String, _ values: Operand) {}
+
+    // MARK: Products
+
+    public func operand(_ values: Matrix, at point: Point) -> Operand {
+        measure(.quantization, 0) { base.operand(values, at: point) }
+    }
+
+    public func rows(_ range: Range<Int>, of operand: Operand) -> Operand { base.rows(range, of: operand) }
+
+    public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, into result: Matrix) {
+        measure(.linear, x.rows * layer.weightCount) { base.linear(x, layer, adding: table, into: result) }
+    }
+
+    public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: Point) -> Operand {
+        measure(.linear, x.rows * layer.weightCount) { base.linear(x, layer, adding: table, activation: activation, at: point) }
+    }
+
+    public func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix) {
+        measure(.linear, x.rows * layer.weightCount) { base.linear(x, layer, addingTo: stream) }
+    }
+
+    public func perceptron(_ x: Operand, expand: Linear, activation: Activation, at hidden: Point, project: Linear, addingTo stream: Matrix) {
+        measure(.perceptron, x.rows * (expand.weightCount + project.weightCount)) {
+            base.perceptron(x, expand: expand, activation: activation, at: hidden, project: project, addingTo: stream)
+        }
+    }
+
+    public func table(_ x: Matrix, _ layer: Linear, into result: Matrix) { base.table(x, layer, into: result) }
+
+    // MARK: Convolutions
+
+    public func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into map: Matrix) {
+        measure(.convolution, map.rows * layer.weightCount) { base.stem(pixels, size: size, padded: padded, layer, into: map) }
+    }
+
+    public func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: Point) -> Operand {
+        measure(.depthwise, x.rows * 49 * x.columns) { base.depthwiseNorm(x, size: size, layer, epsilon: epsilon, at: point) }
+    }
+
+    public func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: Point, _ layer: Linear, into map: Matrix) {
+        measure(.convolution, map.rows * layer.weightCount) { base.normReduce(x, size: size, epsilon: epsilon, at: point, layer, into: map) }
+    }
+
+    public func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into map: Matrix) {
+        measure(.convolution, map.rows * layer.weightCount) { base.convolution3x3(x, size: size, layer, into: map) }
+    }
+
+    // MARK: Attention
+
+    public func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: Point) -> Operand {
+        measure(.attention, query.rows * key.rows * (query.columns + value.columns)) {
+            base.attention(query: query, key: key, value: value, heads: heads, blocked: blocked, at: point)
+        }
+    }
+
+    public func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: Point) -> Operand {
+        // Every sample is the mean of four pixels.
+        measure(.sampling, offsets.rows * levels.count * points * 4 * value.columns) {
+            base.sampledAttention(value: value, offsets: offsets, weights: weights, levels: levels, heads: heads, points: points, at: point)
+        }
+    }
+
+    // MARK: Masks
+
+    public func masks(_ embeddings: Operand, features: Operand, into result: Matrix) {
+        measure(.masks, result.count * embeddings.columns) { base.masks(embeddings, features: features, into: result) }
+    }
+
+    /// Counted as the product with a matrix of zeros and ones that it stands for.
+    public func maskedMean(_ bits: UnsafePointer<UInt64>, wordsPerRow: Int, features: Operand, into result: Matrix) {
+        measure(.masks, result.count * features.rows) { base.maskedMean(bits, wordsPerRow: wordsPerRow, features: features, into: result) }
+    }
+
+    public func similarity(_ x: Matrix, _ rows: Matrix, into result: Matrix) {
+        measure(.similarity, result.count * x.columns) { base.similarity(x, rows, into: result) }
+    }
+}

@@ -1,0 +1,118 @@
+import Kernels
+import Output
+import Runtime
+
+extension NetworkBenchmark {
+    /// The report as one line of JSON; its members are described in `Sources/fcclip-edge/README.md`.
+    public func json(_ report: Report) -> [UInt8] {
+        var json = JSONWriter()
+        json.beginObject()
+        json.member("schema", 1)
+        json.key("model")
+        json.beginObject()
+        json.member("name", model.file.path)
+        json.member("identity", model.identity)
+        json.member("bytes", model.file.size)
+        json.endObject()
+        json.key("vocabulary")
+        json.beginObject()
+        json.member("name", vocabulary.path)
+        json.member("identity", vocabulary.identity)
+        json.member("classes", vocabulary.categories.count)
+        json.endObject()
+        json.member("kernels", "\(arithmetic.base.kernels.name)")
+        json.member("threads", arithmetic.base.pool.threads)
+        json.member("frames", report.frames)
+        json.member("input", report.input)
+        json.member("picture", report.picture)
+        json.member("peak_multiply_adds_per_second", report.peak, decimals: 0)
+        json.key("total")
+        json.beginObject()
+        json.members(of: report.total)
+        json.member("least_milliseconds", report.least, decimals: 3)
+        json.endObject()
+        json.key("stages")
+        json.beginArray()
+        for stage in report.stages {
+            json.beginObject()
+            json.members(of: stage.entry)
+            json.key("steps")
+            json.beginArray()
+            for step in stage.steps {
+                json.beginObject()
+                json.members(of: step)
+                json.endObject()
+            }
+            json.endArray()
+            json.endObject()
+        }
+        json.endArray()
+        if let bytes = report.peakResidentBytes { json.member("peak_resident_bytes", bytes) }
+        json.member("packed_bytes", report.packedBytes)
+        json.member("scratch_bytes", report.scratchBytes)
+        json.member("open_milliseconds", report.openMilliseconds, decimals: 3)
+        json.member("pack_milliseconds", report.packMilliseconds, decimals: 3)
+        json.endObject()
+        return json.bytes + [0x0A]
+    }
+}
+
+extension KernelBenchmark {
+    /// The report as one line of JSON.
+    public var json: [UInt8] {
+        var json = JSONWriter()
+        json.beginObject()
+        json.member("schema", 1)
+        json.key("kernels")
+        json.beginArray()
+        for (index, peak) in peaks.enumerated() {
+            json.beginObject()
+            json.member("name", "\(peak.kernels)")
+            json.member("peak_multiply_adds_per_second", peak.rate, decimals: 0)
+            json.key("rates")
+            json.beginArray()
+            for row in rows {
+                json.beginObject()
+                json.member("name", row.name)
+                json.member("multiply_adds_per_second", row.rates[index].rate, decimals: 0)
+                json.endObject()
+            }
+            json.endArray()
+            json.endObject()
+        }
+        json.endArray()
+        json.endObject()
+        return json.bytes + [0x0A]
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func member(_ name: String, _ text: String) {
+        key(name)
+        value(text)
+    }
+
+    fileprivate mutating func member(_ name: String, _ number: Int) {
+        key(name)
+        value(number)
+    }
+
+    fileprivate mutating func member(_ name: String, _ number: Double, decimals: Int) {
+        key(name)
+        value(number, decimals: decimals)
+    }
+
+    fileprivate mutating func member(_ name: String, _ size: Size) {
+        key(name)
+        beginObject()
+        member("width", size.width)
+        member("height", size.height)
+        endObject()
+    }
+
+    fileprivate mutating func members(of entry: NetworkBenchmark.Entry) {
+        member("name", entry.name)
+        member("milliseconds", entry.milliseconds, decimals: 3)
+        member("multiply_adds", entry.multiplyAdds)
+    }
+}

@@ -1,0 +1,141 @@
+import Board
+import Camera
+import Kernels
+import Network
+import Runtime
+
+/// A whole network, frame after frame, measured stage by stage.
+public final class NetworkBenchmark {
+    /// A stage, or a step inside one: the median time over all frames, and the multiply-adds of one.
+    public struct Entry {
+        public let name: String
+        public let milliseconds: Double
+        public let multiplyAdds: Int
+    }
+
+    public struct Stage {
+        public let entry: Entry
+        /// Steps of the arithmetic that took time; what is left belongs to everything between them.
+        public let steps: [Entry]
+    }
+
+    public struct Report {
+        public let stages: [Stage]
+        /// Of whole frames; `least` is the fastest one's milliseconds.
+        public let total: Entry
+        public let least: Double
+        /// Multiply-adds a second, see `measuredPeak`.
+        public let peak: Double
+        /// Size of the network's input, before padding.
+        public let input: Size
+        public let picture: Size
+        public let frames: Int
+        /// Milliseconds from opening both files to having checked their headers, and from there to the last packed weight.
+        public let openMilliseconds: Double
+        public let packMilliseconds: Double
+        public let packedBytes: Int
+        public let scratchBytes: Int
+        /// Nil where the system does not tell.
+        public let peakResidentBytes: Int?
+    }
+
+    /// What one frame took of a stage.
+    private struct Sample {
+        let name: StaticString
+        let milliseconds: Double
+        let steps: [Measure]
+    }
+
+    public let model: ModelFile
+    public let vocabulary: Vocabulary
+    let arithmetic: MeasuredArithmetic
+    private let engine: SegmentationEngine<MeasuredArithmetic>
+    private let openMilliseconds: Double
+    private let packMilliseconds: Double
+
+    /// - Throws: as `Engine` does.
+    public init(model: String, vocabulary: String, kernels: KernelTable, threads: Int) throws(Fault) {
+        let start = monotonicMilliseconds()
+        self.model = try ModelFile(path: model)
+        self.vocabulary = try Vocabulary(path: vocabulary)
+        let opened = monotonicMilliseconds()
+        arithmetic = MeasuredArithmetic(IntegerArithmetic(self.model, kernels: kernels, threads: threads))
+        engine = try SegmentationEngine(model: self.model, vocabulary: self.vocabulary, arithmetic: arithmetic)
+        openMilliseconds = opened - start
+        packMilliseconds = monotonicMilliseconds() - opened
+    }
+
+    /// Segments `picture`, resized to `input` (default: as the model wants it), once unmeasured and `frames` times measured.
+    public func run(_ picture: Picture, input: Size?, task: Task, frames: Int) -> Report {
+        let resizer = BilinearResizer()
+        let preprocessing = Preprocessing(shortestEdge: model.shortestEdge, maximumSize: model.longestEdge)
+        let inner = input ?? preprocessing.resizedSize(of: picture.size)
+        let geometry = PictureGeometry(picture: picture.size, inner: inner, padded: preprocessing.paddedSize(of: inner))
+        let resized = UnsafeMutablePointer<UInt8>.allocate(capacity: inner.area * 3)
+        defer {
+            resized.deallocate()
+            withExtendedLifetime(picture) {}
+        }
+        var peak = measuredPeak(of: arithmetic.base.kernels, on: arithmetic.base.pool)
+        var samples: [[Sample]] = []
+        for frame in 0...frames {
+            var stages: [Sample] = []
+            var last = monotonicMilliseconds()
+            func clock(_ name: StaticString) {
+                let now = monotonicMilliseconds()
+                stages.append(Sample(name: name, milliseconds: now - last, steps: arithmetic.takeMeasures()))
+                last = monotonicMilliseconds()
+            }
+            resizer.resize(picture.pixels, size: picture.size, into: resized, size: inner)
+            clock("preprocessing")
+            _ = engine.segment(resized, geometry: geometry, task: task, clock: clock)
+            if frame > 0 { samples.append(stages) }
+        }
+        peak = max(peak, measuredPeak(of: arithmetic.base.kernels, on: arithmetic.base.pool))
+        let totals = samples.map { $0.reduce(0) { $0 + $1.milliseconds } }
+        let stages = samples[0].indices.map { index in stage(samples.map { $0[index] }) }
+        return Report(
+            stages: stages,
+            total: Entry(name: "total", milliseconds: median(totals), multiplyAdds: stages.reduce(0) { $0 + $1.entry.multiplyAdds }),
+            least: totals.min() ?? 0, peak: peak, input: inner, picture: picture.size, frames: frames, openMilliseconds: openMilliseconds,
+            packMilliseconds: packMilliseconds, packedBytes: arithmetic.base.packedBytes, scratchBytes: arithmetic.base.scratchBytes,
+            peakResidentBytes: peakResidentBytes())
+    }
+
+    /// One stage over all frames.
+    private func stage(_ samples: [Sample]) -> Stage {
+        var steps: [Entry] = [], multiplyAdds = 0
+        for step in MeasuredArithmetic.Step.allCases {
+            let measures = samples.map { $0.steps[step.rawValue] }
+            guard measures[0].milliseconds > 0 else { continue }
+            multiplyAdds += measures[0].multiplyAdds
+            steps.append(Entry(name: "\(step.name)", milliseconds: median(measures.map { $0.milliseconds }), multiplyAdds: measures[0].multiplyAdds))
+        }
+        let entry = Entry(name: "\(samples[0].name)", milliseconds: median(samples.map { $0.milliseconds }), multiplyAdds: multiplyAdds)
+        return Stage(entry: entry, steps: steps)
+    }
+}
+
+/// The middle value; the mean of both where there are two. - Precondition: not empty.
+func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+}
+
+extension Picture {
+    /// A picture for measurements where none is given: soft colours with edges, the same in every run.
+    public static func pattern(_ size: Size) -> Picture {
+        let picture = Picture(size: size)
+        var pixel = picture.pixels
+        for y in 0..<size.height {
+            for x in 0..<size.width {
+                let tile = (x / 37 + y / 53) % 5
+                pixel[0] = UInt8(truncatingIfNeeded: x * 200 / size.width + tile * 11)
+                pixel[1] = UInt8(truncatingIfNeeded: y * 200 / size.height + tile * 7)
+                pixel[2] = UInt8(truncatingIfNeeded: (x ^ y) & 63 + tile * 38)
+                pixel += 3
+            }
+        }
+        return picture
+    }
+}

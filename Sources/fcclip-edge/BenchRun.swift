@@ -1,0 +1,31 @@
+import Benchmark
+import Board
+import Camera
+import CBoard
+import Kernels
+import Network
+
+/// Measures what `fcclip-edge bench` is asked for, then prints and writes it.
+func runBenchmark(_ options: BenchOptions) throws(Fault) {
+    // Opened first: nobody waits for measurements that cannot be stored.
+    let file: NewFile? = if let path = options.json, path != "-" { try NewFile(path: path) } else { nil }
+    let text: String, json: [UInt8]
+    if options.measuresKernels {
+        let report = KernelBenchmark()
+        (text, json) = (report.text, report.json)
+    } else {
+        let size = options.size ?? Size(height: 512, width: 512)
+        let picture: Picture = if let path = options.image { try Picture.read(path: path) } else { Picture.pattern(size) }
+        let benchmark = try NetworkBenchmark(model: options.model, vocabulary: options.vocabulary, kernels: options.kernels, threads: options.threads)
+        let report = benchmark.run(picture, input: options.image == nil ? size : options.size, task: options.task, frames: options.frames)
+        (text, json) = (benchmark.text(report), benchmark.json(report))
+    }
+    if let file {
+        try file.write(json)
+        try file.commit()
+    }
+    let output = options.json == "-" ? json : Array(text.utf8)
+    guard fwrite(output, 1, output.count, board_stdout()) == output.count, fflush(board_stdout()) == 0 else {
+        throw Fault("standard output: cannot be written: \(systemError())")
+    }
+}

@@ -1,0 +1,86 @@
+import Board
+import Kernels
+import Network
+
+/// The options of one command: how they are read, and what is said of them.
+struct OptionTable<Command>: Sendable {
+    /// One option: its name, what its value is called (nil for none), what it does, and how it changes what is asked for.
+    struct Entry: Sendable {
+        let name: StaticString
+        let value: StaticString?
+        let help: StaticString
+        let apply: @Sendable (inout Command, String) throws(Fault) -> Void
+    }
+
+    let entries: [Entry]
+
+    /// Applies options to `command`, in their order. - Throws: on unknown or malformed ones, and on missing values.
+    func read(_ arguments: ArraySlice<String>, into command: inout Command) throws(Fault) {
+        var rest = arguments
+        while let argument = rest.popFirst() {
+            let (entry, inline) = try find(argument)
+            if entry.value == nil {
+                try entry.apply(&command, "")
+            } else if let value = inline ?? rest.popFirst() {
+                try entry.apply(&command, value)
+            } else {
+                throw Fault("--\(entry.name) needs a value; see --help")
+            }
+        }
+    }
+
+    /// The option that `argument` names, and its value if given as `--name=value`.
+    private func find(_ argument: String) throws(Fault) -> (Entry, String?) {
+        let bytes = Array((argument == "-h" ? "--help" : argument).utf8)
+        guard bytes.count > 2, bytes[0] == 0x2D, bytes[1] == 0x2D else { throw Fault("\(argument): not an option; see --help") }
+        let end = bytes.firstIndex(of: 0x3D) ?? bytes.count
+        let name = String(decoding: bytes[2..<end], as: UTF8.self)
+        for entry in entries where "\(entry.name)" == name {
+            guard end < bytes.count else { return (entry, nil) }
+            guard entry.value != nil else { throw Fault("--\(name) takes no value") }
+            return (entry, String(decoding: bytes[(end + 1)...], as: UTF8.self))
+        }
+        throw Fault("--\(name): no such option; see --help")
+    }
+
+    /// One line an option.
+    var help: String {
+        var text = ""
+        for entry in entries {
+            var left = "  --\(entry.name)"
+            if let value = entry.value { left += " \(value)" }
+            while left.utf8.count < 20 { left += " " }
+            text += "\n\(left)\(entry.help)"
+        }
+        return text
+    }
+}
+
+/// Values that several commands take. All throw a fault that names option and value.
+enum OptionValue {
+    static func number(_ text: String, of name: StaticString, in range: ClosedRange<Int>) throws(Fault) -> Int {
+        guard let number = Int(text), range.contains(number) else {
+            throw Fault("--\(name) \(text): a number of \(range.lowerBound)...\(range.upperBound) is expected")
+        }
+        return number
+    }
+
+    static func task(_ name: String) throws(Fault) -> Task {
+        switch name {
+        case "panoptic": return .panoptic
+        case "semantic": return .semantic
+        case "instance": return .instance
+        default: throw Fault("--task \(name): panoptic, semantic or instance is expected")
+        }
+    }
+
+    static func kernels(_ name: String) throws(Fault) -> KernelTable {
+        guard let table = KernelTable.named(name) else {
+            var names = ""
+            for table in KernelTable.all { names += (names.isEmpty ? "" : ", ") + "\(table.name)" }
+            throw Fault("--isa \(name): no such kernels; there are \(names)")
+        }
+        guard table.isSupported else { throw Fault("--isa \(name): this processor cannot run these kernels") }
+        return table
+    }
+}

@@ -1,0 +1,17 @@
+import Kernels
+import Testing
+
+/// The loops that the machine's peak is measured by do the multiply-adds that they claim.
+@Suite struct PeakTests {
+    @Test func sumsHoldEveryProduct() {
+        for table in testedTables {
+            for rounds in [0, 1, 7, 1000] {
+                let operands = [Int8](repeating: 1, count: 256)
+                var sums = [Int32](repeating: 0, count: KernelTable.peakSums)
+                let count = table.peak(rounds, operands, &sums)
+                #expect(count > 0 || rounds == 0)
+                #expect(sums.reduce(0) { $0 + Int($1) } == count, "\(table.name), \(rounds) rounds")
+            }
+        }
+    }
+}
