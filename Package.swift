@@ -54,7 +54,7 @@ let package = Package(
 
         // Header-only C and module maps: system calls, intrinsics, libjpeg, libpng, xxHash. The only C.
         .systemLibrary(name: "CBoard", path: "Sources/CBoard"),
-        // The operating system in Swift: errors, mapped files, atomic writes, text.
+        // The operating system in Swift: errors, mapped files, atomic writes, threads, signals, text.
         .target(name: "Board", dependencies: ["CBoard"], exclude: ["README.md"], swiftSettings: board),
         // The kernel contract: layouts, packing, requantization, scalar reference, the one list of kernels.
         .target(name: "Kernels", dependencies: ["CBoard"], exclude: ["README.md", "SPEED.md"], swiftSettings: board),
@@ -62,10 +62,10 @@ let package = Package(
         .target(name: "Network", dependencies: ["Board", "Kernels"], exclude: ["README.md"], swiftSettings: board),
         // Model and vocabulary files, memory, threads, int8 arithmetic.
         .target(name: "Runtime", dependencies: ["Board", "Kernels", "Network"] + kernelNames, exclude: ["README.md"], swiftSettings: board),
-        // Pictures to the network's input.
+        // Pictures and live frames to the network's input.
         .target(name: "Camera", dependencies: ["Board", "CBoard", "Network"], exclude: ["README.md"], swiftSettings: board),
         // Segments to overlays, label maps and JSON: one file per sink.
-        .target(name: "Output", dependencies: ["Board", "CBoard", "Runtime"], exclude: ["README.md"], swiftSettings: board),
+        .target(name: "Output", dependencies: ["Board", "CBoard", "Runtime"], exclude: ["README.md", "segments.schema.json"], swiftSettings: board),
         // What `fcclip-edge bench` measures.
         .target(name: "Benchmark", dependencies: ["Board", "Kernels", "Network", "Runtime", "Camera", "Output"], exclude: ["README.md"], swiftSettings: board),
         // The program on the board.
@@ -100,8 +100,9 @@ let package = Package(
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Checkpoint", "Runtime", "TestSupport"]),
         .testTarget(name: "PictureTests", dependencies: ["Camera", "Output", "TestSupport"]),
+        .testTarget(name: "StreamTests", dependencies: ["Board", "Camera", "Output", "TestSupport"]),
         .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Text", "TestSupport"]),
         .testTarget(name: "EvaluateTests", dependencies: ["Evaluate", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["Checkpoint", "TestSupport", "fcclip-edge", "quantize"]),
+        .testTarget(name: "CommandTests", dependencies: ["Camera", "Checkpoint", "Output", "TestSupport", "fcclip-edge", "quantize"]),
     ] + kernelTargets
 )

@@ -11,3 +11,10 @@ public func monotonicMilliseconds() -> Double {
 public func processorCount() -> Int {
     max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
 }
+
+/// Milliseconds since 1970, UTC.
+public func unixMilliseconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Double(time.tv_sec) * 1000 + Double(time.tv_nsec / 1000) / 1000
+}

@@ -3,11 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,6 +52,88 @@ static inline void *board_map(int descriptor, size_t count) {
   void *base = mmap(NULL, count, PROT_READ, MAP_PRIVATE, descriptor, 0);
   return base == MAP_FAILED ? NULL : base;
 }
+
+// MARK: - Waiting
+
+/// A descriptor that is readable from `board_event_raise` on; negative on failure.
+static inline int board_event(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+static inline void board_event_raise(int descriptor) {
+  uint64_t one = 1;
+  if (write(descriptor, &one, sizeof one) < 0) return;  // already raised as high as it goes
+}
+
+/// Blocks until a descriptor can be read: -1 when `stop` can, 1 when `descriptor` can (or is at its end, or in error), 0 when
+/// `milliseconds` (negative: forever) have passed. Signals do not end it.
+static inline int board_wait(int descriptor, int stop, int milliseconds) {
+  struct pollfd sets[2] = {{stop, POLLIN, 0}, {descriptor, POLLIN, 0}};
+  int count;
+  do count = poll(sets, 2, milliseconds);
+  while (count < 0 && errno == EINTR);
+  return sets[0].revents ? -1 : count > 0;
+}
+
+/// A condition whose deadlines are on the monotonic clock.
+static inline void board_condition_init(pthread_cond_t *condition) {
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(condition, &attributes);
+  pthread_condattr_destroy(&attributes);
+}
+
+// MARK: - Signals
+
+static inline sigset_t board_signals(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
+  return set;
+}
+static inline void board_signals_hold(void) {
+  sigset_t set = board_signals();
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  signal(SIGPIPE, SIG_IGN);
+}
+/// Lets SIGTERM and SIGINT end the program again.
+static inline void board_signals_release(void) {
+  sigset_t set = board_signals();
+  sigdelset(&set, SIGHUP);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+/// The next held signal; 0 when interrupted.
+static inline int board_signal_wait(void) {
+  sigset_t set = board_signals();
+  int number = 0;
+  return sigwait(&set, &number) == 0 ? number : 0;
+}
+
+// MARK: - Datagrams
+
+/// A socket that sends to `port` of a numeric IPv4 or IPv6 address; negative on failure, with EINVAL when the address is none. No names: the
+/// system's resolver cannot be linked statically.
+static inline int board_datagrams_to(const char *address, int port) {
+  struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+  int is_four = inet_pton(AF_INET, address, &four.sin_addr) == 1;
+  if (!is_four && inet_pton(AF_INET6, address, &six.sin6_addr) != 1) {
+    errno = EINVAL;
+    return -1;
+  }
+  int descriptor = socket(is_four ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -1;
+  int status = is_four ? connect(descriptor, (struct sockaddr *)&four, sizeof four) : connect(descriptor, (struct sockaddr *)&six, sizeof six);
+  if (status == 0) return descriptor;
+  close(descriptor);
+  return -1;
+}
+/// 0, or the error's number.
+static inline int board_datagram(int descriptor, const void *bytes, size_t count) {
+  return send(descriptor, bytes, count, MSG_DONTWAIT) < 0 ? errno : 0;
+}
+
+// MARK: - Atomics
 
 // Sequentially consistent atomics on plain memory that Swift owns.
 static inline int64_t board_atomic_load(const int64_t *value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }

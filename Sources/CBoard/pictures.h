@@ -98,11 +98,12 @@ static inline void pictures_cmyk_row(const uint8_t *cmyk, uint8_t *rgb, int32_t 
 }
 
 /// Decodes a JPEG to RGB8 rows without gaps: baseline or progressive; grey, YCbCr, RGB, CMYK or YCCK.
-/// With `pixels` null only the size is read. Accurate integer DCT and smooth chroma upsampling.
+/// With `pixels` null only the size is read. Accurate integer DCT and smooth chroma upsampling. `denominator` (1, 2, 4 or 8) shrinks: then
+/// sides are divided by it, rounded up, in what is written, not in what is reported.
 /// Truncated data decode as far as they go, with `truncated` set: the caller decides what that is worth.
 /// Returns 1 on success; 0 with a reason in `message` otherwise, also when `pixels` holds fewer than `capacity` bytes.
 __attribute__((noinline, unused))
-static int pictures_read_jpeg(const uint8_t *bytes, size_t count, uint8_t *pixels, size_t capacity, pictures_report *report) {
+static int pictures_read_jpeg(const uint8_t *bytes, size_t count, int denominator, uint8_t *pixels, size_t capacity, pictures_report *report) {
   struct jpeg_decompress_struct info;
   struct jpeg_progress_mgr progress;
   pictures_jpeg_errors state;
@@ -129,15 +130,18 @@ static int pictures_read_jpeg(const uint8_t *bytes, size_t count, uint8_t *pixel
     return 0;
   }
   if (pixels) {
-    size_t row = (size_t)report->width * 3;
-    if (capacity < row * (size_t)report->height) {
+    info.out_color_space = info.num_components == 4 ? JCS_CMYK : JCS_RGB;
+    info.dct_method = JDCT_ISLOW;
+    info.do_fancy_upsampling = TRUE;
+    info.scale_num = 1;
+    info.scale_denom = (unsigned)denominator;
+    jpeg_calc_output_dimensions(&info);
+    size_t row = (size_t)info.output_width * 3;
+    if (capacity < row * (size_t)info.output_height) {
       snprintf(report->message, sizeof report->message, "the picture changed while it was read");
       jpeg_destroy_decompress(&info);
       return 0;
     }
-    info.out_color_space = info.num_components == 4 ? JCS_CMYK : JCS_RGB;
-    info.dct_method = JDCT_ISLOW;
-    info.do_fancy_upsampling = TRUE;
     jpeg_start_decompress(&info);
     JSAMPARRAY quads = NULL;
     if (info.num_components == 4)
@@ -145,7 +149,7 @@ static int pictures_read_jpeg(const uint8_t *bytes, size_t count, uint8_t *pixel
     while (info.output_scanline < info.output_height) {
       JSAMPROW target = pixels + row * info.output_scanline;
       jpeg_read_scanlines(&info, quads ? quads : &target, 1);
-      if (quads) pictures_cmyk_row(quads[0], target, report->width);
+      if (quads) pictures_cmyk_row(quads[0], target, (int32_t)info.output_width);
     }
   }
   jpeg_destroy_decompress(&info);

@@ -4,13 +4,14 @@ import Kernels
 /// shrinking (antialiasing), in fixed point, horizontally first, with 8-bit values in between. A pass that would not
 /// change the size is left out. (Pillow 13 turns the passes around for some distorting sizes; its predecessors, and this, never do.)
 ///
-/// Owns its tables and the intermediate picture: repeated sizes allocate nothing.
+/// Rows are asked for one at a time, and no more of them are kept than the filter is high. Owns its tables and these rows: repeated
+/// sizes allocate nothing.
 public final class BilinearResizer {
     private var horizontal = Taps()
     private var vertical = Taps()
-    /// The picture after the horizontal pass.
-    private var between = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
-    private var betweenCapacity = 1
+    /// The last rows after the horizontal pass, as many as the vertical filter is high: row y at place y modulo their number.
+    private var rows = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
+    private var rowsCapacity = 1
     /// One row of 32-bit sums.
     private var sums = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
     private var sumsCapacity = 1
@@ -23,76 +24,85 @@ public final class BilinearResizer {
     public func resize(
         _ source: UnsafePointer<UInt8>, size sourceSize: Size, into target: UnsafeMutablePointer<UInt8>, size targetSize: Size
     ) {
-        let isWidthKept = sourceSize.width == targetSize.width, isHeightKept = sourceSize.height == targetSize.height
+        resize(size: sourceSize, into: target, size: targetSize) { source + $0 * sourceSize.width * 3 }
+    }
+
+    /// - Parameters:
+    ///   - target: `targetSize.area * 3` bytes, written.
+    ///   - row: gives a row's `sourceSize.width * 3` bytes, valid until the next call; called once for each row, from the top.
+    public func resize(
+        size sourceSize: Size, into target: UnsafeMutablePointer<UInt8>, size targetSize: Size, row: (Int) -> UnsafePointer<UInt8>
+    ) {
         horizontal.prepare(from: sourceSize.width, to: targetSize.width)
         vertical.prepare(from: sourceSize.height, to: targetSize.height)
-        if isHeightKept {
-            if isWidthKept {
-                target.update(from: source, count: targetSize.area * 3)
-            } else {
-                resizeRows(source, sourceSize, into: target, targetSize.width)
-            }
+        let width = targetSize.width, bytes = width * 3, isWidthKept = sourceSize.width == width
+        func narrow(_ y: Int, into narrowed: UnsafeMutablePointer<UInt8>) {
+            let source = row(y)
+            if isWidthKept { narrowed.update(from: source, count: bytes) } else { resizeRow(source, into: narrowed, width) }
+        }
+        if sourceSize.height == targetSize.height {
+            for y in 0..<targetSize.height { narrow(y, into: target + y * bytes) }
             return
         }
-        if isWidthKept {
-            resizeColumns(source, width: targetSize.width, into: target, targetSize.height)
-            return
-        }
-        let bytes = sourceSize.height * targetSize.width * 3
-        if bytes > betweenCapacity {
-            between.deallocate()
-            between = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes)
-            betweenCapacity = bytes
-        }
-        resizeRows(source, sourceSize, into: between, targetSize.width)
-        resizeColumns(between, width: targetSize.width, into: target, targetSize.height)
-    }
-
-    private func resizeRows(_ source: UnsafePointer<UInt8>, _ size: Size, into target: UnsafeMutablePointer<UInt8>, _ width: Int) {
-        for y in 0..<size.height {
-            let row = source + y * size.width * 3
-            var pixel = target + y * width * 3
-            for x in 0..<width {
-                var tap = row + Int(horizontal.starts[x]) * 3
-                var red = Taps.half, green = Taps.half, blue = Taps.half
-                let weights = horizontal.weights + x * horizontal.stride
-                for index in 0..<Int(horizontal.counts[x]) {
-                    let weight = weights[index]
-                    red &+= weight &* Int32(tap[0])
-                    green &+= weight &* Int32(tap[1])
-                    blue &+= weight &* Int32(tap[2])
-                    tap += 3
-                }
-                pixel[0] = Taps.clip(red)
-                pixel[1] = Taps.clip(green)
-                pixel[2] = Taps.clip(blue)
-                pixel += 3
+        let height = vertical.stride
+        reserve(rows: height * bytes, sums: bytes)
+        var next = 0
+        for y in 0..<targetSize.height {
+            let start = Int(vertical.starts[y]), count = Int(vertical.counts[y])
+            while next < start + count {
+                narrow(next, into: rows + next % height * bytes)
+                next += 1
             }
+            blend(start..<start + count, weights: vertical.weights + y * height, height: height, count: bytes, into: target + y * bytes)
         }
     }
 
-    private func resizeColumns(_ source: UnsafePointer<UInt8>, width: Int, into target: UnsafeMutablePointer<UInt8>, _ height: Int) {
-        let bytes = width * 3
-        if bytes > sumsCapacity {
-            sums.deallocate()
-            sums = UnsafeMutablePointer<Int32>.allocate(capacity: bytes)
-            sumsCapacity = bytes
+    private func resizeRow(_ row: UnsafePointer<UInt8>, into narrowed: UnsafeMutablePointer<UInt8>, _ width: Int) {
+        var pixel = narrowed
+        for x in 0..<width {
+            var tap = row + Int(horizontal.starts[x]) * 3
+            var red = Taps.half, green = Taps.half, blue = Taps.half
+            let weights = horizontal.weights + x * horizontal.stride
+            for index in 0..<Int(horizontal.counts[x]) {
+                let weight = weights[index]
+                red &+= weight &* Int32(tap[0])
+                green &+= weight &* Int32(tap[1])
+                blue &+= weight &* Int32(tap[2])
+                tap += 3
+            }
+            pixel[0] = Taps.clip(red)
+            pixel[1] = Taps.clip(green)
+            pixel[2] = Taps.clip(blue)
+            pixel += 3
         }
+    }
+
+    /// The weighted sum of the source's rows `range`, all among the last `height`.
+    private func blend(_ range: Range<Int>, weights: UnsafePointer<Int32>, height: Int, count: Int, into target: UnsafeMutablePointer<UInt8>) {
         let sums = self.sums
-        for y in 0..<height {
-            sums.update(repeating: Taps.half, count: bytes)
-            for index in 0..<Int(vertical.counts[y]) {
-                let row = source + (Int(vertical.starts[y]) + index) * bytes
-                let weight = vertical.weights[y * vertical.stride + index]
-                for x in 0..<bytes { sums[x] &+= weight &* Int32(row[x]) }
-            }
-            let row = target + y * bytes
-            for x in 0..<bytes { row[x] = Taps.clip(sums[x]) }
+        sums.update(repeating: Taps.half, count: count)
+        for y in range {
+            let row = rows + y % height * count, weight = weights[y - range.lowerBound]
+            for x in 0..<count { sums[x] &+= weight &* Int32(row[x]) }
+        }
+        for x in 0..<count { target[x] = Taps.clip(sums[x]) }
+    }
+
+    private func reserve(rows rowBytes: Int, sums count: Int) {
+        if rowBytes > rowsCapacity {
+            rows.deallocate()
+            rows = UnsafeMutablePointer<UInt8>.allocate(capacity: rowBytes)
+            rowsCapacity = rowBytes
+        }
+        if count > sumsCapacity {
+            sums.deallocate()
+            sums = UnsafeMutablePointer<Int32>.allocate(capacity: count)
+            sumsCapacity = count
         }
     }
 
     deinit {
-        between.deallocate()
+        rows.deallocate()
         sums.deallocate()
     }
 }

@@ -84,7 +84,7 @@ enum PictureFormat {
     func read(_ bytes: UnsafeRawBufferPointer, _ pixels: UnsafeMutablePointer<UInt8>?, _ capacity: Int, _ report: inout pictures_report) -> Bool {
         let base = bytes.baseAddress!.assumingMemoryBound(to: UInt8.self)
         return switch self {
-        case .jpeg: pictures_read_jpeg(base, bytes.count, pixels, capacity, &report) != 0
+        case .jpeg: pictures_read_jpeg(base, bytes.count, 1, pixels, capacity, &report) != 0
         case .png: pictures_read_png(base, bytes.count, pixels, capacity, &report) != 0
         }
     }
@@ -106,7 +106,7 @@ enum PictureFormat {
 }
 
 /// The message of a report, as printable ASCII: libraries quote bytes of the file.
-private func text(of report: pictures_report) -> String {
+func text(of report: pictures_report) -> String {
     withUnsafeBytes(of: report.message) { bytes in
         var text = ""
         for byte in bytes {

@@ -1,4 +1,5 @@
 import Board
+import CBoard
 import CPictures
 
 /// The pictures of a folder, by name.
@@ -27,6 +28,12 @@ public struct PictureFolder {
         guard let folder = opendir(path) else { return false }
         closedir(folder)
         return true
+    }
+
+    /// Makes the folder `path` unless it is there. - Throws: when that fails.
+    public static func make(_ path: String) throws(Fault) {
+        guard !isFolder(path) else { return }
+        guard mkdir(path, 0o777) == 0 else { throw Fault("\(path): cannot be made a folder: \(systemError())") }
     }
 
     private static func isPicture(_ name: [UInt8]) -> Bool {

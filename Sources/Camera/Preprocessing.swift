@@ -62,8 +62,12 @@ public final class Preprocessor {
         }
     }
 
-    /// Resizes an RGB8 picture; `resized`, `resizedSize` and `paddedSize` then describe it.
-    public func resize(_ pixels: UnsafePointer<UInt8>, size: Size) {
+    /// Resizes a picture of `size`; `resized`, `resizedSize` and `paddedSize` then describe it.
+    ///
+    /// - Parameters:
+    ///   - stored: the size that the picture comes in, if it was shrunk already.
+    ///   - row: gives a row's `stored.width * 3` bytes of RGB8, valid until the next call; called once for each row, from the top.
+    public func resize(size: Size, stored: Size? = nil, row: (Int) -> UnsafePointer<UInt8>) {
         resizedSize = preprocessing.resizedSize(of: size)
         paddedSize = preprocessing.paddedSize(of: resizedSize)
         if resizedSize.area * 3 > capacity {
@@ -71,7 +75,12 @@ public final class Preprocessor {
             capacity = resizedSize.area * 3
             resized = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
         }
-        resizer.resize(pixels, size: size, into: resized, size: resizedSize)
+        resizer.resize(size: stored ?? size, into: resized, size: resizedSize, row: row)
+    }
+
+    /// The same for RGB8 pixels in memory.
+    public func resize(_ pixels: UnsafePointer<UInt8>, size: Size) {
+        resize(size: size) { pixels + $0 * size.width * 3 }
     }
 
     public func resize(_ picture: Picture) {

@@ -42,8 +42,8 @@ public struct JSONWriter {
         }
         var unit = 1
         for _ in 0..<decimals { unit *= 10 }
-        // Beyond this a double has no fraction to round, and the integer would overflow.
-        let scaled = Int((min(abs(number), 9e8) * Double(unit)).rounded())
+        // Beyond this the integer would overflow.
+        let scaled = Int((min(abs(number), 9e17 / Double(unit)) * Double(unit)).rounded())
         if number < 0 && scaled != 0 { bytes.append(0x2D) }
         bytes += Array(String(scaled / unit).utf8)
         guard decimals > 0 else { return }

@@ -31,7 +31,28 @@ public struct SegmentsRecord {
         }
     }
 
+    /// Where the picture stands in a stream.
+    public struct Frame {
+        /// 1, 2, ... in the order captured.
+        public let number: Int
+        /// Frames dropped since the one before, because this one was fresher.
+        public let skipped: Int
+        /// When it was captured, in milliseconds since 1970 (UTC).
+        public let capturedAt: Double
+        /// From there to the record, in milliseconds.
+        public let age: Double
+
+        public init(number: Int, skipped: Int, capturedAt: Double, age: Double) {
+            self.number = number
+            self.skipped = skipped
+            self.capturedAt = capturedAt
+            self.age = age
+        }
+    }
+
     public var picture: String
+    /// Nil for pictures that are none of a stream.
+    public var frame: Frame?
     /// In the order of work; names differ.
     public var stages: [Stage]
     /// From picture to segments.
@@ -39,22 +60,32 @@ public struct SegmentsRecord {
     public var model: Source
     public var vocabulary: Source
 
-    public init(picture: String, stages: [Stage], totalMilliseconds: Double, model: Source, vocabulary: Source) {
+    public init(picture: String, frame: Frame? = nil, stages: [Stage], totalMilliseconds: Double, model: Source, vocabulary: Source) {
         self.picture = picture
+        self.frame = frame
         self.stages = stages
         self.totalMilliseconds = totalMilliseconds
         self.model = model
         self.vocabulary = vocabulary
     }
 
-    /// The line, with its line feed, as UTF-8.
-    public func line(_ segmentation: Segmentation, legend: Legend) -> [UInt8] {
+    /// The line, with its line feed, as UTF-8. - Parameter withMasks: false leaves `rle` out.
+    public func line(_ segmentation: Segmentation, legend: Legend, withMasks: Bool = true) -> [UInt8] {
         var json = JSONWriter()
         json.beginObject()
         json.key("schema")
         json.value(SegmentsRecord.schemaVersion)
         json.key("picture")
         json.value(picture)
+        if let frame {
+            json.key("frame")
+            json.beginObject()
+            json.key("number")
+            json.value(frame.number)
+            json.key("skipped")
+            json.value(frame.skipped)
+            json.endObject()
+        }
         json.key("size")
         json.beginObject()
         json.key("width")
@@ -66,7 +97,7 @@ public struct SegmentsRecord {
         json.value(name(of: segmentation.task))
         json.key("segments")
         json.beginArray()
-        for index in segmentation.segments.indices { write(segmentation, index, legend, into: &json) }
+        for index in segmentation.segments.indices { write(segmentation, index, legend, withMasks, into: &json) }
         json.endArray()
         json.key("timing")
         json.beginObject()
@@ -76,6 +107,12 @@ public struct SegmentsRecord {
         }
         json.key("total")
         json.value(totalMilliseconds, decimals: 3)
+        if let frame {
+            json.key("captured")
+            json.value(frame.capturedAt, decimals: 3)
+            json.key("age")
+            json.value(frame.age, decimals: 3)
+        }
         json.endObject()
         write("model", model, into: &json)
         write("vocabulary", vocabulary, into: &json)
@@ -83,7 +120,7 @@ public struct SegmentsRecord {
         return json.bytes + [0x0A]
     }
 
-    private func write(_ segmentation: Segmentation, _ index: Int, _ legend: Legend, into json: inout JSONWriter) {
+    private func write(_ segmentation: Segmentation, _ index: Int, _ legend: Legend, _ withMasks: Bool, into json: inout JSONWriter) {
         let segment = segmentation.segments[index]
         json.beginObject()
         json.key("id")
@@ -104,6 +141,11 @@ public struct SegmentsRecord {
         json.beginArray()
         for value in [segment.box.x, segment.box.y, segment.box.width, segment.box.height] { json.value(value) }
         json.endArray()
+        if withMasks { writeMask(segmentation, index, into: &json) }
+        json.endObject()
+    }
+
+    private func writeMask(_ segmentation: Segmentation, _ index: Int, into json: inout JSONWriter) {
         json.key("rle")
         json.beginObject()
         json.key("size")
@@ -113,7 +155,6 @@ public struct SegmentsRecord {
         json.endArray()
         json.key("counts")
         json.value(RunLengthEncoding(segmentation, segment: index).counts)
-        json.endObject()
         json.endObject()
     }
 

@@ -22,7 +22,7 @@ struct BenchOptions {
         .init(name: "vocab", value: "FILE", help: "vocabulary made by quantize vocab") { $0.vocabulary = $1 },
         .init(name: "image", value: "FILE", help: "a JPEG or PNG picture; default: a pattern of the size") { $0.image = $1 },
         .init(name: "size", value: "WxH", help: "of the network's input; default: 512x512, or with --image what the model makes of it") { (options, value) throws(Fault) in
-            options.size = try size(value)
+            options.size = try OptionValue.size(value, of: "size")
         },
         .init(name: "task", value: "NAME", help: "panoptic (default), semantic or instance") { (options, value) throws(Fault) in
             options.task = try OptionValue.task(value)
@@ -57,15 +57,6 @@ struct BenchOptions {
         guard !options.model.isEmpty else { throw Fault("--model is missing; see bench --help") }
         guard !options.vocabulary.isEmpty else { throw Fault("--vocab is missing; see bench --help") }
         return .measure(options)
-    }
-
-    private static func size(_ text: String) throws(Fault) -> Size {
-        let parts = text.utf8.split(separator: 0x78, omittingEmptySubsequences: false)
-        guard parts.count == 2, let width = Int(String(decoding: parts[0], as: UTF8.self)), let height = Int(String(decoding: parts[1], as: UTF8.self)),
-              (1...8192).contains(width), (1...8192).contains(height) else {
-            throw Fault("--size \(text): width and height of 1...8192 are expected, such as 512x384")
-        }
-        return Size(height: height, width: width)
     }
 
     private static var help: String {

@@ -1,4 +1,5 @@
 import Board
+import Camera
 import Kernels
 import Network
 
@@ -63,6 +64,13 @@ enum OptionValue {
             throw Fault("--\(name) \(text): a number of \(range.lowerBound)...\(range.upperBound) is expected")
         }
         return number
+    }
+
+    static func size(_ text: String, of name: StaticString) throws(Fault) -> Size {
+        guard let size = FrameLayout.size(text) else {
+            throw Fault("--\(name) \(text): width and height of 1...\(FrameLayout.longestSide) are expected, such as 512x384")
+        }
+        return size
     }
 
     static func task(_ name: String) throws(Fault) -> Task {

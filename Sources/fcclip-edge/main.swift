@@ -1,4 +1,5 @@
 import Board
+import Camera
 import CBoard
 
 do throws(Fault) {
@@ -11,10 +12,21 @@ do throws(Fault) {
     } else {
         switch try Options.parse(arguments) {
         case .print(let text): answer(text)
-        case .segment(let options): try PictureRun(options).run()
+        case .segment(let options): try run(options)
         }
     }
 } catch {
     say("fcclip-edge: error: \(error.message)")
     exit(1)
+}
+
+/// Pictures, or the stream that the options name.
+func run(_ options: Options) throws(Fault) {
+    if let layout = options.stdin {
+        try StreamRun(options, name: "standard input").run { stop throws(Fault) in
+            PipeSource("standard input", descriptor: STDIN_FILENO, layout: layout, stop: stop)
+        }
+    } else {
+        try PictureRun(options).run()
+    }
 }

@@ -1,0 +1,52 @@
+import CBoard
+
+/// Whether there is something to read, or somebody asked to stop.
+public enum Readiness {
+    case ready, stopped, timedOut
+}
+
+/// Ends another thread's waiting: a descriptor of the kernel that becomes readable once and for all.
+public final class StopSign: @unchecked Sendable {
+    private let descriptor: Int32
+
+    /// - Throws: when the system has no descriptor left.
+    public init() throws(Fault) {
+        descriptor = board_event()
+        guard descriptor >= 0 else { throw Fault("no event descriptor: \(systemError())") }
+    }
+
+    public func raise() {
+        board_event_raise(descriptor)
+    }
+
+    public var isRaised: Bool {
+        board_wait(-1, descriptor, 0) < 0
+    }
+
+    /// Blocks until `other` can be read (or is at its end, or in error), this sign is raised, or `milliseconds` have passed (negative: never).
+    ///
+    /// - Parameter other: a descriptor, or -1 to wait for nothing but the sign and the time.
+    public func wait(for other: Int32, milliseconds: Int32 = -1) -> Readiness {
+        switch board_wait(other, descriptor, milliseconds) {
+        case 0: .timedOut
+        case 1: .ready
+        default: .stopped
+        }
+    }
+
+    deinit { close(descriptor) }
+}
+
+/// Writes all bytes. - Returns: false when it fails; `systemError()` says why.
+public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+    var done = 0
+    while done < bytes.count {
+        let count = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+        if count < 0 {
+            guard board_errno() == EINTR else { return false }
+        } else {
+            done += count
+        }
+    }
+    return true
+}

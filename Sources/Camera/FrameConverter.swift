@@ -1,0 +1,85 @@
+import Board
+import CPictures
+import Kernels
+
+/// Frames as they come to the network's input, in one pass: rows are converted, narrowed and summed up while they are in the cache.
+///
+/// What results is, to the bit, the frame converted to RGB (`RowConverter`) and resized as any picture is. JPEG frames are first decoded at
+/// a half, a quarter or an eighth where both sides still suffice, by libjpeg's reduced DCT.
+public final class FrameConverter {
+    private let preprocessor: Preprocessor
+    private var converter = RowConverter(FrameLayout(.grey, size: Size(height: 0, width: 0)))
+    private var row = Bytes(), decoded = Bytes()
+    /// JPEG frames that ended early or were damaged in places, and were used as far as they went.
+    public private(set) var patchedCount = 0
+
+    public init(_ preprocessor: Preprocessor) {
+        self.preprocessor = preprocessor
+    }
+
+    /// Memory that grows.
+    private struct Bytes: ~Copyable {
+        private(set) var base = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
+        private var capacity = 1
+
+        mutating func reserve(_ count: Int) {
+            guard count > capacity else { return }
+            base.deallocate()
+            base = UnsafeMutablePointer<UInt8>.allocate(capacity: count)
+            capacity = count
+        }
+
+        deinit { base.deallocate() }
+    }
+
+    /// The size of a frame's picture. - Throws: when it is a JPEG that cannot be read.
+    public func size(of frame: FrameBuffer) throws(Fault) -> Size {
+        guard frame.layout.format == .mjpeg else { return frame.layout.size }
+        let report = try read(frame, 1, nil, 0)
+        let size = Size(height: Int(report.height), width: Int(report.width)), limit = FrameLayout.longestSide
+        guard size.width <= limit, size.height <= limit else { throw Fault("frame \(frame.number): \(size.width) x \(size.height) pixels; the limit is \(limit) a side") }
+        return size
+    }
+
+    /// Fills the preprocessor's `resized` with a frame of `size`.
+    ///
+    /// - Parameter full: `size.area * 3` bytes that the whole frame is left in as RGB8, for whoever looks at it; nil when nobody does.
+    /// - Throws: when a JPEG frame cannot be decoded at all.
+    public func convert(_ frame: FrameBuffer, size: Size, full: UnsafeMutablePointer<UInt8>? = nil) throws(Fault) {
+        guard frame.layout.format != .mjpeg else { return try convertJPEG(frame, size, full) }
+        if converter.layout != frame.layout { converter = RowConverter(frame.layout) }
+        row.reserve(size.width * 3)
+        preprocessor.resize(size: size) { y in
+            guard let full else { return converter.row(y, of: frame.bytes, into: row.base) }
+            let target = full + y * size.width * 3, pixels = converter.row(y, of: frame.bytes, into: target)
+            if pixels != UnsafePointer(target) { target.update(from: pixels, count: size.width * 3) }
+            return pixels
+        }
+    }
+
+    private func convertJPEG(_ frame: FrameBuffer, _ size: Size, _ full: UnsafeMutablePointer<UInt8>?) throws(Fault) {
+        let wanted = preprocessor.preprocessing.resizedSize(of: size)
+        var stored = size, denominator = 1
+        while denominator < 8 {
+            let smaller = Size(height: (size.height + 2 * denominator - 1) / (2 * denominator), width: (size.width + 2 * denominator - 1) / (2 * denominator))
+            guard smaller.height >= wanted.height, smaller.width >= wanted.width else { break }
+            denominator *= 2
+            stored = smaller
+        }
+        decoded.reserve(stored.area * 3)
+        let report = try read(frame, denominator, decoded.base, stored.area * 3)
+        if report.warnings > 0 { patchedCount += 1 }
+        let pixels = decoded.base
+        preprocessor.resize(size: size, stored: stored) { UnsafePointer(pixels + $0 * stored.width * 3) }
+        // Decoded again for the eye, so that what is found does not depend on who looks.
+        if let full { _ = try read(frame, 1, full, size.area * 3) }
+    }
+
+    private func read(_ frame: FrameBuffer, _ denominator: Int, _ pixels: UnsafeMutablePointer<UInt8>?, _ capacity: Int) throws(Fault) -> pictures_report {
+        var report = pictures_report()
+        guard pictures_read_jpeg(frame.bytes, frame.count, Int32(denominator), pixels, capacity, &report) != 0 else {
+            throw Fault("frame \(frame.number): damaged or unsupported JPEG: \(text(of: report))")
+        }
+        return report
+    }
+}

@@ -1,0 +1,104 @@
+import Board
+import Kernels
+
+/// Memory for one frame as it came, and what is known of it.
+public final class FrameBuffer {
+    /// `capacity` bytes, of which `count` hold the frame.
+    public private(set) var bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
+    public private(set) var capacity = 1
+    public var count = 0
+    public var layout = FrameLayout(.grey, size: Size(height: 0, width: 0))
+    /// 1, 2, ... in the order captured.
+    public internal(set) var number = 0
+    /// When it was complete, by `monotonicMilliseconds()` and in milliseconds since 1970 (UTC).
+    public internal(set) var captured = 0.0, capturedAt = 0.0
+
+    public init() {}
+
+    /// Makes room for `count` bytes and keeps the frame.
+    public func reserve(_ count: Int) {
+        guard count > capacity else { return }
+        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: count)
+        larger.update(from: bytes, count: self.count)
+        bytes.deallocate()
+        bytes = larger
+        capacity = count
+    }
+
+    deinit { bytes.deallocate() }
+}
+
+/// Between the thread that captures and the one that segments: the freshest frame waits, older ones are dropped and counted.
+///
+/// Three buffers go round: one is filled, one may wait, one may be read. None is allocated after that.
+public final class FrameMailbox: @unchecked Sendable {
+    private let monitor = Monitor()
+    private let buffers = [FrameBuffer(), FrameBuffer(), FrameBuffer()]
+    private var filling = 0
+    private var waiting: Int?
+    private var reading: Int?
+    private var isEnded = false
+    private let keepsAll: Bool
+    private var publishedCount = 0, staleCount = 0
+
+    /// - Parameter keepsAll: lets whoever captures wait instead of dropping frames.
+    public init(keepsAll: Bool = false) {
+        self.keepsAll = keepsAll
+    }
+
+    /// The buffer to fill next; the capturing thread's until it is published.
+    public var buffer: FrameBuffer { buffers[filling] }
+
+    /// Hands `buffer` over. - Returns: false when nobody reads any more.
+    public func publish() -> Bool {
+        let buffer = buffers[filling]
+        buffer.captured = monotonicMilliseconds()
+        buffer.capturedAt = unixMilliseconds()
+        return monitor.locked {
+            while keepsAll, waiting != nil, !isEnded { monitor.wait() }
+            guard !isEnded else { return false }
+            publishedCount += 1
+            buffer.number = publishedCount
+            let published = filling
+            if let stale = waiting {
+                staleCount += 1
+                filling = stale
+            } else {
+                filling = (0..<3).first { $0 != published && $0 != reading }!
+            }
+            waiting = published
+            monitor.wakeAll()
+            return true
+        }
+    }
+
+    /// The freshest frame, waited for; the reading thread's until the next call. - Returns: nil at the end, when none is left.
+    public func take() -> FrameBuffer? {
+        monitor.locked {
+            reading = nil
+            while waiting == nil, !isEnded { monitor.wait() }
+            guard let taken = waiting else { return nil }
+            waiting = nil
+            reading = taken
+            monitor.wakeAll()
+            return buffers[taken]
+        }
+    }
+
+    /// No more frames come. - Parameter dropping: drops the one that waits, too.
+    public func end(dropping: Bool = false) {
+        monitor.locked {
+            isEnded = true
+            if dropping, waiting != nil {
+                waiting = nil
+                staleCount += 1
+            }
+            monitor.wakeAll()
+        }
+    }
+
+    /// Frames captured, and those of them that a fresher one replaced.
+    public var counts: (captured: Int, stale: Int) {
+        monitor.locked { (publishedCount, staleCount) }
+    }
+}

@@ -1,0 +1,78 @@
+import Board
+import CBoard
+import CPictures
+
+/// A folder of pictures named by the time they were captured, of which only the newest are kept.
+public final class PictureSeries {
+    public let folder: String
+    private let limit: Int?
+    /// Names of the files, oldest first; empty where there is no limit.
+    private var names: [[UInt8]] = []
+
+    /// - Parameter keep: how many files stay, those of earlier runs included; nil for all.
+    /// - Throws: when `folder` is none and cannot be made.
+    public init(folder: String, keep: Int?) throws(Fault) {
+        self.folder = folder
+        limit = keep
+        guard let stream = try PictureSeries.open(folder) else { return }
+        defer { closedir(stream) }
+        guard keep != nil else { return }
+        while let entry = readdir(stream) {
+            let name = Array(String(cString: pictures_entry_name(entry)).utf8)
+            if PictureSeries.isOurs(name) { names.append(name) }
+        }
+        names.sort { $0.lexicographicallyPrecedes($1) }
+    }
+
+    private static func open(_ folder: String) throws(Fault) -> OpaquePointer? {
+        if let stream = opendir(folder) { return stream }
+        guard mkdir(folder, 0o777) == 0 else { throw Fault("\(folder): cannot be made a folder: \(systemError())") }
+        return nil
+    }
+
+    /// The path of the picture captured then (milliseconds since 1970), as in `20261121T103855.123Z.png`.
+    public func path(capturedAt milliseconds: Double) -> String {
+        folder + "/" + String(decoding: PictureSeries.name(milliseconds), as: UTF8.self)
+    }
+
+    /// After the file has been written: removes what is too old.
+    public func written(capturedAt milliseconds: Double) {
+        guard let limit else { return }
+        let name = PictureSeries.name(milliseconds)
+        if names.last != name { names.append(name) }
+        while names.count > limit { unlink(folder + "/" + String(decoding: names.removeFirst(), as: UTF8.self)) }
+    }
+
+    private static let pattern = Array("00000000T000000.000Z.png".utf8)
+
+    /// Whether a name has the form of ours: other files are left alone.
+    private static func isOurs(_ name: [UInt8]) -> Bool {
+        guard name.count == pattern.count else { return false }
+        for (byte, expected) in zip(name, pattern) {
+            guard expected == 0x30 ? (0x30...0x39).contains(byte) : byte == expected else { return false }
+        }
+        return true
+    }
+
+    private static func name(_ milliseconds: Double) -> [UInt8] {
+        let whole = Int(milliseconds)
+        var seconds = time_t(whole / 1000), parts = tm()
+        gmtime_r(&seconds, &parts)
+        var name = pattern
+        func put(_ value: Int, at position: Int, digits: Int) {
+            var value = value
+            for offset in (0..<digits).reversed() {
+                name[position + offset] = 0x30 + UInt8(value % 10)
+                value /= 10
+            }
+        }
+        put(Int(parts.tm_year) + 1900, at: 0, digits: 4)
+        put(Int(parts.tm_mon) + 1, at: 4, digits: 2)
+        put(Int(parts.tm_mday), at: 6, digits: 2)
+        put(Int(parts.tm_hour), at: 9, digits: 2)
+        put(Int(parts.tm_min), at: 11, digits: 2)
+        put(Int(parts.tm_sec), at: 13, digits: 2)
+        put(whole % 1000, at: 16, digits: 3)
+        return name
+    }
+}

@@ -1,0 +1,57 @@
+import Board
+import Camera
+import Kernels
+import Network
+import Output
+import Runtime
+
+/// Resized pictures to segments and their record: what pictures and streams have in common.
+final class Inference {
+    let engine: Engine
+    let preprocessor: Preprocessor
+    private(set) var legend: Legend
+    private let task: Task
+    private let withMasks: Bool
+    private let model: SegmentsRecord.Source, vocabulary: SegmentsRecord.Source
+    private var stages: [SegmentsRecord.Stage] = []
+    private var start = 0.0, last = 0.0
+
+    /// - Throws: when the model or the vocabulary cannot be used.
+    init(_ options: Options) throws(Fault) {
+        engine = try Engine(model: options.model, vocabulary: options.vocabulary, kernels: options.kernels, threads: options.threads)
+        preprocessor = Preprocessor(Preprocessing(shortestEdge: engine.model.shortestEdge, maximumSize: engine.model.longestEdge))
+        legend = Legend(engine.vocabulary)
+        task = options.task
+        withMasks = options.masks
+        model = SegmentsRecord.Source(path: options.model, identity: engine.model.identity)
+        vocabulary = SegmentsRecord.Source(path: options.vocabulary, identity: engine.vocabulary.identity)
+        stages.reserveCapacity(16)
+    }
+
+    /// Starts the clock of a picture.
+    func begin() {
+        stages.removeAll(keepingCapacity: true)
+        start = monotonicMilliseconds()
+        last = start
+    }
+
+    /// Ends a stage.
+    func clock(_ name: StaticString) {
+        let now = monotonicMilliseconds()
+        stages.append(SegmentsRecord.Stage(name: "\(name)", milliseconds: now - last))
+        last = now
+    }
+
+    /// Segments what the preprocessor holds: a picture of `size`.
+    func segment(_ size: Size) -> Segmentation {
+        let geometry = PictureGeometry(picture: size, inner: preprocessor.resizedSize, padded: preprocessor.paddedSize)
+        return engine.segment(preprocessor.resized, geometry: geometry, task: task, clock: clock)
+    }
+
+    /// The JSON line of the picture whose clock runs.
+    func line(_ segmentation: Segmentation, picture: String, frame: SegmentsRecord.Frame? = nil) -> [UInt8] {
+        let record = SegmentsRecord(
+            picture: picture, frame: frame, stages: stages, totalMilliseconds: last - start, model: model, vocabulary: vocabulary)
+        return record.line(segmentation, legend: legend, withMasks: withMasks)
+    }
+}

@@ -1,0 +1,166 @@
+import Camera
+import Foundation
+import Kernels
+import Output
+import TestSupport
+import Testing
+
+/// Streams through the program, as people pipe them.
+@Suite struct StreamCommandTests {
+    private static let size = Size(height: 120, width: 160)
+
+    /// `count` raw frames, each other than the one before.
+    private func stream(_ layout: FrameLayout, _ count: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(layout.byteCount * count)
+        for frame in 0..<count {
+            for index in 0..<layout.byteCount { bytes.append(UInt8(truncatingIfNeeded: index / 7 &+ index / 1300 &* 5 &+ frame &* 11)) }
+        }
+        return bytes
+    }
+
+    private func run(_ arguments: [String], input: String) throws -> Program.Result {
+        let tiny = try TinyModel.shared.get()
+        return try Program.edge.run(["--model", tiny.model, "--vocab", tiny.vocabulary] + arguments, shell: "exec \"$@\" <'\(input)'")
+    }
+
+    private func json(_ output: String) throws -> [[String: Any]] {
+        try output.split(separator: "\n").map { try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]) }
+    }
+
+    /// A frame is segmented exactly as the picture of it is.
+    @Test(arguments: [FrameFormat.yuv420, .nv12, .yuyv, .rgb24, .grey]) func framesEqualPictures(format: FrameFormat) throws {
+        let folder = try TemporaryFolder(), tiny = try TinyModel.shared.get(), layout = FrameLayout(format, size: Self.size)
+        let bytes = stream(layout, 2), input = try folder.file("stream", bytes)
+        let streamed = try run(["--stdin", "\(format.name):160x120", "--every-frame"], input: input)
+        #expect(streamed.status == 0 && streamed.errors.contains("2 of 2 frames segmented"), "\(streamed.errors)")
+        let lines = try json(streamed.output)
+        #expect(lines.count == 2)
+        for (index, line) in lines.enumerated() {
+            let frame = FrameBuffer(), converter = FrameConverter(Preprocessor(Preprocessing())), picture = Picture(size: Self.size)
+            frame.reserve(layout.byteCount)
+            frame.bytes.update(from: Array(bytes[(layout.byteCount * index)...].prefix(layout.byteCount)), count: layout.byteCount)
+            frame.layout = layout
+            try converter.convert(frame, size: Self.size, full: picture.pixels)
+            try PNG.write(rgb: picture.pixels, size: Self.size, to: folder.path("\(index).png"))
+            let single = try json(try tiny.segment(["--image", folder.path("\(index).png")]).output)
+            #expect(line["segments"] as? NSArray == single[0]["segments"] as? NSArray)
+            #expect((line["frame"] as? [String: Int]) == ["number": index + 1, "skipped": 0])
+            #expect(line["picture"] as? String == "standard input")
+            let timing = try #require(line["timing"] as? [String: Double])
+            #expect(try abs(#require(timing["captured"]) / 1000 - Date().timeIntervalSince1970) < 600 && #require(timing["age"]) > 0)
+        }
+    }
+
+    @Test func picturesInARow() throws {
+        let folder = try TemporaryFolder(), picture = try Fixture.bytes("pictures/synth_420x300.jpg")
+        let input = try folder.file("stream", picture + picture[..<(picture.count / 2)] + picture + [1, 2, 3])
+        let result = try run(["--stdin", "mjpeg", "--every-frame"], input: input)
+        #expect(result.status == 0 && result.errors.contains("3 of 3 frames segmented"), "\(result.errors)")
+        #expect(result.errors.contains("1 used in spite of damage"))
+        let lines = try json(result.output)
+        #expect(lines.count == 3 && lines[0]["segments"] as? NSArray == lines[2]["segments"] as? NSArray)
+    }
+
+    /// What overlays need changes nothing in what is found.
+    @Test func foldersOfOverlaysAndLabels() throws {
+        let folder = try TemporaryFolder(), picture = try Fixture.bytes("pictures/synth_420x300.jpg")
+        let input = try folder.file("stream", Array([[UInt8]](repeating: picture, count: 6).joined()))
+        let plain = try run(["--stdin", "mjpeg", "--every-frame"], input: input)
+        let drawn = try run(
+            ["--stdin", "mjpeg", "--every-frame", "--json", "-", "--json", folder.path("lines.json"), "--overlay", folder.path("overlays"), "--labels",
+             folder.path("labels"), "--keep", "2", "--no-masks"], input: input)
+        #expect(drawn.status == 0, "\(drawn.errors)")
+        let a = try json(plain.output), b = try json(drawn.output)
+        #expect(a.count == 6 && b.count == 6)
+        for (a, b) in zip(a, b) {
+            let first = try #require(a["segments"] as? [[String: Any]]), second = try #require(b["segments"] as? [[String: Any]])
+            #expect(first.map { $0["area"] as? Int } == second.map { $0["area"] as? Int })
+            #expect(first.allSatisfy { $0["rle"] != nil } && second.allSatisfy { $0["rle"] == nil })
+        }
+        #expect(try String(contentsOfFile: folder.path("lines.json"), encoding: .utf8) == drawn.output)
+        for name in ["overlays", "labels"] {
+            let files = try FileManager.default.contentsOfDirectory(atPath: folder.path(name))
+            #expect((1...2).contains(files.count))
+            for file in files { #expect(try Picture.read(path: folder.path(name + "/" + file)).size == Size(height: 300, width: 420)) }
+        }
+    }
+
+    @Test func brokenStreams() throws {
+        let folder = try TemporaryFolder()
+        for (bytes, words) in [([UInt8](repeating: 3, count: 1000), "ended after 1000 bytes; a frame of yuv420, 160 x 120, has 28800"), ([], "ended after 0 bytes")] {
+            let result = try run(["--stdin", "yuv420:160x120"], input: try folder.file("stream", bytes))
+            #expect(result.status == 1 && result.output.isEmpty && result.errorLines.last?.contains(words) == true, "\(result.errors)")
+        }
+        let noise = try run(["--stdin", "mjpeg"], input: try folder.file("noise", stream(FrameLayout(.grey, size: Self.size), 2)))
+        #expect(noise.status == 1 && noise.errorLines.last?.contains("ended without a JPEG picture") == true)
+        // Damaged pictures cost themselves only.
+        let good = try Fixture.bytes("pictures/baseline_420.jpg")
+        var bad = good
+        let start = try #require(bad.firstRange(of: [0xFF, 0xC0])).upperBound
+        bad[start + 2] = 99
+        let mixed = try run(["--stdin", "mjpeg", "--every-frame"], input: try folder.file("mixed", good + bad + bad + good))
+        #expect(mixed.status == 0 && mixed.errors.contains("2 of 4 frames segmented") && mixed.errors.contains("2 damaged"), "\(mixed.errors)")
+        #expect(mixed.errors.components(separatedBy: "frame 2: damaged").count == 2 && !mixed.errors.contains("frame 3: damaged"))
+        #expect(try run(["--stdin", "yuv420:160x120", "--image", "x.png"], input: "/dev/null").errors.contains("only one source"))
+        #expect(try run(["--stdin", "yuv421:160x120"], input: "/dev/null").errors.contains("formats are"))
+    }
+
+    /// Runs `script`, in which `start` starts the program on the pipe `$pipe`, open for writing as 3.
+    private func live(_ script: String, _ arguments: [String], frames: [UInt8]) throws -> Program.Result {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        _ = try folder.file("stream", frames)
+        let shell = """
+            cd '\(folder.path)'; mkfifo pipe
+            "$@" <pipe >out 2>err & pid=$!
+            exec 3>pipe
+            count() { wc -l <out; }
+            until_lines() { for i in $(seq 200); do [ "$(count)" -ge $1 ] && return; sleep 0.05; done; echo "only $(count) lines"; }
+            \(script)
+            """
+        return try Program.edge.run(["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120"] + arguments, shell: shell)
+    }
+
+    @Test(arguments: ["TERM", "INT"]) func signalsEndItCleanly(signal: String) throws {
+        let frames = stream(FrameLayout(.yuv420, size: Self.size), 1)
+        let result = try live("cat stream >&3; until_lines 1; kill -\(signal) $pid; wait $pid; echo status $?; cat err", [], frames: frames)
+        #expect(result.output.contains("status 0") && result.output.contains("1 of 1 frames segmented"), "\(result.output)")
+    }
+
+    /// A reader that goes away is said; one that only stands still holds up nobody.
+    @Test func readersOfTheLines() throws {
+        let folder = try TemporaryFolder(), tiny = try TinyModel.shared.get()
+        let input = try folder.file("stream", stream(FrameLayout(.yuv420, size: Self.size), 200))
+        let arguments = ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120", "--every-frame"]
+        let gone = try Program.edge.run(arguments, shell: "(\"$@\" <'\(input)'; echo status $? >&2) | head -n 1 >/dev/null")
+        #expect(gone.errors.contains("status 1") && gone.errors.contains("error: standard output: cannot be written: Broken pipe"), "\(gone.errors)")
+        // 200 lines are more than a pipe of 64 KiB and a queue of 32 hold.
+        let slow = try Program.edge.run(arguments, shell: "(\"$@\" <'\(input)'; echo status $? >&2) | (sleep 12; cat >/dev/null)")
+        #expect(slow.errors.contains("status 0") && slow.errors.contains("200 of 200 frames segmented") && slow.errors.contains("lines dropped"), "\(slow.errors)")
+    }
+
+    /// Between frames nothing runs; over frames neither memory nor descriptors grow.
+    @Test func idleMeansIdle() throws {
+        let frames = stream(FrameLayout(.yuv420, size: Self.size), 1)
+        let measure = """
+            ticks() { awk '{ print $14 + $15 }' /proc/$pid/stat; }
+            cat stream >&3; until_lines 1
+            for i in $(seq 2 40); do cat stream >&3; until_lines $i; done
+            echo descriptors $(ls /proc/$pid/fd | wc -l) threads $(ls /proc/$pid/task | wc -l)
+            a=$(ticks); sleep 2; b=$(ticks); echo idle $((b - a))
+            awk '/VmRSS/ { print "memory", $2 }' /proc/$pid/status
+            for i in $(seq 41 100); do cat stream >&3; until_lines $i; done
+            echo descriptors $(ls /proc/$pid/fd | wc -l) threads $(ls /proc/$pid/task | wc -l)
+            awk '/VmRSS/ { print "memory", $2 }' /proc/$pid/status
+            exec 3>&-; wait $pid; echo status $?
+            """
+        let result = try live(measure, ["--threads", "3"], frames: frames)
+        let lines = result.output.split(separator: "\n").map(String.init)
+        #expect(lines.last == "status 0", "\(result.output)")
+        let counts = lines.filter { $0.hasPrefix("descriptors") }, memory = lines.compactMap { $0.split(separator: " ").first == "memory" ? Int($0.split(separator: " ")[1]) : nil }
+        #expect(counts.count == 2 && counts[0] == counts[1])
+        // Of 200 ticks, less than two percent.
+        #expect(lines.contains { $0.hasPrefix("idle ") && (Int($0.dropFirst(5)) ?? 99) < 4 }, "\(result.output)")
+        #expect(memory.count == 2 && memory[1] - memory[0] < 1024, "\(result.output)")
+    }
+}

@@ -1,0 +1,83 @@
+import Board
+import Camera
+import Foundation
+import Kernels
+import TestSupport
+import Testing
+
+@Suite struct MailboxTests {
+    private func publish(_ mailbox: FrameMailbox, _ value: UInt8) -> Bool {
+        mailbox.buffer.reserve(4)
+        mailbox.buffer.bytes.update(repeating: value, count: 4)
+        mailbox.buffer.count = 4
+        return mailbox.publish()
+    }
+
+    @Test func freshestWins() throws {
+        let mailbox = FrameMailbox()
+        for value: UInt8 in 1...5 { #expect(publish(mailbox, value)) }
+        let first = try #require(mailbox.take())
+        #expect(first.number == 5 && first.content == [5, 5, 5, 5])
+        // While one is read, others come and go.
+        for value: UInt8 in 6...9 { #expect(publish(mailbox, value)) }
+        #expect(first.content == [5, 5, 5, 5])
+        #expect(mailbox.take()?.content == [9, 9, 9, 9])
+        #expect(mailbox.counts == (9, 7))
+    }
+
+    @Test func endLetsTheLastBeTaken() {
+        let mailbox = FrameMailbox()
+        #expect(publish(mailbox, 1))
+        mailbox.end()
+        #expect(!publish(mailbox, 2))
+        #expect(mailbox.take()?.number == 1)
+        #expect(mailbox.take() == nil && mailbox.take() == nil)
+        #expect(mailbox.counts == (1, 0))
+        let other = FrameMailbox()
+        #expect(publish(other, 1))
+        other.end(dropping: true)
+        #expect(other.take() == nil)
+        #expect(other.counts == (1, 1))
+    }
+
+    /// Whole frames in order, none counted twice, on two threads; with and without dropping.
+    @Test(arguments: [false, true]) func twoThreads(keepsAll: Bool) throws {
+        let mailbox = FrameMailbox(keepsAll: keepsAll), total = 20_000
+        let producer = try Board.Thread {
+            for number in 1...total {
+                let frame = mailbox.buffer
+                frame.reserve(512)
+                frame.count = 512
+                frame.bytes.update(repeating: UInt8(truncatingIfNeeded: number), count: 512)
+                guard mailbox.publish() else { break }
+            }
+            mailbox.end()
+        }
+        var taken = 0, last = 0, torn = 0
+        while let frame = mailbox.take() {
+            #expect(frame.number > last)
+            last = frame.number
+            taken += 1
+            if frame.content.contains(where: { $0 != UInt8(truncatingIfNeeded: frame.number) }) { torn += 1 }
+        }
+        producer.join()
+        #expect(torn == 0 && last == total)
+        #expect(mailbox.counts.captured == total && mailbox.counts.stale == total - taken)
+        if keepsAll { #expect(taken == total) }
+    }
+
+    @Test func endWakesBothSides() throws {
+        let empty = FrameMailbox(), full = FrameMailbox(keepsAll: true)
+        let taker = try Board.Thread { #expect(empty.take() == nil) }
+        #expect(publish(full, 1))
+        let giver = try Board.Thread {
+            full.buffer.count = 0
+            #expect(!full.publish())
+        }
+        usleep(20_000)
+        empty.end()
+        full.end(dropping: true)
+        taker.join()
+        giver.join()
+    }
+}

@@ -1,0 +1,121 @@
+import Board
+import Camera
+import Foundation
+import Kernels
+import TestSupport
+import Testing
+
+@Suite struct PipeTests {
+    static let small = FrameLayout(.grey, size: Size(height: 5, width: 20))
+
+    /// What comes out of a pipe that `bytes` are written into in pieces of `piece`.
+    private func frames(_ bytes: [UInt8], _ layout: FrameLayout, piece: Int) throws -> (frames: [[UInt8]], dropped: Int) {
+        let pipe = TestPipe(), stop = try StopSign(), mailbox = FrameMailbox(keepsAll: true)
+        let source = PipeSource("test", descriptor: pipe.reading, layout: layout, stop: stop), faults = Log<String>()
+        let writer = try Board.Thread {
+            for start in stride(from: 0, to: bytes.count, by: piece) {
+                _ = bytes[start..<min(start + piece, bytes.count)].withUnsafeBytes { writeAll($0, to: pipe.writing) }
+            }
+            close(pipe.writing)
+        }
+        let reader = try Board.Thread {
+            do throws(Fault) { try source.capture(into: mailbox) } catch { faults.add(error.message) }
+            mailbox.end()
+        }
+        var found: [[UInt8]] = []
+        while let frame = mailbox.take() {
+            #expect(frame.layout == layout && frame.number == found.count + 1)
+            found.append(frame.content)
+        }
+        writer.join()
+        reader.join()
+        close(pipe.reading)
+        if let message = faults.entries.first { throw Fault(message) }
+        return (found, source.droppedCount)
+    }
+
+    @Test(arguments: [1, 33, 100, 4096]) func rawFrames(piece: Int) throws {
+        let bytes = noise(1000)
+        #expect(try frames(bytes, Self.small, piece: piece).frames == (0..<10).map { Array(bytes[$0 * 100..<$0 * 100 + 100]) })
+        // The incomplete last one is left out.
+        #expect(try frames(Array(bytes[..<250]), Self.small, piece: piece).frames.count == 2)
+    }
+
+    @Test func wrongSize() throws {
+        for count in [0, 99] {
+            #expect(faultMessage { _ = try frames(noise(count), Self.small, piece: 7) } == "test: ended after \(count) bytes; a frame of grey, 20 x 5, has 100")
+        }
+    }
+
+    @Test func stopEndsWaiting() throws {
+        let pipe = TestPipe(), stop = try StopSign(), mailbox = FrameMailbox()
+        defer {
+            close(pipe.reading)
+            close(pipe.writing)
+        }
+        let source = PipeSource("test", descriptor: pipe.reading, layout: Self.small, stop: stop)
+        let reader = try Board.Thread {
+            do throws(Fault) { try source.capture(into: mailbox) } catch { Issue.record("\(error.message)") }
+            mailbox.end()
+        }
+        usleep(20_000)
+        stop.raise()
+        #expect(mailbox.take() == nil)
+        reader.join()
+        #expect(stop.isRaised)
+    }
+
+    // MARK: - JPEG
+
+    static let layout = FrameLayout(.mjpeg, size: Size(height: 0, width: 0))
+
+    private func pictures() throws -> [[UInt8]] {
+        try ["baseline_420.jpg", "progressive.jpg", "restart.jpg", "orientation_6.jpg", "one_pixel.jpg", "synth_420x300.jpg"].map { try Fixture.bytes("pictures/" + $0) }
+    }
+
+    @Test(arguments: [1, 5, 1000, 1 << 20]) func jpegPictures(piece: Int) throws {
+        let pictures = try pictures()
+        #expect(try frames(Array(pictures.joined()), Self.layout, piece: piece) == (pictures, 0))
+        // As a multipart stream has them, with headers and zeros between.
+        let before = Array("--frame\r\nContent-Type: image/jpeg\r\n\r\n".utf8), after: [UInt8] = [0, 0xFF, 0, 0xFF]
+        let parts = Array(pictures.map { before + $0 + after }.joined())
+        #expect(try frames(parts, Self.layout, piece: piece) == (pictures, 0))
+    }
+
+    @Test func thumbnailsAreNoPictures() throws {
+        let picture = try Fixture.bytes("pictures/baseline_420.jpg"), inner = try Fixture.bytes("pictures/one_pixel.jpg")
+        let length = inner.count + 2
+        let outer = picture[..<2] + [0xFF, 0xE1, UInt8(length >> 8), UInt8(length & 255)] + inner + picture[2...]
+        #expect(try frames(outer + picture, Self.layout, piece: 100).frames == [Array(outer), picture])
+    }
+
+    @Test func jpegThatIsCutShort() throws {
+        let whole = try Fixture.bytes("pictures/synth_420x300.jpg"), cut = Array(whole[..<(whole.count / 2)])
+        #expect(try frames(cut + whole, Self.layout, piece: 100) == ([cut, whole], 0))
+        #expect(try frames(whole + cut, Self.layout, piece: 100) == ([whole, cut], 0))
+        // One that ends among its headers spoils the next, no more.
+        #expect(try frames(Array(whole[..<30]) + whole + whole, Self.layout, piece: 100).frames.last == whole)
+        #expect(try frames([0xFF, 0xD8, 0xFF, 0xD9] + whole, Self.layout, piece: 100) == ([whole], 1))
+        #expect(faultMessage { _ = try frames(Array("no pictures here".utf8), Self.layout, piece: 3) } == "test: ended without a JPEG picture")
+        #expect(faultMessage { _ = try frames([], Self.layout, piece: 3) } == "test: ended without a JPEG picture")
+    }
+
+    @Test func endlessDataAreNoPicture() throws {
+        let whole = try Fixture.bytes("pictures/one_pixel.jpg"), start = try #require(whole.firstRange(of: [0xFF, 0xDA])).upperBound
+        let endless = whole[..<(start + 20)] + [UInt8](repeating: 7, count: 33 << 20)
+        let found = try frames(endless + whole, Self.layout, piece: 1 << 16)
+        #expect(found.frames == [whole] && found.dropped == 1)
+    }
+
+    /// Whatever comes: pictures or none, no crash, and nothing that is lost by cutting the stream elsewhere.
+    @Test func randomChanges() throws {
+        let stream = Array(try pictures().prefix(4).joined())
+        var generator = SplitMix(seed: 5)
+        for _ in 0..<60 {
+            var bytes = stream
+            for _ in 0..<20 { bytes[Int(generator.next() % UInt64(bytes.count))] = [0xFF, 0xD8, 0xD9, 0xDA, 0x00, UInt8(truncatingIfNeeded: generator.next())][Int(generator.next() % 6)] }
+            let large = try? frames(bytes, Self.layout, piece: 1 << 16), small = try? frames(bytes, Self.layout, piece: 61)
+            #expect(large?.frames == small?.frames && large?.dropped == small?.dropped)
+        }
+    }
+}
