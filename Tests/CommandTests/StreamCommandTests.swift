@@ -135,7 +135,7 @@ import Testing
         let gone = try Program.edge.run(arguments, shell: "(\"$@\" <'\(input)'; echo status $? >&2) | head -n 1 >/dev/null")
         #expect(gone.errors.contains("status 1") && gone.errors.contains("error: standard output: cannot be written: Broken pipe"), "\(gone.errors)")
         // 200 lines are more than a pipe of 64 KiB and a queue of 32 hold.
-        let slow = try Program.edge.run(arguments, shell: "(\"$@\" <'\(input)'; echo status $? >&2) | (sleep 12; cat >/dev/null)")
+        let slow = try Program.edge.run(arguments, shell: "cd '\(folder.path)'; (\"$@\" <'\(input)'; echo status $? >&2; touch done) | (until [ -e done ]; do sleep 0.1; done)")
         #expect(slow.errors.contains("status 0") && slow.errors.contains("200 of 200 frames segmented") && slow.errors.contains("lines dropped"), "\(slow.errors)")
     }
 
