@@ -12,8 +12,8 @@ let board: [SwiftSetting] = [
 
 /// Kernels of one instruction set. `-Xcc -march` decides which intrinsics the C shim exposes and which
 /// instructions the compiler may select, hence the unsafe flags; nothing generic leaves such a target.
-func instructionSet(_ march: String) -> [SwiftSetting] {
-    board + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=" + march, "-Xcc", "-ffp-contract=off"])]
+func instructionSet(_ march: String, _ extensions: [String]) -> [SwiftSetting] {
+    board + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=" + march, "-Xcc", "-ffp-contract=off"] + extensions.flatMap { ["-Xcc", $0] })]
 }
 
 // The processor built for: the desk's own, or what `Boards/build` cross-compiles for. This file itself runs on the desk.
@@ -24,13 +24,15 @@ let desk = "aarch64"
 #endif
 let architecture = Context.environment["FCCLIP_TARGET"] ?? desk
 
-func kernels(_ name: String, _ march: String) -> Target {
-    .target(name: name, dependencies: ["Kernels", "CBoard"], exclude: ["README.md"], swiftSettings: instructionSet(march))
+func kernels(_ name: String, _ march: String, _ extensions: String...) -> Target {
+    .target(name: name, dependencies: ["Kernels", "CBoard"], exclude: ["README.md"], swiftSettings: instructionSet(march, extensions))
 }
 
 let kernelTargets: [Target] = architecture == "x86_64" ? [
     // Haswell, Zen and later.
     kernels("KernelsAVX2", "x86-64-v3"),
+    // Cascade Lake, Zen 4 and later.
+    kernels("KernelsVNNI", "x86-64-v4", "-mavx512vnni"),
 ] : [
     // Every 64-bit ARM processor; with dot products (Cortex-A55, A76 and later); with matrix products (Cortex-A510, A710 and later).
     // Not armv8.2-a: every object carries copies of Swift's runtime functions, which would use that version's atomics.

@@ -12,17 +12,28 @@ static inline int32_t kernels_opaque(int32_t x) {
   return x;
 }
 
+/// Declares the entry points of one path; a path need not define what its table takes from another.
+#define KERNELS_OF(path) \
+  void fcclip_##path##_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed, \
+                               intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride); \
+  void fcclip_##path##_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels, \
+                                    const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y); \
+  intptr_t fcclip_##path##_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
+
 #if defined(__x86_64__)
 static inline _Bool kernels_has_avx2(void) {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") != 0;
 }
 
-void fcclip_avx2_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed,
-                         intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
-void fcclip_avx2_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels,
-                              const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y);
-intptr_t fcclip_avx2_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
+/// AVX-512 (F, BW, CD, DQ, VL) and VNNI, and an operating system that keeps their registers: the compiler's runtime asks XGETBV.
+static inline _Bool kernels_has_vnni(void) {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("x86-64-v4") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
+}
+
+KERNELS_OF(avx2)
+KERNELS_OF(vnni)
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 
@@ -30,17 +41,7 @@ intptr_t fcclip_avx2_peak(intptr_t rounds, const int8_t *_Nonnull operands, int3
 static inline _Bool kernels_has_dotprod(void) { return (getauxval(AT_HWCAP) >> 20 & 1) != 0; }   // HWCAP_ASIMDDP
 static inline _Bool kernels_has_i8mm(void) { return (getauxval(AT_HWCAP2) >> 13 & 1) != 0; }     // HWCAP2_I8MM
 
-void fcclip_neon_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed,
-                         intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
-void fcclip_neon_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels,
-                              const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y);
-intptr_t fcclip_neon_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
-void fcclip_dotprod_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed,
-                            intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
-void fcclip_dotprod_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels,
-                                 const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y);
-intptr_t fcclip_dotprod_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
-void fcclip_i8mm_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed,
-                         intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride);
-intptr_t fcclip_i8mm_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
+KERNELS_OF(neon)
+KERNELS_OF(dotprod)
+KERNELS_OF(i8mm)
 #endif

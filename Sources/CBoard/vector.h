@@ -12,6 +12,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 VECTOR_OPAQUE(vector_opaque_256, __m256i, "x")
+#if defined(__AVX512F__)
+VECTOR_OPAQUE(vector_opaque_512, __m512i, "v")
+#endif
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 VECTOR_OPAQUE(vector_opaque_128, int8x16_t, "w")

@@ -61,6 +61,9 @@ extension KernelTable {
         KernelTable(
             name: "avx2", isSupported: kernels_has_avx2(), layout: PackedLayout(columnsPerPanel: 32, depthStep: 4),
             product: fcclip_avx2_product, depthwise7x7: fcclip_avx2_depthwise7x7, peak: fcclip_avx2_peak),
+        KernelTable(
+            name: "vnni", isSupported: kernels_has_vnni(), layout: PackedLayout(columnsPerPanel: 64, depthStep: 4, activationOffset: 128),
+            product: fcclip_vnni_product, depthwise7x7: fcclip_vnni_depthwise7x7, peak: fcclip_vnni_peak),
     ]
     #elseif arch(arm64)
     private static let vector = [

@@ -3,17 +3,29 @@
 /// How a path wants the weights: panels of columns, inside a panel groups of consecutive depth.
 ///
 ///     packed[panel][depth / depthStep][column in panel][depthStep]      zero beyond the last column and the last depth
+///
+/// Where activations become unsigned by `activationOffset`, a panel begins with what that costs its columns:
+/// `columnsPerPanel` times Int32, -activationOffset * sum of the column's weights.
 public struct PackedLayout: Equatable, Sendable {
     public let columnsPerPanel: Int
     public let depthStep: Int
     /// The depth is padded with zeros to a multiple of this, itself a multiple of `depthStep`.
     public let depthBlock: Int
+    /// 0, or 128 for instructions that multiply unsigned by signed bytes.
+    public let activationOffset: Int32
 
     @inlinable
-    public init(columnsPerPanel: Int, depthStep: Int, depthBlock: Int? = nil) {
+    public init(columnsPerPanel: Int, depthStep: Int, depthBlock: Int? = nil, activationOffset: Int32 = 0) {
         self.columnsPerPanel = columnsPerPanel
         self.depthStep = depthStep
         self.depthBlock = depthBlock ?? depthStep
+        self.activationOffset = activationOffset
+    }
+
+    /// Bytes of a panel before its weights.
+    @inlinable
+    public var headerBytes: Int {
+        activationOffset == 0 ? 0 : columnsPerPanel * 4
     }
 
     /// `depth` rounded up to whole blocks.
@@ -25,7 +37,7 @@ public struct PackedLayout: Equatable, Sendable {
     /// Bytes of one panel.
     @inlinable
     public func panelBytes(depth: Int) -> Int {
-        padded(depth) * columnsPerPanel
+        headerBytes + padded(depth) * columnsPerPanel
     }
 
     /// Bytes of packed weights. The panel of column `c`, a multiple of `columnsPerPanel`, begins at
@@ -41,6 +53,14 @@ public func packWeights(_ weights: UnsafePointer<Int8>, columns: Int, depth: Int
     let width = layout.columnsPerPanel, step = layout.depthStep, padded = layout.padded(depth)
     var out = packed
     for panel in stride(from: 0, to: columns, by: width) {
+        if layout.activationOffset != 0 {
+            for column in panel..<panel + width {
+                var sum: Int32 = 0
+                if column < columns { for k in 0..<depth { sum &+= Int32(weights[column * depth + k]) } }
+                UnsafeMutableRawPointer(out).storeBytes(of: 0 &- layout.activationOffset &* sum, as: Int32.self)
+                out += 4
+            }
+        }
         for group in stride(from: 0, to: padded, by: step) {
             for column in panel..<panel + width {
                 for k in group..<group + step {
@@ -65,7 +85,7 @@ public func product(
     for row in 0..<rows {
         let source = a + row * stride
         for column in 0..<columns {
-            let panel = packed + column / width * panelBytes + column % width * step
+            let panel = packed + column / width * panelBytes + layout.headerBytes + column % width * step
             var total: Int32 = 0
             for k in 0..<depth {
                 total &+= Int32(source[k]) &* Int32(panel[k / step * step * width + k % step])

@@ -15,6 +15,10 @@ public protocol InstructionSet {
     /// `PackedLayout.depthStep` of the weights; divides `depth`, which is their `depthBlock`.
     static var depthStep: Int { get }
     static var zero: Sums { get }
+    /// `PackedLayout.activationOffset` of the weights.
+    static var activationOffset: Int32 { get }
+    /// Sums that begin with the `lanes` times Int32 at `pointer`, which make up for the activations' offset.
+    static func sums(_ pointer: UnsafePointer<Int8>) -> Sums
     /// Loads `depth / depthStep` groups of `lanes * depthStep` bytes, `groupStride` bytes apart.
     static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights
     /// Loads the rows at `pointer`, `stride` bytes apart.
@@ -26,6 +30,11 @@ public protocol InstructionSet {
     /// Writes the first `rows` rows, `stride` sums apart, and of each the first `columns` lanes: all of them when `columns` is larger,
     /// none when it is negative.
     static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int)
+}
+
+extension InstructionSet {
+    @inlinable public static var activationOffset: Int32 { 0 }
+    @inlinable public static func sums(_ pointer: UnsafePointer<Int8>) -> Sums { zero }
 }
 
 /// One tile of a product: `MR` times `ISA.rows` rows by `NV` times `ISA.lanes` columns, its sums in registers for the whole depth.
@@ -65,7 +74,7 @@ func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
 public enum TileShape<let rows: Int, let vectors: Int> {}
 
 /// A product by tiles of `MR` times `ISA.rows` rows and `NV` times `ISA.lanes` columns; the contract is that of `KernelTable.product`,
-/// for the layout `PackedLayout(columnsPerPanel: NV * ISA.lanes, depthStep: ISA.depthStep, depthBlock: ISA.depth)`.
+/// for the layout of `NV * ISA.lanes` columns a panel and the instruction set's depths and offset.
 ///
 /// Rows go in blocks that stay in the second-level cache while every panel of the weights passes by; a panel stays in the
 /// first-level cache while the block's rows pass by.
@@ -75,26 +84,30 @@ public func tiledProduct<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, _ packed: UnsafePointer<Int8>, columns: Int,
     into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
 ) {
-    let steps = (depth + ISA.depth - 1) / ISA.depth, height = MR * ISA.rows, width = NV * ISA.lanes, panelBytes = steps * ISA.depth * width
-    let zeros = InlineArray<NV, ISA.Sums>(repeating: ISA.zero)
+    let steps = (depth + ISA.depth - 1) / ISA.depth, height = MR * ISA.rows, width = NV * ISA.lanes
+    let headerBytes = ISA.activationOffset == 0 ? 0 : width * 4, panelBytes = headerBytes + steps * ISA.depth * width
     let block = max(height, 131_072 / max(depth, 1) / height * height)
     for firstRow in Swift.stride(from: 0, to: rows, by: block) {
         let lastRow = min(firstRow + block, rows)
         for column in Swift.stride(from: 0, to: columns, by: width) {
-            let panel = packed + column / width * panelBytes
+            let header = packed + column / width * panelBytes, panel = header + headerBytes
+            var start = InlineArray<NV, ISA.Sums>(repeating: ISA.zero)
+            if ISA.activationOffset != 0 {
+                for vector in 0..<NV { start[vector] = ISA.sums(header + vector * ISA.lanes * 4) }
+            }
             var row = firstRow
             while row + height <= lastRow {
                 tile(
                     ISA.self, a + row * stride, stride: stride, rows: ISA.rows, steps: steps, panel, columns: columns - column,
                     into: accumulators + row * accumulatorStride + column, accumulatorStride: accumulatorStride,
-                    sums: InlineArray<MR, _>(repeating: zeros))
+                    sums: InlineArray<MR, _>(repeating: start))
                 row += height
             }
             while row < lastRow {
                 tile(
                     ISA.self, a + row * stride, stride: stride, rows: min(ISA.rows, lastRow - row), steps: steps, panel,
                     columns: columns - column, into: accumulators + row * accumulatorStride + column, accumulatorStride: accumulatorStride,
-                    sums: InlineArray<1, _>(repeating: zeros))
+                    sums: InlineArray<1, _>(repeating: start))
                 row += ISA.rows
             }
         }

@@ -4,17 +4,25 @@ import Kernels
 
 /// The same four-products instruction as the product's: a 32-bit lane holds four rows of one channel, two registers the column.
 extension AVX2: ColumnFilter {
-    @inline(__always) static var zeroSums: __m256i { zero }
+    typealias Row = SIMD8<Int8>
 
     @inline(__always)
-    static func column(_ rows: InlineArray<8, Int64>) -> (upper: __m256i, lower: __m256i) {
+    static func start(_ taps: InlineArray<7, Column>) -> __m256i { zero }
+
+    @inline(__always)
+    static func column(_ rows: InlineArray<8, SIMD8<Int8>>) -> (upper: __m256i, lower: __m256i) {
         (four(rows[0], rows[1], rows[2], rows[3]), four(rows[4], rows[5], rows[6], rows[7]))
     }
 
     @inline(__always)
-    private static func four(_ a: Int64, _ b: Int64, _ c: Int64, _ d: Int64) -> __m256i {
-        let ab = _mm_unpacklo_epi8(__m128i(a, 0), __m128i(b, 0)), cd = _mm_unpacklo_epi8(__m128i(c, 0), __m128i(d, 0))
+    private static func four(_ a: SIMD8<Int8>, _ b: SIMD8<Int8>, _ c: SIMD8<Int8>, _ d: SIMD8<Int8>) -> __m256i {
+        let ab = _mm_unpacklo_epi8(wide(a), wide(b)), cd = _mm_unpacklo_epi8(wide(c), wide(d))
         return _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd))
+    }
+
+    @inline(__always)
+    private static func wide(_ row: SIMD8<Int8>) -> __m128i {
+        __m128i(unsafeBitCast(row, to: Int64.self), 0)
     }
 
     @inline(__always)

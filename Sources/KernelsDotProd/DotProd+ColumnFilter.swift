@@ -6,22 +6,25 @@ extension DotProd: ColumnFilter {
     /// Four rows of eight channels.
     typealias Half = (SIMD16<Int8>, SIMD16<Int8>)
 
-    @inline(__always) static var zeroSums: (SIMD4<Int32>, SIMD4<Int32>) { (.zero, .zero) }
+    typealias Row = SIMD8<Int8>
 
     @inline(__always)
-    static func column(_ rows: InlineArray<8, Int64>) -> (upper: Half, lower: Half) {
+    static func start(_ taps: InlineArray<7, Column>) -> (SIMD4<Int32>, SIMD4<Int32>) { (.zero, .zero) }
+
+    @inline(__always)
+    static func column(_ rows: InlineArray<8, SIMD8<Int8>>) -> (upper: Half, lower: Half) {
         (four(rows[0], rows[1], rows[2], rows[3]), four(rows[4], rows[5], rows[6], rows[7]))
     }
 
     @inline(__always)
-    private static func four(_ a: Int64, _ b: Int64, _ c: Int64, _ d: Int64) -> Half {
+    private static func four(_ a: SIMD8<Int8>, _ b: SIMD8<Int8>, _ c: SIMD8<Int8>, _ d: SIMD8<Int8>) -> Half {
         let ab = vreinterpretq_s16_s8(vzip1q_s8(wide(a), wide(b))), cd = vreinterpretq_s16_s8(vzip1q_s8(wide(c), wide(d)))
         return (vreinterpretq_s8_s16(vzip1q_s16(ab, cd)), vreinterpretq_s8_s16(vzip2q_s16(ab, cd)))
     }
 
     @inline(__always)
-    private static func wide(_ row: Int64) -> SIMD16<Int8> {
-        unsafeBitCast(SIMD2<Int64>(row, 0), to: SIMD16<Int8>.self)
+    private static func wide(_ row: SIMD8<Int8>) -> SIMD16<Int8> {
+        SIMD16(lowHalf: row, highHalf: .zero)
     }
 
     @inline(__always)

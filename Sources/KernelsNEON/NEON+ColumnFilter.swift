@@ -6,17 +6,19 @@ extension NEON: ColumnFilter {
     /// Eight channels of rows 0 and 1, 2 and 3, 4 and 5, 6 and 7.
     typealias Column = (SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>)
 
-    @inline(__always) static var zeroSums: (SIMD4<Int32>, SIMD4<Int32>) { (.zero, .zero) }
+    typealias Row = SIMD8<Int8>
 
     @inline(__always)
-    static func column(_ rows: InlineArray<8, Int64>) -> Column {
+    static func start(_ taps: InlineArray<7, Column>) -> (SIMD4<Int32>, SIMD4<Int32>) { (.zero, .zero) }
+
+    @inline(__always)
+    static func column(_ rows: InlineArray<8, SIMD8<Int8>>) -> Column {
         (pair(rows[0], rows[1]), pair(rows[2], rows[3]), pair(rows[4], rows[5]), pair(rows[6], rows[7]))
     }
 
     @inline(__always)
-    private static func pair(_ a: Int64, _ b: Int64) -> SIMD16<Int8> {
-        let a = unsafeBitCast(a, to: SIMD8<Int8>.self), b = unsafeBitCast(b, to: SIMD8<Int8>.self)
-        return vcombine_s8(vzip1_s8(a, b), vzip2_s8(a, b))
+    private static func pair(_ a: SIMD8<Int8>, _ b: SIMD8<Int8>) -> SIMD16<Int8> {
+        vcombine_s8(vzip1_s8(a, b), vzip2_s8(a, b))
     }
 
     @inline(__always)

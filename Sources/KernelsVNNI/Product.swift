@@ -1,0 +1,17 @@
+import CKernels
+import Kernels
+
+@c @implementation
+public func fcclip_vnni_product(
+    _ a: UnsafePointer<Int8>, _ rows: Int, _ stride: Int, _ depth: Int, _ packed: UnsafePointer<Int8>, _ columns: Int,
+    _ accumulators: UnsafeMutablePointer<Int32>, _ accumulatorStride: Int
+) {
+    tiledProduct(
+        VNNI.self, TileShape<4, 4>.self, a, rows: rows, stride: stride, depth: depth, packed, columns: columns,
+        into: accumulators, accumulatorStride: accumulatorStride)
+}
+
+@c @implementation
+public func fcclip_vnni_peak(_ rounds: Int, _ operands: UnsafePointer<Int8>, _ sums: UnsafeMutablePointer<Int32>) -> Int {
+    registerProducts(VNNI.self, TileShape<4, 4>.self, rounds: rounds, operands: operands, into: sums)
+}
