@@ -18,6 +18,7 @@ static inline int32_t kernels_opaque(int32_t x) {
                                intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride); \
   void fcclip_##path##_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels, \
                                     const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y); \
+  void fcclip_##path##_float(const void *_Nonnull kernel); \
   intptr_t fcclip_##path##_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
 
 #if defined(__x86_64__)

@@ -1,30 +1,49 @@
+/// What a product applies to its result before the next step reads it.
+public enum Activation: Sendable {
+    case none, relu, gelu
+
+    @usableFromInline @_transparent
+    func callAsFunction(_ x: Lanes) -> Lanes {
+        switch self {
+        case .none: x
+        case .relu: larger(x, splat(0))
+        case .gelu: x * 0.5 * (errorFunction(x * 0.70710678) + 1)
+        }
+    }
+}
+
 /// x * Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016, exact form by the error function), in place.
 public func gelu(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    transform(x, count: count) { $0 * 0.5 * (errorFunction($0 * 0.70710678) + 1) }
+    transform(x, count: count) { Activation.gelu($0) }
 }
 
 /// max(x, 0) in place.
 public func relu(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    transform(x, count: count) { larger($0, Lanes(repeating: 0)) }
+    transform(x, count: count) { Activation.relu($0) }
 }
 
 /// e^x / sum(e^x) over `count` values in place, the largest subtracted first. Values of -infinity become 0 as long as one is finite.
 public func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
+    softmax(x, count: count, Portable.self)
+}
+
+@inlinable @inline(__always)
+func softmax<Path>(_ x: UnsafeMutablePointer<Float>, count: Int, _ path: Path.Type) {
     guard count > 0 else { return }
-    let total = exponentials(x, count: count)
+    let total = exponentials(x, count: count, path)
     let factor = 1 / total
     transform(x, count: count) { $0 * factor }
 }
 
 /// Replaces each x by e^(x - max) and returns their sum.
 @inlinable @inline(__always)
-func exponentials(_ x: UnsafeMutablePointer<Float>, count: Int) -> Float {
-    var highest = Lanes(repeating: -.infinity)
+func exponentials<Path>(_ x: UnsafeMutablePointer<Float>, count: Int, _: Path.Type) -> Float {
+    var highest = splat(-.infinity)
     forEachGroup(count) { highest = larger(load(x + $0), highest) } rest: {
         highest = larger(load(x + $0, count: $1, fill: -.infinity), highest)
     }
-    let top = Lanes(repeating: largest(highest))
-    var total = Lanes(repeating: 0)
+    let top = splat(largest(highest))
+    var total = splat(0)
     forEachGroup(count) {
         let value = exponential(load(x + $0) - top)
         store(value, x + $0)

@@ -1,94 +1,177 @@
+import CKernels
+
 /// How many floats of scratch memory `attention` needs for `keys` keys and heads of `headWidth` channels.
 @inlinable
 public func attentionScratch(keys: Int, headWidth: Int) -> Int {
-    (keys + 15) / 16 * 16 * (headWidth + 1) + headWidth
+    (keys + 63) / 64 * 64 * (headWidth + 4) + headWidth
 }
 
-/// softmax(Q K^T / sqrt(headWidth)) V for every head, over the query rows `range`. Float or int8 in, float out.
-///
-/// - Parameters:
-///   - queries, keys, values: `[Q]`, `[T]` and `[T]` rows; head `h` has the columns `h * headWidth..<(h + 1) * headWidth`.
-///   - blocked: `[Q][wordsPerRow]` words, or nil. Bit `t % 64` of word `t / 64` blocks key `t` for that query. A query with every key
-///     blocked sees all of them (Cheng et al. 2022, Mask2Former).
-///   - range: the query rows to compute; rows are independent of each other.
-///   - scratch: `attentionScratch(keys:headWidth:)` floats, not shared between threads.
-///   - out: `[Q][heads * headWidth]`; only the rows `range` are written.
+/// `Attention` of the first `heads` heads, done.
 @inlinable
 public func attention<Queries: Rows, Keys: Rows, Values: Rows>(
     queries: Queries, keys: Keys, values: Values, heads: Int, headWidth: Int,
     blocked: UnsafePointer<UInt64>?, wordsPerRow: Int, range: Range<Int>,
     scratch: UnsafeMutablePointer<Float>, into out: Matrix
 ) {
-    let count = keys.rows, padded = (count + 15) / 16 * 16
-    let scores = scratch, transposed = scratch + padded, channels = transposed + padded * headWidth
-    let scale = queries.scale * keys.scale / squareRoot(Float(headWidth))
-    for head in 0..<heads {
-        let first = head * headWidth
-        // Keys as [channel][key]: sixteen scores then grow side by side, in channel order, without a horizontal sum.
-        for key in 0..<padded {
-            for channel in 0..<headWidth {
-                transposed[channel * padded + key] = key < count ? keys.load(key, at: first + channel) : 0
-            }
-        }
-        for query in range {
-            var mask = blocked.map { $0 + query * wordsPerRow }
-            if let words = mask, isFull(words, count: count) { mask = nil }
-            for channel in 0..<headWidth { channels[channel] = queries.load(query, at: first + channel) }
-            for key in stride(from: 0, to: padded, by: 16) {
-                let bits = blockedBits(mask, key: key, count: count)
-                var score = Lanes(repeating: -.infinity)
-                if bits != 0xFFFF {
-                    score = Lanes(repeating: 0)
-                    for channel in 0..<headWidth {
-                        score += load(transposed + (channel &* padded &+ key)) * channels[channel]
-                    }
-                    score *= scale
-                    if bits != 0 {
-                        for lane in 0..<16 where bits >> UInt64(lane) & 1 == 1 { score[lane] = -.infinity }
+    Attention(
+        queries: queries, keys: keys, values: values, heads: 0..<heads, headWidth: headWidth, blocked: blocked, wordsPerRow: wordsPerRow,
+        range: range, scratch: scratch, into: out
+    ).perform(Portable.self)
+}
+
+/// softmax(Q K^T / sqrt(headWidth)) V for some heads. Float or int8 in, float out.
+public struct Attention<Queries: Rows, Keys: Rows, Values: Rows> {
+    public let queries: Queries
+    public let keys: Keys
+    public let values: Values
+    public let heads: Range<Int>
+    public let headWidth: Int
+    public let blocked: UnsafePointer<UInt64>?
+    public let wordsPerRow: Int
+    public let range: Range<Int>
+    public let scratch: UnsafeMutablePointer<Float>
+    public let out: Matrix
+
+    /// - Parameters:
+    ///   - queries, keys, values: `[Q]`, `[T]` and `[T]` rows; head `h` has the columns `h * headWidth..<(h + 1) * headWidth`.
+    ///   - heads: the heads to compute.
+    ///   - blocked: `[Q][wordsPerRow]` words, or nil. Bit `t % 64` of word `t / 64` blocks key `t` for that query. A query with every key
+    ///     blocked sees all of them (Cheng et al. 2022, Mask2Former).
+    ///   - range: the query rows to compute; rows are independent of each other.
+    ///   - scratch: `attentionScratch(keys:headWidth:)` floats, not shared between threads.
+    ///   - out: `[Q][all heads * headWidth]`; only the rows `range` of these heads are written.
+    @inlinable
+    public init(
+        queries: Queries, keys: Keys, values: Values, heads: Range<Int>, headWidth: Int, blocked: UnsafePointer<UInt64>?,
+        wordsPerRow: Int, range: Range<Int>, scratch: UnsafeMutablePointer<Float>, into out: Matrix
+    ) {
+        (self.queries, self.keys, self.values, self.heads, self.headWidth) = (queries, keys, values, heads, headWidth)
+        (self.blocked, self.wordsPerRow, self.range, self.scratch, self.out) = (blocked, wordsPerRow, range, scratch, out)
+    }
+
+    /// Keys in groups of 64, a word of the mask each.
+    @inlinable var padded: Int { (keys.rows + 63) / 64 * 64 }
+    /// `[4][padded]`, `[headWidth][padded]` and `[headWidth]` floats.
+    @inlinable var scores: UnsafeMutablePointer<Float> { scratch }
+    @inlinable var transposed: UnsafeMutablePointer<Float> { scratch + 4 * padded }
+    @inlinable var channels: UnsafeMutablePointer<Float> { transposed + padded * headWidth }
+
+    @inlinable @inline(__always)
+    public func perform<Path>(_ path: Path.Type) {
+        for head in heads {
+            transposeKeys(head, path)
+            for first in stride(from: range.lowerBound, to: range.upperBound, by: 4) {
+                let count = min(4, range.upperBound - first)
+                var factors = InlineArray<4, Float>(repeating: 0)
+                for index in 0..<4 {
+                    // Queries that are missing weigh nothing.
+                    if index < count { factors[index] = weigh(first + index, head: head, into: scores + index * padded, path) }
+                    else { (scores + index * padded).update(repeating: 0, count: keys.rows) }
+                }
+                for start in stride(from: 0, to: headWidth, by: 32) {
+                    let width = min(32, headWidth - start)
+                    if width == 32 {
+                        sum(column: head * headWidth + start, width: 32, factors: factors, query: first, count: count, path)
+                    } else {
+                        sum(column: head * headWidth + start, width: width, factors: factors, query: first, count: count, path)
                     }
                 }
-                store(score, scores + key)
-            }
-            let total = exponentials(scores, count: padded)
-            let factor = values.scale / total
-            for start in stride(from: 0, to: headWidth, by: 32) {
-                weightedSum(
-                    values, scores, column: first + start, width: min(32, headWidth - start), factor: factor,
-                    into: out.row(query) + first + start)
             }
         }
     }
-}
 
-/// y = factor * sum of the value rows, each times its weight; rows of weight zero are not read.
-@inlinable @inline(__always)
-func weightedSum<Values: Rows>(
-    _ values: Values, _ weights: UnsafePointer<Float>, column: Int, width: Int, factor: Float, into y: UnsafeMutablePointer<Float>
-) {
-    let first = min(16, width), second = width - first
-    var low = Lanes(repeating: 0), high = Lanes(repeating: 0)
-    for key in 0..<values.rows {
-        let weight = weights[key]
-        guard weight > 0 else { continue }
-        low += values.load(key, column, count: first) * weight
-        if second > 0 { high += values.load(key, column + 16, count: second) * weight }
+    /// Keys as [channel][key]: scores then grow side by side, in channel order, without a horizontal sum.
+    @inlinable @inline(__always)
+    func transposeKeys<Path>(_ head: Int, _: Path.Type) {
+        for key in 0..<padded {
+            for channel in 0..<headWidth {
+                transposed[channel &* padded &+ key] = key < keys.rows ? keys.load(key, at: head * headWidth + channel) : 0
+            }
+        }
     }
-    if first == 16 { store(low * factor, y) } else { store(low * factor, y, count: first) }
-    if second == 16 { store(high * factor, y + 16) } else { store(high * factor, y + 16, count: second) }
-}
 
-/// The 16 mask bits from `key` (a multiple of 16) on; keys beyond `count` are blocked.
-@inlinable @inline(__always)
-func blockedBits(_ mask: UnsafePointer<UInt64>?, key: Int, count: Int) -> UInt64 {
-    var bits: UInt64 = 0
-    if let mask { bits = mask[key >> 6] >> UInt64(key & 63) & 0xFFFF }
-    if key + 16 > count { bits |= 0xFFFF << UInt64(count - key) & 0xFFFF }
-    return bits
+    /// Replaces `weights` by e^(score - largest score) of every key, zero where it is blocked. - Returns: what the values' sum is to be
+    /// multiplied by.
+    @inlinable @inline(__always)
+    func weigh<Path>(_ query: Int, head: Int, into weights: UnsafeMutablePointer<Float>, _ path: Path.Type) -> Float {
+        var mask = blocked.map { $0 + query * wordsPerRow }
+        if let words = mask, isFull(words, count: keys.rows, path) { mask = nil }
+        for channel in 0..<headWidth { channels[channel] = queries.load(query, at: head * headWidth + channel) }
+        let scale = queries.scale * keys.scale / squareRoot(Float(headWidth))
+        var highest = splat(-.infinity)
+        for key in stride(from: 0, to: padded, by: 64) {
+            let bits = blockedKeys(mask, key: key)
+            guard bits != .max else { continue }
+            // Four times sixteen scores: their additions do not wait for each other.
+            var a = splat(0), b = a, c = a, d = a
+            for channel in 0..<headWidth {
+                let column = transposed + (channel &* padded &+ key), factor = channels[channel]
+                a += load(column) * factor
+                b += load(column + 16) * factor
+                c += load(column + 32) * factor
+                d += load(column + 48) * factor
+            }
+            for index in 0..<4 {
+                let sixteen = index == 0 ? a : index == 1 ? b : index == 2 ? c : d
+                let score = choose(splat(-.infinity), sixteen * scale, where: lanes(bits >> UInt64(index * 16)))
+                store(score, weights + key + index * 16)
+                highest = larger(score, highest)
+            }
+        }
+        let top = splat(largest(highest))
+        var total = splat(0)
+        for key in stride(from: 0, to: padded, by: 16) {
+            var value = splat(0)
+            if blockedKeys(mask, key: key & ~63) >> UInt64(key & 63) & 0xFFFF != 0xFFFF {
+                value = exponential(load(weights + key) - top)
+                total += value
+            }
+            store(value, weights + key)
+        }
+        return values.scale / Kernels.sum(total)
+    }
+
+    /// Adds up the value rows, each times its weight, in key order; rows of weight zero count for nothing.
+    @inlinable @inline(__always)
+    func sum<Path>(column: Int, width: Int, factors: InlineArray<4, Float>, query: Int, count: Int, _: Path.Type) {
+        let first = min(16, width), second = width - first
+        var low = InlineArray<4, Lanes>(repeating: splat(0)), high = low
+        for key in 0..<keys.rows {
+            let weights = SIMD4(scores[key], scores[padded &+ key], scores[2 &* padded &+ key], scores[3 &* padded &+ key])
+            guard weights != .zero else { continue }
+            let left = values.load(key, column, count: first)
+            let right = second > 0 ? values.load(key, column + 16, count: second) : splat(0)
+            for index in 0..<4 where weights[index] > 0 {
+                low[index] += left * weights[index]
+                high[index] += right * weights[index]
+            }
+        }
+        for index in 0..<count {
+            let y = out.row(query + index) + column
+            store(low[index] * factors[index], y, count: first)
+            if second > 0 { store(high[index] * factors[index], y + 16, count: second) }
+        }
+    }
+
+    /// The 64 mask bits from `key` (a multiple of 64) on; keys beyond the last are blocked.
+    @inlinable @inline(__always)
+    func blockedKeys(_ mask: UnsafePointer<UInt64>?, key: Int) -> UInt64 {
+        let bits = mask.map { $0[key >> 6] } ?? 0
+        return key + 64 > keys.rows ? bits | (.max << UInt64(keys.rows - key)) : bits
+    }
+
+    /// Lane `i` tells whether bit `i` is set.
+    @usableFromInline @_transparent
+    func lanes(_ bits: UInt64) -> Words {
+        // The bit becomes the sign.
+        let shifts = Words(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16)
+        return kernels_shift_right(kernels_shift_each(kernels_splat_words(Int32(truncatingIfNeeded: bits)), shifts), 31)
+    }
 }
 
 /// Whether each of the first `count` bits is set.
-@usableFromInline
-func isFull(_ words: UnsafePointer<UInt64>, count: Int) -> Bool {
+@inlinable @inline(__always)
+func isFull<Path>(_ words: UnsafePointer<UInt64>, count: Int, _: Path.Type) -> Bool {
     for word in 0..<count / 64 where words[word] != .max { return false }
     let rest = count % 64
     guard rest > 0 else { return true }

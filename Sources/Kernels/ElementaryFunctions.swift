@@ -5,10 +5,10 @@ import CKernels
 
 
 /// e^x within 2 units in the last place. 0 below the smallest normal result (x < -87.33), infinite above x = 88.72.
-@inlinable @inline(__always)
+@_transparent
 public func exponential(_ x: Lanes) -> Lanes {
     // x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its series to r^7.
-    let bounded = smaller(larger(x, Lanes(repeating: -88)), Lanes(repeating: 89))
+    let bounded = smaller(larger(x, splat(-88)), splat(89))
     let shifted = bounded * 1.44269504 + 12_582_912
     let n = shifted - 12_582_912
     let r = (bounded - n * 0.693359375) - n * -2.12194440e-4
@@ -19,19 +19,23 @@ public func exponential(_ x: Lanes) -> Lanes {
     p = p * r + 0.5
     p = p * (r * r) + r + 1
     // 2^n in two factors: n may be 128, beyond one float's exponent.
-    let exponent = unsafeBitCast(shifted, to: SIMD16<Int32>.self) &- Int32(0x4B40_0000)
-    let half = exponent &>> 1
-    let first = unsafeBitCast((half &+ 127) &<< 23, to: Lanes.self)
-    let second = unsafeBitCast((exponent &- half &+ 127) &<< 23, to: Lanes.self)
-    let result = p * first * second
-    return result.replacing(with: 0, where: x .< -87.33654).replacing(with: .infinity, where: x .> 88.72283)
+    let exponent = kernels_subtract_words(unsafeBitCast(shifted, to: Words.self), kernels_splat_words(0x4B40_0000))
+    let half = kernels_shift_right(exponent, 1)
+    let result = p * powerOfTwo(half) * powerOfTwo(kernels_subtract_words(exponent, half))
+    return choose(splat(.infinity), choose(splat(0), result, where: x .< splat(-87.33654)), where: splat(88.72283) .< x)
+}
+
+/// 2^n for n of -126...127.
+@usableFromInline @_transparent
+func powerOfTwo(_ n: Words) -> Lanes {
+    unsafeBitCast(kernels_shift_left(kernels_add_words(n, kernels_splat_words(127)), 23), to: Lanes.self)
 }
 
 /// The error function, within 4e-7 relative.
-@inlinable @inline(__always)
+@_transparent
 public func errorFunction(_ x: Lanes) -> Lanes {
     // x P(x^2) / Q(x^2), fitted for the least relative error over |x| <= 3.92, where erf is 1 to float precision.
-    let bounded = smaller(larger(x, Lanes(repeating: -3.92)), Lanes(repeating: 3.92))
+    let bounded = smaller(larger(x, splat(-3.92)), splat(3.92))
     let t = bounded * bounded
     var p = t * 2.0500831396930153e-06 + 0.00028488339739851654
     p = p * t + 0.0037656445056200027
@@ -44,22 +48,23 @@ public func errorFunction(_ x: Lanes) -> Lanes {
     q = q * t + 0.5020766258239746
     q = q * t + 1
     let result = bounded * p / q
-    return result.replacing(with: 1, where: x .>= 3.92).replacing(with: -1, where: x .<= -3.92)
+    return choose(splat(-1), choose(splat(1), result, where: splat(3.92) .<= x), where: x .<= splat(-3.92))
 }
 
 /// ln x within 2 units in the last place. -infinity for zero, NaN below it.
-@inlinable @inline(__always)
+@_transparent
 public func logarithm(_ x: Lanes) -> Lanes {
     // x = 2^e (1 + f), 1 + f in sqrt(1/2)...sqrt(2); ln(1 + f) = 2 artanh(s), s = f / (2 + f).
-    let isSubnormal = x .< 1.1754944e-38
-    let scaled = x.replacing(with: x * 8_388_608, where: isSubnormal)
-    let bits = unsafeBitCast(scaled, to: SIMD16<Int32>.self) &- Int32(0x3F35_04F3)
-    let exponent = bits &>> 23
-    let mantissa = unsafeBitCast((bits & Int32(0x007F_FFFF)) &+ Int32(0x3F35_04F3), to: Lanes.self)
-    var e = unsafeBitCast(exponent &+ Int32(0x4B40_0000), to: Lanes.self) - 12_582_912
-    e.replace(with: e - 23, where: isSubnormal)
+    let isSubnormal = x .< splat(1.1754944e-38)
+    let scaled = choose(x * 8_388_608, x, where: isSubnormal)
+    let bits = kernels_subtract_words(unsafeBitCast(scaled, to: Words.self), kernels_splat_words(0x3F35_04F3))
+    let exponent = kernels_shift_right(bits, 23)
+    let fraction = kernels_and_words(bits, kernels_splat_words(0x007F_FFFF))
+    let mantissa = unsafeBitCast(kernels_add_words(fraction, kernels_splat_words(0x3F35_04F3)), to: Lanes.self)
+    let power = unsafeBitCast(kernels_add_words(exponent, kernels_splat_words(0x4B40_0000)), to: Lanes.self) - 12_582_912
+    let e = choose(power - 23, power, where: isSubnormal)
     let f = mantissa - 1
-    let s = f / (f + 2)
+    let s = f / (f + splat(2))
     let t = s * s
     var p = t * (2 / 9) + (2 / 7)
     p = p * t + (2 / 5)
@@ -67,14 +72,12 @@ public func logarithm(_ x: Lanes) -> Lanes {
     p = p * t
     let small = e * -2.12194440e-4 - s * (f - p)
     let result = (small + f) + e * 0.693359375
-    return result
-        .replacing(with: .infinity, where: x .== .infinity)
-        .replacing(with: -.infinity, where: x .== 0)
-        .replacing(with: .nan, where: .!(x .>= 0))
+    let finite = choose(splat(-.infinity), choose(splat(.infinity), result, where: x .== splat(.infinity)), where: x .== splat(0))
+    return choose(finite, splat(.nan), where: splat(0) .<= x)
 }
 
 /// 1 / (1 + e^-x).
-@inlinable @inline(__always)
+@_transparent
 public func sigmoid(_ x: Lanes) -> Lanes {
     1 / (1 + exponential(0 - x))
 }
@@ -82,11 +85,12 @@ public func sigmoid(_ x: Lanes) -> Lanes {
 // MARK: - One value, the same bits as a lane
 
 /// The correctly rounded square root.
+@_transparent
 public func squareRoot(_ x: Float) -> Float { kernels_square_root(x) }
-public func exponential(_ x: Float) -> Float { exponential(Lanes(repeating: x))[0] }
-public func errorFunction(_ x: Float) -> Float { errorFunction(Lanes(repeating: x))[0] }
-public func logarithm(_ x: Float) -> Float { logarithm(Lanes(repeating: x))[0] }
-public func sigmoid(_ x: Float) -> Float { sigmoid(Lanes(repeating: x))[0] }
+public func exponential(_ x: Float) -> Float { exponential(splat(x))[0] }
+public func errorFunction(_ x: Float) -> Float { errorFunction(splat(x))[0] }
+public func logarithm(_ x: Float) -> Float { logarithm(splat(x))[0] }
+public func sigmoid(_ x: Float) -> Float { sigmoid(splat(x))[0] }
 
 // MARK: - Double precision, for tables
 

@@ -13,6 +13,9 @@ public struct KernelTable: Sendable {
         _ y: UnsafeMutablePointer<Int32>
     ) -> Void
 
+    /// `kernel` is a `FloatKernel`.
+    public typealias Float = @convention(c) (_ kernel: UnsafeRawPointer) -> Void
+
     public typealias Peak = @convention(c) (_ rounds: Int, _ operands: UnsafePointer<Int8>, _ sums: UnsafeMutablePointer<Int32>) -> Int
 
     public let name: StaticString
@@ -29,12 +32,20 @@ public struct KernelTable: Sendable {
     /// One output row of the depthwise convolution: see `depthwise7x7(_:height:width:channels:weights:row:into:)`.
     public let depthwise7x7: Depthwise7x7
 
+    /// Performs a `FloatKernel`.
+    let float: Float
+
     /// The product's own instructions on registers alone, for measuring what the machine could reach: see `registerProducts`. Returns
     /// the multiply-adds made.
     public let peak: Peak
 
     /// Values that `peak` may write.
     public static let peakSums = 1024
+
+    /// Does the work of `kernel` with this path's instructions.
+    public func perform(_ kernel: FloatKernel) {
+        withUnsafePointer(to: kernel) { float($0) }
+    }
 
     @inlinable public var columnsPerPanel: Int { layout.columnsPerPanel }
     @inlinable public var depthStep: Int { layout.depthStep }
@@ -43,6 +54,9 @@ public struct KernelTable: Sendable {
 extension KernelTable {
     /// All paths of this architecture, the best last. The first is the reference and runs everywhere.
     public static let all: [KernelTable] = [scalar] + vector
+
+    /// What the whole program is compiled for: on ARM this has vectors already.
+    private static let portable: Float = { $0.assumingMemoryBound(to: FloatKernel.self).pointee.perform(Portable.self) }
 
     private static let scalar = KernelTable(
         name: "scalar", isSupported: true, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
@@ -54,30 +68,36 @@ extension KernelTable {
         depthwise7x7: { x, height, width, channels, weights, row, y in
             Kernels.depthwise7x7(x, height: height, width: width, channels: channels, weights: weights, row: row, into: y)
         },
+        float: portable,
         peak: { rounds, operands, sums in registerProducts(rounds: rounds, operands: operands, into: sums) })
 
     #if arch(x86_64)
     private static let vector = [
         KernelTable(
             name: "avx2", isSupported: kernels_has_avx2(), layout: PackedLayout(columnsPerPanel: 32, depthStep: 4),
-            product: fcclip_avx2_product, depthwise7x7: fcclip_avx2_depthwise7x7, peak: fcclip_avx2_peak),
+            product: fcclip_avx2_product, depthwise7x7: fcclip_avx2_depthwise7x7, float: fcclip_avx2_float,
+            peak: fcclip_avx2_peak),
         KernelTable(
             name: "vnni", isSupported: kernels_has_vnni(), layout: PackedLayout(columnsPerPanel: 64, depthStep: 4, activationOffset: 128),
-            product: fcclip_vnni_product, depthwise7x7: fcclip_vnni_depthwise7x7, peak: fcclip_vnni_peak),
+            product: fcclip_vnni_product, depthwise7x7: fcclip_vnni_depthwise7x7, float: fcclip_vnni_float,
+            peak: fcclip_vnni_peak),
     ]
     #elseif arch(arm64)
     private static let vector = [
         KernelTable(
             name: "neon", isSupported: true, layout: PackedLayout(columnsPerPanel: 4, depthStep: 16),
-            product: fcclip_neon_product, depthwise7x7: fcclip_neon_depthwise7x7, peak: fcclip_neon_peak),
+            product: fcclip_neon_product, depthwise7x7: fcclip_neon_depthwise7x7, float: portable,
+            peak: fcclip_neon_peak),
         KernelTable(
             name: "dotprod", isSupported: kernels_has_dotprod(), layout: PackedLayout(columnsPerPanel: 8, depthStep: 4, depthBlock: 16),
-            product: fcclip_dotprod_product, depthwise7x7: fcclip_dotprod_depthwise7x7, peak: fcclip_dotprod_peak),
+            product: fcclip_dotprod_product, depthwise7x7: fcclip_dotprod_depthwise7x7, float: portable,
+            peak: fcclip_dotprod_peak),
         // Its depthwise convolution would come out the same as that of the dot product, which every such processor has.
         KernelTable(
             name: "i8mm", isSupported: kernels_has_dotprod() && kernels_has_i8mm(),
             layout: PackedLayout(columnsPerPanel: 16, depthStep: 8, depthBlock: 16),
-            product: fcclip_i8mm_product, depthwise7x7: fcclip_dotprod_depthwise7x7, peak: fcclip_i8mm_peak),
+            product: fcclip_i8mm_product, depthwise7x7: fcclip_dotprod_depthwise7x7, float: portable,
+            peak: fcclip_i8mm_peak),
     ]
     #else
     private static let vector: [KernelTable] = []

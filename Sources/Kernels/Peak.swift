@@ -28,6 +28,12 @@ public func registerProducts<ISA: InstructionSet, let MR: Int, let NV: Int>(
             ISA.store(tile[row][vector], sums + (row * NV + vector) * count, stride: ISA.lanes, rows: ISA.rows, columns: ISA.lanes)
         }
     }
+    if ISA.activationOffset != 0 {
+        for index in 0..<MR * NV * count {
+            let weights = operands + index % ISA.lanes * ISA.depth
+            for k in 0..<ISA.depth { sums[index] &-= ISA.activationOffset &* Int32(weights[k]) &* Int32(truncatingIfNeeded: rounds) }
+        }
+    }
     return rounds * MR * NV * count * ISA.depth
 }
 

@@ -1,3 +1,5 @@
+import CKernels
+
 // Between float32 and int8: one multiply, one add, round half to even. Plain loops, one value at a time, that the compiler
 // vectorises as it likes: no step depends on another value, so the bits cannot differ.
 
@@ -36,7 +38,14 @@ public func finishAdding(
     for i in 0..<count { y[i] += Float(accumulators[i] &+ offset[i]) * scale[i] + bias[i] }
 }
 
-/// The nearest integer of -128...127, half to even.
+/// `rounded` of each lane.
+@usableFromInline @_transparent
+func rounded(_ values: Lanes) -> SIMD16<Int8> {
+    let bounded = smaller(splat(127), larger(splat(-128), values))
+    return kernels_words_to_bytes(unsafeBitCast(bounded + 12_582_912, to: Words.self))
+}
+
+/// The nearest integer of -128...127, half to even; -128 for NaN.
 @inline(__always)
 private func rounded(_ value: Float) -> Int8 {
     let low = value > -128 ? value : -128

@@ -13,10 +13,10 @@ public protocol Rows {
 
 extension Rows {
     /// The first `count` (0...16) lanes from `column` on, zero beyond.
-    @inlinable @inline(__always)
+    @usableFromInline @_transparent
     func load(_ row: Int, _ column: Int, count: Int) -> Lanes {
         if count == 16 { return load(row, column) }
-        var lanes = Lanes(repeating: 0)
+        var lanes = splat(0)
         for lane in 0..<count { lanes[lane] = load(row, at: column + lane) }
         return lanes
     }
@@ -41,10 +41,10 @@ public struct FloatRows: Rows {
         self.init(matrix.base, rows: matrix.rows, stride: matrix.columns)
     }
 
-    @inlinable @inline(__always)
+    @_transparent
     public func load(_ row: Int, _ column: Int) -> Lanes { Kernels.load(base + row * stride + column) }
 
-    @inlinable @inline(__always)
+    @_transparent
     public func load(_ row: Int, at column: Int) -> Float { base[row * stride + column] }
 }
 
@@ -66,11 +66,11 @@ public struct Int8Rows: Rows {
         self.zeroPoint = zeroPoint
     }
 
-    @inlinable @inline(__always)
+    @_transparent
     public func load(_ row: Int, _ column: Int) -> Lanes {
         widened(UnsafeRawPointer(base + row * stride + column).loadUnaligned(as: SIMD16<Int8>.self)) - Float(zeroPoint)
     }
 
-    @inlinable @inline(__always)
+    @_transparent
     public func load(_ row: Int, at column: Int) -> Float { Float(base[row * stride + column]) - Float(zeroPoint) }
 }

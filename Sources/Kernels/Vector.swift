@@ -1,75 +1,126 @@
+import CKernels
+
 /// Sixteen float32 lanes: the unit in which every float kernel works.
 ///
 /// Sums over a row put element `i` in lane `i % 16` and add the lanes by the fixed tree of `sum(_:)`, so that every instruction
 /// set gives the same bits whatever its register width. Nothing here contracts a multiply and an add into one rounding.
+///
+/// Functions of lanes are transparent, which is more than inlined if possible: how lanes are passed depends on the registers that a module is
+/// compiled for, so they must not cross from a path's code to this module's.
 public typealias Lanes = SIMD16<Float>
 
+/// The path of what is compiled for every processor of the architecture.
+public enum Portable {}
+
+// MARK: - Arithmetic
+
+/// Sixteen times `value`.
+@_transparent public func splat(_ value: Float) -> Lanes { kernels_splat(value) }
+
+@_transparent public func + (x: Lanes, y: Lanes) -> Lanes { kernels_add(x, y) }
+@_transparent public func - (x: Lanes, y: Lanes) -> Lanes { kernels_subtract(x, y) }
+@_transparent public func * (x: Lanes, y: Lanes) -> Lanes { kernels_multiply(x, y) }
+@_transparent public func / (x: Lanes, y: Lanes) -> Lanes { kernels_divide(x, y) }
+@_transparent public func + (x: Lanes, y: Float) -> Lanes { x + splat(y) }
+@_transparent public func - (x: Lanes, y: Float) -> Lanes { x - splat(y) }
+@_transparent public func * (x: Lanes, y: Float) -> Lanes { x * splat(y) }
+@_transparent public func - (x: Float, y: Lanes) -> Lanes { splat(x) - y }
+@_transparent public func / (x: Float, y: Lanes) -> Lanes { splat(x) / y }
+@_transparent public func += (x: inout Lanes, y: Lanes) { x = x + y }
+@_transparent public func *= (x: inout Lanes, y: Lanes) { x = x * y }
+
+/// What comparisons give: all bits of a word set or none.
+public typealias Words = SIMD16<Int32>
+
+@_transparent public func .< (x: Lanes, y: Lanes) -> Words { kernels_less(x, y) }
+@_transparent public func .<= (x: Lanes, y: Lanes) -> Words { kernels_less_or_equal(x, y) }
+@_transparent public func .== (x: Lanes, y: Lanes) -> Words { kernels_equal(x, y) }
+
+/// `x` where `mask` has its bits set, `y` elsewhere.
+@_transparent public func choose(_ x: Lanes, _ y: Lanes, where mask: Words) -> Lanes { kernels_choose(mask, x, y) }
+
+// MARK: - Memory
+
 /// Reads 16 values at `pointer`.
-@inlinable @inline(__always)
+@_transparent
 public func load(_ pointer: UnsafePointer<Float>) -> Lanes {
     UnsafeRawPointer(pointer).loadUnaligned(as: Lanes.self)
 }
 
-/// Reads `count` (0...15) values at `pointer`; the other lanes hold `fill`.
-@inlinable @inline(__always)
+/// Reads `count` (0...16) values at `pointer`; the other lanes hold `fill`.
+@_transparent
 public func load(_ pointer: UnsafePointer<Float>, count: Int, fill: Float = 0) -> Lanes {
-    var lanes = Lanes(repeating: fill)
+    if count == 16 { return load(pointer) }
+    var lanes = splat(fill)
     withUnsafeMutableBytes(of: &lanes) { $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: count * 4)) }
     return lanes
 }
 
 /// Writes 16 values at `pointer`.
-@inlinable @inline(__always)
+@_transparent
 public func store(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Float>) {
     UnsafeMutableRawPointer(pointer).storeBytes(of: lanes, as: Lanes.self)
 }
 
-/// Writes the first `count` (0...15) lanes at `pointer`.
-@inlinable @inline(__always)
+/// Writes the first `count` (0...16) lanes at `pointer`.
+@_transparent
 public func store(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Float>, count: Int) {
+    if count == 16 { return store(lanes, pointer) }
     withUnsafeBytes(of: lanes) { UnsafeMutableRawPointer(pointer).copyMemory(from: $0.baseAddress!, byteCount: count * 4) }
 }
 
 /// The sum of the lanes: halves are added, then halves of the halves.
-@inlinable @inline(__always)
+@_transparent
 public func sum(_ lanes: Lanes) -> Float {
-    let eight = lanes.lowHalf + lanes.highHalf
-    let four = eight.lowHalf + eight.highHalf
-    let two = four.lowHalf + four.highHalf
-    return two.x + two.y
+    kernels_sum(lanes)
 }
 
 /// The larger of each pair of lanes; `a` where either is not a number.
-@inlinable @inline(__always)
+@_transparent
 public func larger(_ a: Lanes, _ b: Lanes) -> Lanes {
-    a.replacing(with: b, where: a .< b)
+    choose(b, a, where: a .< b)
 }
 
 /// The smaller of each pair of lanes; `a` where either is not a number.
-@inlinable @inline(__always)
+@_transparent
 public func smaller(_ a: Lanes, _ b: Lanes) -> Lanes {
-    a.replacing(with: b, where: a .> b)
+    choose(b, a, where: b .< a)
 }
 
 /// The largest lane of `lanes`, none of which is NaN.
-@inlinable @inline(__always)
+@_transparent
 public func largest(_ lanes: Lanes) -> Float {
-    let eight = lanes.lowHalf.replacing(with: lanes.highHalf, where: lanes.lowHalf .< lanes.highHalf)
-    let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.lowHalf .< eight.highHalf)
-    let two = four.lowHalf.replacing(with: four.highHalf, where: four.lowHalf .< four.highHalf)
-    return two.x < two.y ? two.y : two.x
+    var largest = lanes[0]
+    for lane in 1..<16 { largest = largest < lanes[lane] ? lanes[lane] : largest }
+    return largest
 }
 
-/// Lane by lane `Float(value)`. The standard library's conversion is the same, but is not always inlined.
-@inlinable @inline(__always)
-func widened(_ values: SIMD16<Int8>) -> Lanes {
-    var lanes = Lanes()
-    for lane in 0..<16 { lanes[lane] = Float(values[lane]) }
+/// Reads the first `count` (0...16) lanes at `pointer`; the others hold 0.
+@usableFromInline @_transparent
+func load(_ pointer: UnsafePointer<Int32>, count: Int) -> SIMD16<Int32> {
+    if count == 16 { return UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int32>.self) }
+    var lanes = SIMD16<Int32>(repeating: 0)
+    withUnsafeMutableBytes(of: &lanes) { $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: count * 4)) }
     return lanes
 }
 
+/// Writes the first `count` (0...16) lanes at `pointer`.
+@usableFromInline @_transparent
+func store(_ lanes: SIMD16<Int8>, _ pointer: UnsafeMutablePointer<Int8>, count: Int) {
+    if count == 16 { return UnsafeMutableRawPointer(pointer).storeBytes(of: lanes, as: SIMD16<Int8>.self) }
+    withUnsafeBytes(of: lanes) { UnsafeMutableRawPointer(pointer).copyMemory(from: $0.baseAddress!, byteCount: count) }
+}
+
+/// Lane by lane `Float(value)`.
+@usableFromInline @_transparent
+func converted(_ values: Words) -> Lanes { kernels_words_to_lanes(values) }
+
+/// Lane by lane `Float(value)`.
+@usableFromInline @_transparent
+func widened(_ values: SIMD16<Int8>) -> Lanes { kernels_bytes_to_lanes(values) }
+
 /// Calls `full` for each whole group of 16 indices below `count`, then `rest` with what remains (1...15), if anything.
-@inlinable @inline(__always)
+@usableFromInline @_transparent
 func forEachGroup(_ count: Int, _ full: (_ start: Int) -> Void, rest: (_ start: Int, _ count: Int) -> Void) {
     var start = 0
     while start + 16 <= count {
@@ -80,7 +131,7 @@ func forEachGroup(_ count: Int, _ full: (_ start: Int) -> Void, rest: (_ start: 
 }
 
 /// Replaces each of `count` values by `body` of it. `body` sees zeros in lanes beyond the end.
-@inlinable @inline(__always)
+@usableFromInline @_transparent
 func transform(_ x: UnsafeMutablePointer<Float>, count: Int, _ body: (Lanes) -> Lanes) {
     forEachGroup(count) { store(body(load(x + $0)), x + $0) } rest: { store(body(load(x + $0, count: $1)), x + $0, count: $1) }
 }

@@ -1,11 +1,6 @@
 import Board
 import Kernels
 
-/// What a product applies to its result before the next step reads it.
-public enum Activation {
-    case none, relu, gelu
-}
-
 /// Where a scratch region begins; everything taken after it is given back at once.
 public struct ScratchMark {
     public let chunk: Int

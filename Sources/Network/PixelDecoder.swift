@@ -178,9 +178,11 @@ public struct PixelDecoder<A: Arithmetic> {
         let sum = arithmetic.matrix(rows: size.area, columns: architecture.hidden)
         arithmetic.linear(arithmetic.operand(finest, at: lateralInput), lateral, adding: nil, into: result)
         groupNorm(result, lateralNorm, relu: false)
-        resizeBilinear(encoded, from: encodedSize, to: size, into: sum)
-        arithmetic.parallel(sum.count) { range in
-            for index in range { result.base[index] += sum.base[index] }
+        arithmetic.parallel(size.height) { rows in
+            resizeBilinear(encoded, from: encodedSize, to: size, rows: rows, into: sum)
+            for index in rows.lowerBound * size.width * sum.columns..<rows.upperBound * size.width * sum.columns {
+                result.base[index] += sum.base[index]
+            }
         }
         arithmetic.convolution3x3(arithmetic.operand(result, at: smoothInput), size: size, smooth, into: sum)
         groupNorm(sum, smoothNorm, relu: true)

@@ -113,7 +113,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
         // Reducing the features once commutes with the mask product that every layer makes.
         let reduced = geometry.levels.map { level in
             let smaller = arithmetic.matrix(rows: level.area, columns: features.columns)
-            resizeBilinear(features, from: maskSize, to: level, into: smaller)
+            arithmetic.parallel(level.height) { rows in resizeBilinear(features, from: maskSize, to: level, rows: rows, into: smaller) }
             return maskDecoder.features(smaller)
         }
         let x = arithmetic.matrix(rows: queries, columns: architecture.hidden)

@@ -25,7 +25,7 @@ extension IntegerArithmetic {
                 }
             }
             let input = Operand(base: UnsafeMutableRawPointer(patches), rows: width, columns: 48, point: layer.input)
-            products(input, layer, rows: 0..<width, scratch: scratch) { row, values in values(map.row(line * width + row)) }
+            product(input, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
         }
     }
 
@@ -45,7 +45,7 @@ extension IntegerArithmetic {
                 }
             }
             let input = Operand(base: UnsafeMutableRawPointer(patches.base), rows: width, columns: 48, point: layer.input)
-            products(input, layer, rows: 0..<width, scratch: scratch) { row, values in values(map.row(line * width + row)) }
+            product(input, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
         }
     }
 
@@ -53,14 +53,13 @@ extension IntegerArithmetic {
         let result = newOperand(rows: x.rows, columns: x.columns, at: point)
         blocks(size.height, of: 1) { range, scratch in
             let line = range.lowerBound, channels = layer.channels
-            let sums = scratch.take(Int32.self, count: size.width * channels)
-            let y = scratch.take(Float.self, count: channels)
+            let sums = scratch.take(Int32.self, count: size.width * channels), values = scratch.take(Float.self, count: size.width * channels)
             kernels.depthwise7x7(x.bytes, size.height, size.width, channels, layer.weights, line, sums)
-            for column in 0..<size.width {
-                finish(accumulators: sums + column * channels, offset: layer.offset, scale: layer.scale, bias: layer.bias, count: channels, into: y)
-                layerNorm(y, count: channels, epsilon: epsilon, weight: nil, bias: nil, into: y)
-                place(y, row: line * size.width + column, in: result)
-            }
+            kernels.perform(.epilogue(Epilogue(
+                values: .sums(sums, offset: layer.offset, scale: layer.scale), valuesStride: channels, rows: 0..<size.width,
+                columns: 0..<channels, bias: layer.bias, output: .floats(values, stride: channels))))
+            let pixels = rows(line * size.width..<(line + 1) * size.width, of: result)
+            kernels.perform(.layerNorm(LayerNorm(values, rows: 0..<size.width, columns: channels, epsilon: epsilon, output: pixels.output)))
         }
         return result
     }
@@ -71,15 +70,15 @@ extension IntegerArithmetic {
         blocks(size.height / 2, of: 1) { range, scratch in
             let line = range.lowerBound
             let patches = Operand(base: scratch.take(bytes: width * point.bytes(layer.depth)), rows: width, columns: layer.depth, point: point)
-            let normed = scratch.take(Float.self, count: channels)
             for row in 0..<2 {
                 for column in 0..<size.width {
-                    layerNorm(x.row((line * 2 + row) * size.width + column), count: channels, epsilon: epsilon, weight: nil, bias: nil, into: normed)
-                    let target = patches.base + column / 2 * patches.stride + (row * 2 + column % 2) * pixelBytes
-                    place(normed, row: 0, in: Operand(base: target, rows: 1, columns: channels, point: point))
+                    let target = Operand(
+                        base: patches.base + column / 2 * patches.stride + (row * 2 + column % 2) * pixelBytes, rows: 1, columns: channels, point: point)
+                    kernels.perform(.layerNorm(LayerNorm(
+                        x.row((line * 2 + row) * size.width + column), rows: 0..<1, columns: channels, epsilon: epsilon, output: target.output)))
                 }
             }
-            products(patches, layer, rows: 0..<width, scratch: scratch) { row, values in values(map.row(line * width + row)) }
+            product(patches, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
         }
     }
 
@@ -100,7 +99,7 @@ extension IntegerArithmetic {
                     }
                 }
             }
-            products(patches, layer, rows: 0..<size.width, scratch: scratch) { row, values in values(map.row(line * size.width + row)) }
+            product(patches, layer, rows: 0..<size.width, scratch: scratch, output: .floats(map.row(line * size.width), stride: map.columns))
         }
     }
 }

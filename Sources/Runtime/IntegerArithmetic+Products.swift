@@ -2,17 +2,12 @@ import Kernels
 import Network
 
 extension IntegerArithmetic {
-    /// Rows that one piece of a product covers.
-    private static var blockRows: Int { 32 }
-
     public func operand(_ values: Matrix, at point: Point) -> Operand {
         guard point.quantization != nil else {
             return Operand(base: values.base, rows: values.rows, columns: values.columns, point: point)
         }
         let result = newOperand(rows: values.rows, columns: values.columns, at: point)
-        parallel(values.rows) { range in
-            for row in range { place(values.row(row), row: row, in: result) }
-        }
+        parallel(values.rows) { range in kernels.perform(.quantize(values, rows: range, output: result.output)) }
         return result
     }
 
@@ -34,46 +29,31 @@ extension IntegerArithmetic {
     }
 
     public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, into result: Matrix) {
-        blocks(x.rows, of: Self.blockRows) { range, scratch in
-            products(x, layer, rows: range, scratch: scratch) { row, values in
-                let y = result.row(row)
-                values(y)
-                add(table, row: row, count: result.columns, to: y)
-            }
+        rowBlocks(x.rows) { range, scratch in
+            product(x, layer, rows: range, scratch: scratch, adding: table, output: .floats(result.base, stride: result.columns))
         }
     }
 
     public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: Point) -> Operand {
         let result = newOperand(rows: x.rows, columns: layer.columns, at: point)
-        blocks(x.rows, of: Self.blockRows) { range, scratch in
-            let y = scratch.take(Float.self, count: layer.columns)
-            products(x, layer, rows: range, scratch: scratch) { row, values in
-                values(y)
-                add(table, row: row, count: layer.columns, to: y)
-                activate(y, count: layer.columns, activation)
-                place(y, row: row, in: result)
-            }
+        rowBlocks(x.rows) { range, scratch in
+            product(x, layer, rows: range, scratch: scratch, adding: table, activation: activation, output: result.output)
         }
         return result
     }
 
     public func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix) {
-        blocks(x.rows, of: Self.blockRows) { range, scratch in
-            accumulate(x, layer, rows: range, scratch: scratch, addingTo: stream)
+        rowBlocks(x.rows) { range, scratch in
+            product(x, layer, rows: range, scratch: scratch, output: .added(stream.base, stride: stream.columns))
         }
     }
 
     public func perceptron(_ x: Operand, expand: Linear, activation: Activation, at hidden: Point, project: Linear, addingTo stream: Matrix) {
-        blocks(x.rows, of: Self.blockRows) { range, scratch in
-            let values = Operand(
-                base: scratch.take(bytes: range.count * hidden.bytes(expand.columns)), rows: range.count, columns: expand.columns, point: hidden)
-            let y = scratch.take(Float.self, count: expand.columns)
-            products(x, expand, rows: range, scratch: scratch) { row, sums in
-                sums(y)
-                activate(y, count: expand.columns, activation)
-                place(y, row: row - range.lowerBound, in: values)
-            }
-            accumulate(values, project, rows: 0..<range.count, scratch: scratch, addingTo: stream.rows(range))
+        rowBlocks(x.rows) { range, scratch in
+            let count = range.count, own = rows(range, of: x)
+            let values = Operand(base: scratch.take(bytes: count * hidden.bytes(expand.columns)), rows: count, columns: expand.columns, point: hidden)
+            product(own, expand, rows: 0..<count, scratch: scratch, activation: activation, output: values.output)
+            product(values, project, rows: 0..<count, scratch: scratch, output: .added(stream.row(range.lowerBound), stride: stream.columns))
         }
     }
 
@@ -95,11 +75,8 @@ extension IntegerArithmetic {
     }
 
     public func similarity(_ x: Matrix, _ rows: Matrix, into result: Matrix) {
-        parallel(x.rows) { range in
-            for row in range {
-                let values = x.row(row), y = result.row(row)
-                for other in 0..<rows.rows { y[other] = dotProduct(values, rows.row(other), count: x.columns) }
-            }
+        rowBlocks(x.rows) { range, _ in
+            kernels.perform(.dotProducts(DotProducts(x.rows(range), rows.base, columns: rows.rows, into: result.row(range.lowerBound))))
         }
     }
 
@@ -124,7 +101,7 @@ extension IntegerArithmetic {
         let packed = arena.take(Int8.self, count: kernels.layout.byteCount(columns: queries, depth: depth))
         packWeights(rows, columns: queries, depth: depth, layout: kernels.layout, into: packed)
         let scale = left.scale * right.scale
-        blocks(features.rows, of: Self.blockRows) { range, scratch in
+        blocks(features.rows, of: 32) { range, scratch in
             let sums = scratch.take(Int32.self, count: range.count * queries)
             kernels.product(features.bytes + range.lowerBound * features.stride, range.count, features.stride, depth, packed, queries, sums, queries)
             for query in 0..<queries {
@@ -154,51 +131,39 @@ extension IntegerArithmetic {
 
     // MARK: - One block of rows
 
-    /// Calls `body` with each row of `x W^T + bias`: the row's number and a function that writes its values.
-    @inline(__always)
-    func products(_ x: Operand, _ layer: Linear, rows: Range<Int>, scratch: Arena, _ body: (Int, (UnsafeMutablePointer<Float>) -> Void) -> Void) {
+    /// As `blocks`, in as many rows as a product likes: enough to share the weights, few enough to share out among the threads.
+    private func rowBlocks(_ count: Int, _ body: (Range<Int>, Arena) -> Void) {
+        blocks(count, of: min(64, max(8, count / (4 * pool.threads) / 8 * 8)), body)
+    }
+
+    /// Rows `rows` of `x W^T + bias`, finished and written as `Epilogue` says.
+    func product(
+        _ x: Operand, _ layer: Linear, rows: Range<Int>, scratch: Arena, adding table: PositionTable? = nil, activation: Activation = .none,
+        output: RowOutput
+    ) {
+        let terms = table.map {
+            Epilogue.Table(vertical: $0.vertical.base, horizontal: $0.horizontal.map { UnsafePointer($0.base) }, period: $0.period, width: layer.columns)
+        }
         switch layer.kind {
         case .int8(let packed, let offset, let scale, _):
-            let sums = scratch.take(Int32.self, count: rows.count * layer.columns)
-            kernels.product(x.bytes + rows.lowerBound * x.stride, rows.count, x.stride, layer.depth, packed, layer.columns, sums, layer.columns)
-            for row in rows {
-                body(row) { y in
-                    finish(accumulators: sums + (row - rows.lowerBound) * layer.columns, offset: offset, scale: scale, bias: layer.bias, count: layer.columns, into: y)
-                }
+            // Some columns at a time, so that their sums never leave the first-level cache.
+            let layout = kernels.layout, width = max(1, 64 / layout.columnsPerPanel) * layout.columnsPerPanel
+            let sums = scratch.take(Int32.self, count: rows.count * width)
+            for column in stride(from: 0, to: layer.columns, by: width) {
+                let columns = column..<min(column + width, layer.columns)
+                kernels.product(
+                    x.bytes + rows.lowerBound * x.stride, rows.count, x.stride, layer.depth,
+                    packed + column / layout.columnsPerPanel * layout.panelBytes(depth: layer.depth), columns.count, sums, width)
+                kernels.perform(.epilogue(Epilogue(
+                    values: .sums(sums, offset: offset, scale: scale), valuesStride: width, rows: rows, columns: columns, bias: layer.bias,
+                    table: terms, activation: activation, output: output)))
             }
         case .float32(let weights):
-            for row in rows {
-                body(row) { y in
-                    for column in 0..<layer.columns {
-                        y[column] = dotProduct(x.floats.row(row), weights + column * layer.depth, count: layer.depth) + layer.bias[column]
-                    }
-                }
-            }
-        }
-    }
-
-    private func accumulate(_ x: Operand, _ layer: Linear, rows: Range<Int>, scratch: Arena, addingTo stream: Matrix) {
-        let y = scratch.take(Float.self, count: layer.columns)
-        products(x, layer, rows: rows, scratch: scratch) { row, values in
-            values(y)
-            let target = stream.row(row)
-            for column in 0..<layer.columns { target[column] += y[column] }
-        }
-    }
-
-    private func add(_ table: PositionTable?, row: Int, count: Int, to y: UnsafeMutablePointer<Float>) {
-        guard let table else { return }
-        let vertical = table.vertical.row(row / table.period)
-        for column in 0..<count { y[column] += vertical[column] }
-        guard let horizontal = table.horizontal?.row(row % table.period) else { return }
-        for column in 0..<count { y[column] += horizontal[column] }
-    }
-
-    private func activate(_ y: UnsafeMutablePointer<Float>, count: Int, _ activation: Activation) {
-        switch activation {
-        case .none: break
-        case .relu: relu(y, count: count)
-        case .gelu: gelu(y, count: count)
+            let values = scratch.take(Float.self, count: rows.count * layer.columns)
+            kernels.perform(.dotProducts(DotProducts(x.floats.rows(rows), weights, columns: layer.columns, into: values)))
+            kernels.perform(.epilogue(Epilogue(
+                values: .floats(values), valuesStride: layer.columns, rows: rows, columns: 0..<layer.columns, bias: layer.bias, table: terms,
+                activation: activation, output: output)))
         }
     }
 
@@ -206,15 +171,12 @@ extension IntegerArithmetic {
     func newOperand(rows: Int, columns: Int, at point: Point) -> Operand {
         return Operand(base: arena.take(bytes: rows * point.bytes(columns)), rows: rows, columns: columns, point: point)
     }
+}
 
-    /// Writes `values` as row `row` of an operand.
-    func place(_ values: UnsafePointer<Float>, row: Int, in operand: Operand) {
-        if let quantization = operand.point.quantization {
-            quantize(
-                values, multiplier: quantization.multipliers, zeroPoint: quantization.zeroPoint, count: operand.columns,
-                into: operand.bytes + row * operand.stride)
-        } else {
-            operand.floats.row(row).update(from: values, count: operand.columns)
-        }
+extension IntegerArithmetic.Operand {
+    /// Where kernels write the operand's rows.
+    var output: RowOutput {
+        guard let quantization = point.quantization else { return .floats(base.assumingMemoryBound(to: Float.self), stride: columns) }
+        return .int8(bytes, stride: stride, multiplier: quantization.multipliers, zeroPoint: quantization.zeroPoint)
     }
 }

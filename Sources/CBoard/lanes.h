@@ -1,0 +1,56 @@
+// Sixteen lanes at a time, as the compiler's own vectors. Swift's SIMD types spell most operations lane by lane, and whether those become
+// vectors again depends on the loops around them. One operation a function, so that nothing is contracted.
+#pragma once
+#include <stdint.h>
+
+typedef float kernels_lanes __attribute__((ext_vector_type(16)));
+typedef int32_t kernels_words __attribute__((ext_vector_type(16)));
+typedef uint32_t kernels_unsigned __attribute__((ext_vector_type(16)));
+typedef int8_t kernels_bytes __attribute__((ext_vector_type(16)));
+
+#define KERNELS_LANES static inline __attribute__((always_inline))
+
+KERNELS_LANES kernels_lanes kernels_splat(float x) { return (kernels_lanes)x; }
+KERNELS_LANES kernels_lanes kernels_add(kernels_lanes x, kernels_lanes y) { return x + y; }
+KERNELS_LANES kernels_lanes kernels_subtract(kernels_lanes x, kernels_lanes y) { return x - y; }
+KERNELS_LANES kernels_lanes kernels_multiply(kernels_lanes x, kernels_lanes y) { return x * y; }
+KERNELS_LANES kernels_lanes kernels_divide(kernels_lanes x, kernels_lanes y) { return x / y; }
+
+/// Comparisons give words of all ones or all zeros.
+KERNELS_LANES kernels_words kernels_less(kernels_lanes x, kernels_lanes y) { return x < y; }
+KERNELS_LANES kernels_words kernels_less_or_equal(kernels_lanes x, kernels_lanes y) { return x <= y; }
+KERNELS_LANES kernels_words kernels_equal(kernels_lanes x, kernels_lanes y) { return x == y; }
+
+/// `x` where `mask` is ones, `y` where it is zeros.
+KERNELS_LANES kernels_lanes kernels_choose(kernels_words mask, kernels_lanes x, kernels_lanes y) {
+  return (kernels_lanes)(((kernels_words)x & mask) | ((kernels_words)y & ~mask));
+}
+
+KERNELS_LANES kernels_words kernels_add_words(kernels_words x, kernels_words y) {
+  return (kernels_words)((kernels_unsigned)x + (kernels_unsigned)y);
+}
+KERNELS_LANES kernels_words kernels_subtract_words(kernels_words x, kernels_words y) {
+  return (kernels_words)((kernels_unsigned)x - (kernels_unsigned)y);
+}
+KERNELS_LANES kernels_words kernels_and_words(kernels_words x, kernels_words y) { return x & y; }
+KERNELS_LANES kernels_words kernels_shift_left(kernels_words x, int32_t count) {
+  return (kernels_words)((kernels_unsigned)x << (kernels_unsigned)(uint32_t)count);
+}
+KERNELS_LANES kernels_words kernels_shift_right(kernels_words x, int32_t count) { return x >> (kernels_words)count; }
+KERNELS_LANES kernels_words kernels_shift_each(kernels_words x, kernels_words counts) {
+  return (kernels_words)((kernels_unsigned)x << (kernels_unsigned)counts);
+}
+KERNELS_LANES kernels_words kernels_splat_words(int32_t x) { return (kernels_words)x; }
+
+KERNELS_LANES kernels_lanes kernels_words_to_lanes(kernels_words x) { return __builtin_convertvector(x, kernels_lanes); }
+KERNELS_LANES kernels_lanes kernels_bytes_to_lanes(kernels_bytes x) { return __builtin_convertvector(x, kernels_lanes); }
+/// The low byte of each word.
+KERNELS_LANES kernels_bytes kernels_words_to_bytes(kernels_words x) { return __builtin_convertvector(x, kernels_bytes); }
+
+/// The sum of the lanes: halves are added, then halves of the halves.
+KERNELS_LANES float kernels_sum(kernels_lanes x) {
+  float __attribute__((ext_vector_type(8))) eight = x.lo + x.hi;
+  float __attribute__((ext_vector_type(4))) four = eight.lo + eight.hi;
+  float __attribute__((ext_vector_type(2))) two = four.lo + four.hi;
+  return two.x + two.y;
+}

@@ -1,0 +1,36 @@
+/// A kernel of everything but int8 products, with its arguments: the one list of what a path compiles for its own registers.
+/// All paths give the same bits.
+public enum FloatKernel {
+    case epilogue(Epilogue)
+    case layerNorm(LayerNorm)
+    /// The rows `rows` of `x`, dense, to `output`, which is int8 or a copy.
+    case quantize(Matrix, rows: Range<Int>, output: RowOutput)
+    /// `softmax` of each of `count` runs of `width` values, one after the other.
+    case softmax(UnsafeMutablePointer<Float>, count: Int, width: Int)
+    case attention(Attention<Int8Rows, Int8Rows, Int8Rows>)
+    case sampledAttention(SampledAttention<Int8Rows>)
+    case dotProducts(DotProducts)
+
+    /// - Parameter path: a type of the module that this is compiled into. What is not inlined carries its name, so that the linker
+    ///   never takes one path's code for another's.
+    @inlinable @inline(__always)
+    public func perform<Path>(_ path: Path.Type) {
+        switch self {
+        case .epilogue(let kernel): kernel.perform(path)
+        case .layerNorm(let kernel): kernel.perform(path)
+        case .quantize(let x, let rows, let output):
+            for row in rows {
+                forEachGroup(x.columns) {
+                    output.write(load(x.row(row) + $0), row: row, column: $0, count: 16)
+                } rest: {
+                    output.write(load(x.row(row) + $0, count: $1), row: row, column: $0, count: $1)
+                }
+            }
+        case .softmax(let x, let count, let width):
+            for index in 0..<count { Kernels.softmax(x + index * width, count: width, path) }
+        case .attention(let kernel): kernel.perform(path)
+        case .sampledAttention(let kernel): kernel.perform(path)
+        case .dotProducts(let kernel): kernel.perform(path)
+        }
+    }
+}

@@ -1,0 +1,152 @@
+import Kernels
+import Testing
+
+/// Every path's float kernels against the portable ones, bit for bit.
+@Suite struct FloatKernelTests {
+    static let widths = [1, 3, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 192, 257]
+
+    /// Runs what `kernel` makes for each path on outputs of `count` values; all must be those of the first path.
+    private func compare(_ what: String, count: Int, start: [Float]? = nil, _ kernel: (Map, UnsafeMutablePointer<Int8>) -> FloatKernel) {
+        var expected: ([UInt32], [Int8])?
+        for table in testedTables {
+            let floats = Map(rows: 1, columns: count, start ?? [Float](repeating: 7, count: count))
+            var bytes = [Int8](repeating: 9, count: count + 32)
+            bytes.withUnsafeMutableBufferPointer { table.perform(kernel(floats, $0.baseAddress!)) }
+            let found = (floats.values.map(\.bitPattern), bytes)
+            #expect(floats.isIntact && bytes.suffix(32).allSatisfy { $0 == 9 }, "\(table.name) \(what) wrote beyond its end")
+            if let expected { #expect(found == expected, "\(table.name) \(what)") } else { expected = found }
+        }
+    }
+
+    @Test(arguments: widths) func epilogues(_ columns: Int) {
+        var random = Generator(columns)
+        let rows = 5, count = rows * columns
+        let sums = (0..<count).map { _ in Int32.random(in: -3_000_000...3_000_000, using: &random) }
+        let offset = (0..<columns).map { _ in Int32.random(in: -9000...9000, using: &random) }
+        let scale = random.floats(columns, in: 1e-7...1e-6), bias = random.floats(columns), table = random.floats(3 * columns)
+        let multiplier = random.floats(columns, in: 1...40), start = random.floats(count)
+        func check(_ activation: Activation, _ tables: Bool, _ output: @escaping (Map, UnsafeMutablePointer<Int8>) -> RowOutput) {
+            sums.withUnsafeBufferPointer { sums in
+                table.withUnsafeBufferPointer { table in
+                    let terms = Epilogue.Table(vertical: table.baseAddress!, horizontal: table.baseAddress! + columns, period: 2, width: columns)
+                    compare("epilogue of \(columns)", count: count, start: start) { floats, bytes in
+                        .epilogue(Epilogue(
+                            values: .sums(sums.baseAddress!, offset: offset, scale: scale), valuesStride: columns, rows: 0..<rows - 1,
+                            columns: 0..<columns, bias: bias, table: tables ? terms : nil, activation: activation, output: output(floats, bytes)))
+                    }
+                }
+            }
+        }
+        for activation in [Activation.none, .relu, .gelu] {
+            check(activation, false) { floats, _ in .floats(floats.matrix.base, stride: columns) }
+            check(activation, true) { floats, _ in .added(floats.matrix.base, stride: columns) }
+            multiplier.withUnsafeBufferPointer { multiplier in
+                check(activation, true) { _, bytes in .int8(bytes, stride: columns, multiplier: multiplier.baseAddress!, zeroPoint: -7) }
+            }
+        }
+    }
+
+    /// Written out one value at a time.
+    @Test func epilogueMeaning() {
+        let sums: [Int32] = [5, -7, 1000, 3], offset: [Int32] = [1, 2], scale: [Float] = [0.5, 0.25], bias: [Float] = [1, -1]
+        let vertical: [Float] = [10, 20, 30, 40]
+        for table in testedTables {
+            let y = Map(rows: 2, columns: 2, [1, 1, 1, 1])
+            sums.withUnsafeBufferPointer { sums in
+                vertical.withUnsafeBufferPointer { vertical in
+                    table.perform(.epilogue(Epilogue(
+                        values: .sums(sums.baseAddress!, offset: offset, scale: scale), valuesStride: 2, rows: 0..<2, columns: 0..<2, bias: bias,
+                        table: .init(vertical: vertical.baseAddress!, horizontal: nil, period: 1, width: 2), output: .added(y.matrix.base, stride: 2))))
+                }
+            }
+            #expect(y.values == [15, 18.75, 532.5, 41.25], "\(table.name)")
+        }
+    }
+
+    @Test(arguments: widths) func norms(_ columns: Int) {
+        var random = Generator(columns)
+        let x = random.floats(4 * columns, in: -9...5), weight = random.floats(columns), bias = random.floats(columns)
+        let multiplier = random.floats(columns, in: 1...60)
+        x.withUnsafeBufferPointer { x in
+            weight.withUnsafeBufferPointer { weight in
+                bias.withUnsafeBufferPointer { bias in
+                    compare("layer norm of \(columns)", count: 4 * columns) { floats, _ in
+                        .layerNorm(LayerNorm(
+                            x.baseAddress!, rows: 1..<4, columns: columns, epsilon: 1e-6, weight: weight.baseAddress!, bias: bias.baseAddress!,
+                            output: .floats(floats.matrix.base, stride: columns)))
+                    }
+                    multiplier.withUnsafeBufferPointer { multiplier in
+                        compare("layer norm of \(columns) to int8", count: 4 * columns) { _, bytes in
+                            .layerNorm(LayerNorm(
+                                x.baseAddress!, rows: 0..<4, columns: columns, epsilon: 1e-6,
+                                output: .int8(bytes, stride: columns, multiplier: multiplier.baseAddress!, zeroPoint: 3)))
+                        }
+                        let matrix = Matrix(UnsafeMutablePointer(mutating: x.baseAddress!), rows: 4, columns: columns)
+                        compare("quantization of \(columns)", count: 4 * columns) { _, bytes in
+                            .quantize(matrix, rows: 0..<4, output: .int8(bytes, stride: columns, multiplier: multiplier.baseAddress!, zeroPoint: 100))
+                        }
+                    }
+                }
+            }
+        }
+        compare("softmax of \(columns)", count: 4 * columns, start: x) { floats, _ in .softmax(floats.matrix.base, count: 4, width: columns) }
+    }
+
+    @Test(arguments: [(1, 1, 1), (2, 3, 17), (5, 4, 64), (7, 9, 100), (4, 2, 16)]) func dotProducts(_ rows: Int, _ columns: Int, _ depth: Int) {
+        var random = Generator(rows * 100 + columns)
+        let x = Map(rows: rows, columns: depth, random.floats(rows * depth)), weights = random.floats(columns * depth)
+        weights.withUnsafeBufferPointer { weights in
+            compare("\(rows)x\(columns)x\(depth) dot products", count: rows * columns) { floats, _ in
+                .dotProducts(DotProducts(x.matrix, weights.baseAddress!, columns: columns, into: floats.matrix.base))
+            }
+            let y = Map(rows: rows, columns: columns)
+            testedTables.last!.perform(.dotProducts(DotProducts(x.matrix, weights.baseAddress!, columns: columns, into: y.matrix.base)))
+            for row in 0..<rows {
+                for column in 0..<columns {
+                    #expect(y.matrix[row, column] == dotProduct(x.matrix.row(row), weights.baseAddress! + column * depth, count: depth))
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [1, 17, 64, 65, 200]) func attentions(_ keys: Int) {
+        for (heads, width) in [(2, 32), (1, 8), (1, 50), (3, 16)] {
+            var random = Generator(keys * 31 + width)
+            let channels = heads * width, queries = 6, words = (keys + 63) / 64
+            let q = random.bytes(queries * channels), k = random.bytes(keys * channels), v = random.bytes(keys * channels)
+            let mask = random.words(queries * words), scratch = Map(rows: 1, columns: attentionScratch(keys: keys, headWidth: width))
+            func rows(_ bytes: UnsafeBufferPointer<Int8>, _ count: Int) -> Int8Rows {
+                Int8Rows(bytes.baseAddress!, rows: count, stride: channels, scale: 0.02, zeroPoint: 5)
+            }
+            q.withUnsafeBufferPointer { q in k.withUnsafeBufferPointer { k in v.withUnsafeBufferPointer { v in mask.withUnsafeBufferPointer { mask in
+                for blocked in [nil, mask.baseAddress!] {
+                    compare("attention to \(keys) keys", count: queries * channels) { floats, _ in
+                        .attention(Attention(
+                            queries: rows(q, queries), keys: rows(k, keys), values: rows(v, keys), heads: 0..<heads, headWidth: width, blocked: blocked,
+                            wordsPerRow: words, range: 0..<queries, scratch: scratch.matrix.base,
+                            into: Matrix(floats.matrix.base, rows: queries, columns: channels)))
+                    }
+                }
+            } } } }
+            withExtendedLifetime(scratch) {}
+        }
+    }
+
+    @Test(arguments: [(8, 32), (2, 8), (1, 40)]) func samplings(_ heads: Int, _ width: Int) {
+        var random = Generator(heads)
+        let sizes = [Size(height: 2, width: 3), Size(height: 4, width: 6)], starts = [0, 6], total = 30, channels = heads * width, points = 4
+        let values = random.bytes(total * channels)
+        let offsets = Map(rows: total, columns: heads * 2 * points * 2, random.floats(total * heads * 2 * points * 2, in: -9...9))
+        let weights = Map(rows: total, columns: heads * 2 * points, random.floats(total * heads * 2 * points, in: 0...1))
+        values.withUnsafeBufferPointer { values in sizes.withUnsafeBufferPointer { sizes in starts.withUnsafeBufferPointer { starts in
+            compare("deformable sampling", count: total * channels) { floats, _ in
+                .sampledAttention(SampledAttention(
+                    Int8Rows(values.baseAddress!, rows: total, stride: channels, scale: 0.1, zeroPoint: -4),
+                    levels: Levels(sizes: sizes.baseAddress!, starts: starts.baseAddress!, count: 2), heads: heads, points: points,
+                    offsets: offsets.matrix, weights: weights.matrix, rows: 0..<total,
+                    into: Matrix(floats.matrix.base, rows: total, columns: channels)))
+            }
+        } } }
+        withExtendedLifetime((offsets, weights)) {}
+    }
+}
