@@ -21,44 +21,37 @@ import Testing
     @Test(arguments: widths) func epilogues(_ columns: Int) {
         var random = Generator(columns)
         let rows = 5, count = rows * columns
-        let sums = (0..<count).map { _ in Int32.random(in: -3_000_000...3_000_000, using: &random) }
-        let offset = (0..<columns).map { _ in Int32.random(in: -9000...9000, using: &random) }
-        let scale = random.floats(columns, in: 1e-7...1e-6), bias = random.floats(columns), table = random.floats(3 * columns)
-        let multiplier = random.floats(columns, in: 1...40), start = random.floats(count)
+        let sums = Stored((0..<count).map { _ in Int32.random(in: -3_000_000...3_000_000, using: &random) })
+        let offset = Stored((0..<columns).map { _ in Int32.random(in: -9000...9000, using: &random) })
+        let scale = Stored(random.floats(columns, in: 1e-7...1e-6)), bias = Stored(random.floats(columns))
+        let table = Stored(random.floats((rows + columns) * columns)), multiplier = Stored(random.floats(columns, in: 1...40))
+        let start = random.floats(count)
+        defer { withExtendedLifetime((sums, offset, scale, bias, table, multiplier)) {} }
         func check(_ activation: Activation, _ tables: Bool, _ output: @escaping (Map, UnsafeMutablePointer<Int8>) -> RowOutput) {
-            sums.withUnsafeBufferPointer { sums in
-                table.withUnsafeBufferPointer { table in
-                    let terms = Epilogue.Table(vertical: table.baseAddress!, horizontal: table.baseAddress! + columns, period: 2, width: columns)
-                    compare("epilogue of \(columns)", count: count, start: start) { floats, bytes in
-                        .epilogue(Epilogue(
-                            values: .sums(sums.baseAddress!, offset: offset, scale: scale), valuesStride: columns, rows: 0..<rows - 1,
-                            columns: 0..<columns, bias: bias, table: tables ? terms : nil, activation: activation, output: output(floats, bytes)))
-                    }
-                }
+            let terms = Epilogue.Table(vertical: table.base, horizontal: table.base + columns, period: 2, width: columns)
+            compare("epilogue of \(columns)", count: count, start: start) { floats, bytes in
+                .epilogue(Epilogue(
+                    values: .sums(sums.base, offset: offset.base, scale: scale.base), valuesStride: columns, rows: 0..<rows, columns: 0..<columns,
+                    bias: bias.base, table: tables ? terms : nil, activation: activation, output: output(floats, bytes)))
             }
         }
         for activation in [Activation.none, .relu, .gelu] {
             check(activation, false) { floats, _ in .floats(floats.matrix.base, stride: columns) }
             check(activation, true) { floats, _ in .added(floats.matrix.base, stride: columns) }
-            multiplier.withUnsafeBufferPointer { multiplier in
-                check(activation, true) { _, bytes in .int8(bytes, stride: columns, multiplier: multiplier.baseAddress!, zeroPoint: -7) }
-            }
+            check(activation, true) { _, bytes in .int8(bytes, stride: columns, multiplier: multiplier.base, zeroPoint: -7) }
         }
     }
 
     /// Written out one value at a time.
     @Test func epilogueMeaning() {
-        let sums: [Int32] = [5, -7, 1000, 3], offset: [Int32] = [1, 2], scale: [Float] = [0.5, 0.25], bias: [Float] = [1, -1]
-        let vertical: [Float] = [10, 20, 30, 40]
+        let sums = Stored([5, -7, 1000, 3] as [Int32]), offset = Stored([1, 2] as [Int32]), vertical = Stored([10, 20, 30, 40] as [Float])
+        let scale = Stored([0.5, 0.25] as [Float]), bias = Stored([1, -1] as [Float])
+        defer { withExtendedLifetime((sums, offset, vertical, scale, bias)) {} }
         for table in testedTables {
             let y = Map(rows: 2, columns: 2, [1, 1, 1, 1])
-            sums.withUnsafeBufferPointer { sums in
-                vertical.withUnsafeBufferPointer { vertical in
-                    table.perform(.epilogue(Epilogue(
-                        values: .sums(sums.baseAddress!, offset: offset, scale: scale), valuesStride: 2, rows: 0..<2, columns: 0..<2, bias: bias,
-                        table: .init(vertical: vertical.baseAddress!, horizontal: nil, period: 1, width: 2), output: .added(y.matrix.base, stride: 2))))
-                }
-            }
+            table.perform(.epilogue(Epilogue(
+                values: .sums(sums.base, offset: offset.base, scale: scale.base), valuesStride: 2, rows: 0..<2, columns: 0..<2, bias: bias.base,
+                table: .init(vertical: vertical.base, horizontal: nil, period: 1, width: 2), output: .added(y.matrix.base, stride: 2))))
             #expect(y.values == [15, 18.75, 532.5, 41.25], "\(table.name)")
         }
     }

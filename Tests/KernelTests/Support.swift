@@ -56,6 +56,18 @@ final class Map {
     deinit { matrix.base.deallocate() }
 }
 
+/// Values at an address that stays.
+final class Stored<Value> {
+    let base: UnsafeMutablePointer<Value>
+
+    init(_ values: [Value]) {
+        base = .allocate(capacity: values.count)
+        base.initialize(from: values, count: values.count)
+    }
+
+    deinit { base.deallocate() }
+}
+
 /// sqrt(sum (a - b)^2 / sum b^2).
 func relativeRMS(_ a: [Float], _ b: [Double]) -> Double {
     var error = 0.0, size = 0.0
