@@ -54,7 +54,7 @@ let package = Package(
     targets: [
         // MARK: - Runtime, in the order the data flows
 
-        // Header-only C and module maps: system calls, intrinsics, libjpeg, libpng, xxHash. The only C.
+        // Header-only C and module maps: system calls, V4L2, intrinsics, libjpeg, libpng, libgpiod, xxHash. The only C.
         .systemLibrary(name: "CBoard", path: "Sources/CBoard"),
         // The operating system in Swift: errors, mapped files, atomic writes, threads, signals, text.
         .target(name: "Board", dependencies: ["CBoard"], exclude: ["README.md"], swiftSettings: board),
@@ -68,10 +68,14 @@ let package = Package(
         .target(name: "Camera", dependencies: ["Board", "CBoard", "Network"], exclude: ["README.md"], swiftSettings: board),
         // Segments to overlays, label maps and JSON: one file per sink.
         .target(name: "Output", dependencies: ["Board", "CBoard", "Runtime"], exclude: ["README.md", "segments.schema.json"], swiftSettings: board),
+        // Running long: systemd, the machine's health, durations.
+        .target(name: "Service", dependencies: ["CBoard"], exclude: ["README.md"], swiftSettings: board),
+        // Lines of the board: trigger, alarms, heartbeat.
+        .target(name: "GPIO", dependencies: ["Board", "CBoard", "Network", "Output"], exclude: ["README.md"], swiftSettings: board),
         // What `fcclip-edge bench` measures.
         .target(name: "Benchmark", dependencies: ["Board", "Kernels", "Network", "Runtime", "Camera", "Output"], exclude: ["README.md"], swiftSettings: board),
         // The program on the board.
-        .executableTarget(name: "fcclip-edge", dependencies: ["Runtime", "Camera", "Output", "Benchmark"], exclude: ["README.md"], swiftSettings: board),
+        .executableTarget(name: "fcclip-edge", dependencies: ["Runtime", "Camera", "Output", "GPIO", "Service", "Benchmark"], exclude: ["README.md"], swiftSettings: board),
 
         // MARK: - Quantizer (desk only)
 
@@ -95,14 +99,14 @@ let package = Package(
         // Fixtures, temporary folders, running the built programs.
         .target(name: "TestSupport", dependencies: ["Checkpoint", "Text"], path: "Tests/TestSupport", exclude: ["README.md"]),
         // Mutates small containers and feeds them to the readers of checkpoints, models and vocabularies; see its README.
-        .executableTarget(name: "Fuzz", dependencies: ["Checkpoint", "Runtime", "TestSupport"], path: "Tests/Fuzz", exclude: ["README.md"]),
+        .executableTarget(name: "Fuzz", dependencies: ["Camera", "Checkpoint", "Runtime", "TestSupport"], path: "Tests/Fuzz", exclude: ["README.md"]),
         // The kernels of each instruction set against the reference, without a test framework: runs on boards and their emulation.
         .executableTarget(name: "BoardKernels", dependencies: ["Board", "CBoard", "Kernels"] + kernelNames, path: "Tests/BoardKernels", exclude: ["README.md"], swiftSettings: board),
         .testTarget(name: "KernelTests", dependencies: ["Kernels", "Runtime", "TestSupport"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Checkpoint", "Runtime", "TestSupport"]),
         .testTarget(name: "PictureTests", dependencies: ["Camera", "Output", "TestSupport"]),
-        .testTarget(name: "StreamTests", dependencies: ["Board", "Camera", "Output", "TestSupport"]),
+        .testTarget(name: "StreamTests", dependencies: ["Board", "Camera", "CBoard", "GPIO", "Output", "Service", "TestSupport"]),
         .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Text", "TestSupport"]),
         .testTarget(name: "EvaluateTests", dependencies: ["Evaluate", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["Camera", "Checkpoint", "Output", "TestSupport", "fcclip-edge", "quantize"]),

@@ -1,13 +1,15 @@
 /// Rows of cells, written in columns that line up: the first to the left, the others to the right.
-struct TextTable {
+public struct TextTable {
     private var rows: [[String]] = []
 
-    mutating func add(_ cells: [String]) {
+    public init() {}
+
+    public mutating func add(_ cells: [String]) {
         rows.append(cells)
     }
 
     /// One line a row.
-    var text: String {
+    public var text: String {
         var widths: [Int] = []
         for row in rows {
             for (column, cell) in row.enumerated() {
@@ -29,7 +31,7 @@ struct TextTable {
 }
 
 /// `number` with `decimals` digits after the point, rounded half away from zero.
-func decimal(_ number: Double, _ decimals: Int) -> String {
+public func decimal(_ number: Double, _ decimals: Int) -> String {
     guard number.isFinite else { return "-" }
     var unit = 1
     for _ in 0..<decimals { unit *= 10 }
@@ -42,5 +44,5 @@ func decimal(_ number: Double, _ decimals: Int) -> String {
     return text
 }
 
-func percent(_ share: Double) -> String { decimal(share * 100, 1) + "%" }
-func mebibytes(_ bytes: Int) -> String { decimal(Double(bytes) / 1_048_576, 1) + " MiB" }
+public func percent(_ share: Double) -> String { decimal(share * 100, 1) + "%" }
+public func mebibytes(_ bytes: Int) -> String { decimal(Double(bytes) / 1_048_576, 1) + " MiB" }

@@ -13,11 +13,13 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <dirent.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define XXH_INLINE_ALL
@@ -131,6 +133,20 @@ static inline int board_datagrams_to(const char *address, int port) {
 /// 0, or the error's number.
 static inline int board_datagram(int descriptor, const void *bytes, size_t count) {
   return send(descriptor, bytes, count, MSG_DONTWAIT) < 0 ? errno : 0;
+}
+
+/// Sends a datagram to a socket of the file system, or of the abstract namespace when the path begins with @. Nobody minds when it is lost.
+static inline void board_tell(const char *path, const void *bytes, size_t count) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  size_t length = strlen(path);
+  if (length == 0 || length >= sizeof address.sun_path) return;
+  memcpy(address.sun_path, path, length);
+  if (path[0] == '@') address.sun_path[0] = 0;
+  int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return;
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+  if (sendto(descriptor, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, size) < 0) errno = 0;
+  close(descriptor);
 }
 
 // MARK: - Atomics

@@ -1,12 +1,8 @@
 // V4L2 as the kernel's header defines it, and what Swift cannot import of it: request codes, four-character codes, unions.
 #pragma once
-#include <errno.h>
-#include <fcntl.h>
+#include "board.h"
 #include <linux/videodev2.h>
-#include <stdint.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 // MARK: - System calls
 

@@ -38,22 +38,30 @@ public final class FrameMailbox: @unchecked Sendable {
     private var waiting: Int?
     private var reading: Int?
     private var isEnded = false
-    private let keepsAll: Bool
+    private let keepsAll: Bool, isTriggered: Bool
+    /// Since when a frame is wanted; with a trigger only.
+    private var due: Double?
     private var publishedCount = 0, staleCount = 0
 
-    /// - Parameter keepsAll: lets whoever captures wait instead of dropping frames.
-    public init(keepsAll: Bool = false) {
+    /// - Parameters:
+    ///   - keepsAll: lets whoever captures wait instead of dropping frames.
+    ///   - isTriggered: hands a frame over only when `trigger()` asked for one, and none that is older than the asking.
+    public init(keepsAll: Bool = false, isTriggered: Bool = false) {
         self.keepsAll = keepsAll
+        self.isTriggered = isTriggered
     }
 
     /// The buffer to fill next; the capturing thread's until it is published.
     public var buffer: FrameBuffer { buffers[filling] }
 
-    /// Hands `buffer` over. - Returns: false when nobody reads any more.
-    public func publish() -> Bool {
-        let buffer = buffers[filling]
-        buffer.captured = monotonicMilliseconds()
-        buffer.capturedAt = unixMilliseconds()
+    /// Hands `buffer` over.
+    ///
+    /// - Parameter captured: when it was captured, by `monotonicMilliseconds()`; nil for now.
+    /// - Returns: false when nobody reads any more.
+    public func publish(captured: Double? = nil) -> Bool {
+        let buffer = buffers[filling], now = monotonicMilliseconds()
+        buffer.captured = min(captured ?? now, now)
+        buffer.capturedAt = unixMilliseconds() - (now - buffer.captured)
         return monitor.locked {
             while keepsAll, waiting != nil, !isEnded { monitor.wait() }
             guard !isEnded else { return false }
@@ -76,12 +84,27 @@ public final class FrameMailbox: @unchecked Sendable {
     public func take() -> FrameBuffer? {
         monitor.locked {
             reading = nil
-            while waiting == nil, !isEnded { monitor.wait() }
-            guard let taken = waiting else { return nil }
+            while !hasWanted, !isEnded { monitor.wait() }
+            guard hasWanted, let taken = waiting else { return nil }
             waiting = nil
+            due = nil
             reading = taken
             monitor.wakeAll()
             return buffers[taken]
+        }
+    }
+
+    private var hasWanted: Bool {
+        guard let waiting else { return false }
+        guard isTriggered else { return true }
+        return due.map { buffers[waiting].captured >= $0 } ?? false
+    }
+
+    /// Asks for one frame, captured from now on. What is asked before that one is there, asks for the same.
+    public func trigger() {
+        monitor.locked {
+            if due == nil { due = monotonicMilliseconds() }
+            monitor.wakeAll()
         }
     }
 

@@ -4,8 +4,12 @@ import Kernels
 
 /// Where frames come from.
 public protocol FrameSource: AnyObject, Sendable {
+    /// Makes ready. - Throws: when that fails.
+    func open() throws(Fault)
     /// Fills the mailbox until the frames end or the source is told to stop: the life of the capturing thread. The mailbox is left open.
     func capture(into mailbox: FrameMailbox) throws(Fault)
+    /// What is to be said of the capture after its end, in few words each.
+    var notes: [String] { get }
 }
 
 /// Frames from a pipe or a file, one after another: raw, or JPEG pictures.
@@ -19,6 +23,8 @@ public final class PipeSource: FrameSource, @unchecked Sendable {
     /// JPEG pictures that were dropped because nothing could be made of them.
     public private(set) var droppedCount = 0
 
+    public var notes: [String] { droppedCount > 0 ? ["\(droppedCount) pictures that were none"] : [] }
+
     /// - Parameter descriptor: open for reading; stays the caller's.
     public init(_ name: String, descriptor: Int32, layout: FrameLayout, stop: StopSign) {
         self.name = name
@@ -26,6 +32,8 @@ public final class PipeSource: FrameSource, @unchecked Sendable {
         self.layout = layout
         self.stop = stop
     }
+
+    public func open() throws(Fault) {}
 
     /// - Throws: when the pipe cannot be read, or ends before the first frame is complete.
     public func capture(into mailbox: FrameMailbox) throws(Fault) {

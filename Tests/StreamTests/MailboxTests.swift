@@ -66,6 +66,36 @@ import Testing
         if keepsAll { #expect(taken == total) }
     }
 
+    /// Only a frame captured after the trigger is handed over, one for each.
+    @Test func triggerAsksForAFreshFrame() throws {
+        let mailbox = FrameMailbox(isTriggered: true), taken = Log<Int>()
+        let taker = try Board.Thread {
+            while let frame = mailbox.take() { taken.add(frame.number) }
+            taken.add(-1)
+        }
+        for value: UInt8 in 1...3 { #expect(publish(mailbox, value)) }
+        usleep(20_000)
+        #expect(taken.entries.isEmpty)
+        mailbox.trigger()
+        mailbox.trigger()
+        usleep(20_000)
+        #expect(taken.entries.isEmpty)
+        #expect(publish(mailbox, 4))
+        #expect(eventually { taken.entries == [4] })
+        #expect(publish(mailbox, 5))
+        mailbox.trigger()
+        mailbox.buffer.count = 0
+        #expect(mailbox.publish(captured: 1))
+        usleep(20_000)
+        #expect(taken.entries == [4])
+        #expect(publish(mailbox, 7))
+        #expect(eventually { taken.entries == [4, 7] })
+        #expect(publish(mailbox, 8))
+        mailbox.end()
+        taker.join()
+        #expect(taken.entries == [4, 7, -1])
+    }
+
     @Test func endWakesBothSides() throws {
         let empty = FrameMailbox(), full = FrameMailbox(keepsAll: true)
         let taker = try Board.Thread { #expect(empty.take() == nil) }
