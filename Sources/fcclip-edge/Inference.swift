@@ -9,11 +9,12 @@ import Runtime
 final class Inference {
     let engine: Engine
     let preprocessor: Preprocessor
-    private(set) var legend: Legend
+    let legend: Legend
     private let task: Task
     private let withMasks: Bool
     private let model: SegmentsRecord.Source, vocabulary: SegmentsRecord.Source
-    private var stages: [SegmentsRecord.Stage] = []
+    /// Of the picture whose clock runs.
+    private(set) var stages: [SegmentsRecord.Stage] = []
     private var start = 0.0, last = 0.0
 
     /// - Throws: when the model or the vocabulary cannot be used.

@@ -50,7 +50,7 @@ struct OptionTable<Command>: Sendable {
         for entry in entries {
             var left = "  --\(entry.name)"
             if let value = entry.value { left += " \(value)" }
-            while left.utf8.count < 20 { left += " " }
+            while left.utf8.count < 27 { left += " " }
             text += "\n\(left)\(entry.help)"
         }
         return text

@@ -1,5 +1,6 @@
 import Board
 import Camera
+import GPIO
 import Kernels
 import Network
 
@@ -16,7 +17,15 @@ struct Options {
     var masks = true
     /// What standard input holds, if frames come from there.
     var stdin: FrameLayout?
+    /// The device that frames come from, if one is named, and what it is asked for.
+    var camera: String?
+    var wishes = CameraWishes()
+    var listsCameras = false
     var everyFrame = false
+    var trigger: PinName?
+    var heartbeat: PinName?
+    var alarms: [AlarmRule] = []
+    var report = false
     /// Files that stay in a folder of overlays or label maps; nil for all.
     var keep: Int?
     var threads = processorCount()
@@ -31,6 +40,14 @@ struct Options {
         .init(name: "stdin", value: "FORMAT:WxH", help: "raw frames: yuv420, nv12, yuyv, rgb24 or grey; or mjpeg, JPEG pictures in a row") { (options, value) throws(Fault) in
             options.stdin = try FrameLayout(value, option: "stdin")
         },
+        .init(name: "camera", value: "DEVICE", help: "a V4L2 camera, as in /dev/video0") { $0.camera = $1 },
+        .init(name: "size", value: "WxH", help: "of the camera's frames; default: 640x480; the nearest it has is taken") { (options, value) throws(Fault) in
+            options.wishes.size = try OptionValue.size(value, of: "size")
+        },
+        .init(name: "fps", value: "N", help: "frames a second wished of the camera") { (options, value) throws(Fault) in
+            options.wishes.framesPerSecond = try OptionValue.number(value, of: "fps", in: 1...1000)
+        },
+        .init(name: "list-cameras", value: nil, help: "print cameras and their modes") { (options, _) in options.listsCameras = true },
         .init(name: "every-frame", value: nil, help: "let the pipe wait instead of skipping frames for fresher ones") { (options, _) in options.everyFrame = true },
         .init(name: "task", value: "NAME", help: "panoptic (default), semantic or instance") { (options, value) throws(Fault) in
             options.task = try OptionValue.task(value)
@@ -42,6 +59,19 @@ struct Options {
         },
         .init(name: "json", value: "PATH", help: "write one JSON object a picture; - (default) or udp://ADDRESS:PORT; may be repeated") { $0.json.append($1) },
         .init(name: "no-masks", value: nil, help: "leave masks (rle) out of the JSON") { (options, _) in options.masks = false },
+        .init(name: "trigger", value: "LINE", help: "segment one frame at each rising edge of a GPIO line: its name, or CHIP:OFFSET") { (options, value) throws(Fault) in
+            options.trigger = try PinName(value, option: "trigger")
+        },
+        .init(name: "alarm", value: "LINE:NAME[:AREA]", help: "GPIO line high while a segment of that name covers that share of the picture; may be repeated") { (options, value) throws(Fault) in
+            options.alarms.append(try AlarmRule(value))
+        },
+        .init(name: "heartbeat", value: "LINE", help: "GPIO line that changes with every frame segmented") { (options, value) throws(Fault) in
+            options.heartbeat = try PinName(value, option: "heartbeat")
+        },
+        .init(name: "report", value: nil, help: "at a stream's end, print times of all stages, the machine's state and advice") { (options, _) in options.report = true },
+        .init(name: "config", value: "FILE", help: "read options from a file, one a line; what comes later wins") { (options, value) throws(Fault) in
+            try options.read(config: value)
+        },
         .init(name: "threads", value: "N", help: "threads; default: one for each processor") { (options, value) throws(Fault) in
             options.threads = try OptionValue.number(value, of: "threads", in: 1...256)
         },
@@ -57,6 +87,7 @@ struct Options {
     /// What to do.
     enum Request {
         case segment(Options)
+        case listCameras
         /// Print this and end.
         case print(String)
     }
@@ -66,13 +97,35 @@ struct Options {
         var options = Options()
         try table.read(arguments.dropFirst(), into: &options)
         if let answer = options.answer ?? (arguments.count < 2 ? help : nil) { return .print(answer) }
+        if options.listsCameras { return .listCameras }
         guard !options.model.isEmpty else { throw Fault("--model is missing; see --help") }
         guard !options.vocabulary.isEmpty else { throw Fault("--vocab is missing; see --help") }
-        guard options.image.isEmpty != (options.stdin == nil) else {
-            throw Fault(options.image.isEmpty ? "--image or --stdin is missing; see --help" : "--image and --stdin: only one source at a time")
-        }
+        try options.checkSource()
         if options.overlay == nil, options.labels == nil, options.json.isEmpty { options.json = ["-"] }
         return .segment(options)
+    }
+
+    /// - Throws: when there is not exactly one source, or what goes with streams only is asked of pictures.
+    private func checkSource() throws(Fault) {
+        let sources = (image.isEmpty ? 0 : 1) + (stdin == nil ? 0 : 1) + (camera == nil ? 0 : 1)
+        guard sources > 0 else { throw Fault("--image, --camera or --stdin is missing; see --help") }
+        guard sources == 1 else { throw Fault("--image, --camera, --stdin: only one source at a time") }
+        guard image.isEmpty || (trigger == nil && heartbeat == nil && alarms.isEmpty) else {
+            throw Fault("--trigger, --alarm and --heartbeat go with --camera or --stdin")
+        }
+        guard trigger == nil || !everyFrame else { throw Fault("--trigger and --every-frame exclude each other") }
+    }
+
+    /// Applies a file's options. - Throws: with file and line.
+    private mutating func read(config path: String) throws(Fault) {
+        for line in try ConfigFile(path: path).lines {
+            do throws(Fault) {
+                guard line.words[0] != "--config" else { throw Fault("--config: a file of options cannot name another") }
+                try Options.table.read(line.words[...], into: &self)
+            } catch {
+                throw Fault("\(path), line \(line.number): \(error.message)")
+            }
+        }
     }
 
     private static var versionText: String {
@@ -85,7 +138,7 @@ struct Options {
         """
         Segments pictures into regions named by any words.
 
-        usage: fcclip-edge --model M --vocab V --image PICTURE | --stdin FORMAT:WxH [options]
+        usage: fcclip-edge --model M --vocab V --image PICTURE | --camera DEVICE | --stdin FORMAT:WxH [options]
                fcclip-edge bench --help
 
         """ + table.help + """

@@ -1,9 +1,11 @@
 import Board
 import Camera
 import CBoard
+import GPIO
 import Kernels
 import Network
 import Output
+import Service
 
 /// A live source through the engine to the sinks: one thread captures, this one segments the freshest frame, each sink has its own.
 final class StreamRun {
@@ -11,11 +13,14 @@ final class StreamRun {
     private let name: String
     private let mailbox: FrameMailbox
     private let stop: StopSign
-    private let ending = Ending()
+    private let state = StreamState()
     private let inference: Inference
     private let converter: FrameConverter
+    private let pins: StreamPins<LinuxPins>
+    private let manager = ServiceManager()
     private let damage = RepeatedFault()
-    private var segmentedCount = 0, damagedCount = 0, lastNumber = 0
+    private var statistics = StreamStatistics()
+    private var lastNumber = 0
 
     /// - Parameter name: what records call the source.
     init(_ options: Options, name: String) throws(Fault) {
@@ -24,43 +29,78 @@ final class StreamRun {
         try options.checkPlaces()
         self.options = options
         self.name = name
-        mailbox = FrameMailbox(keepsAll: options.everyFrame)
+        mailbox = FrameMailbox(keepsAll: options.everyFrame, isTriggered: options.trigger != nil)
         stop = try StopSign()
         inference = try Inference(options)
         converter = FrameConverter(inference.preprocessor)
+        pins = try StreamPins(LinuxPins(), options, inference.legend)
     }
 
     /// Runs until the source ends or SIGTERM or SIGINT arrives; then the frame at hand is finished.
     ///
-    /// - Throws: when the source or standard output fails.
+    /// - Throws: when the source, standard output or the trigger fails.
     func run<Source: FrameSource>(_ makeSource: (StopSign) throws(Fault) -> Source) throws(Fault) {
-        let mailbox = mailbox, stop = stop, ending = ending
+        let mailbox = mailbox, stop = stop, state = state
         @Sendable func end(_ fault: Fault?) {
-            if let fault { ending.note(fault) }
+            if let fault { state.note(fault) }
             stop.raise()
             mailbox.end(dropping: true)
         }
         let source = try makeSource(stop)
+        try source.open()
         let sinks = try StreamSinks(options) { end($0) }
+        try listen(end)
+        let capture = try Thread {
+            do throws(Fault) {
+                try source.capture(into: mailbox)
+            } catch {
+                state.note(error)
+            }
+            mailbox.end()
+        }
+        manager.ready()
+        while let frame = mailbox.take() {
+            state.begin()
+            segment(frame, sinks)
+            state.end()
+        }
+        manager.stopping()
+        // A trigger may still be waited for.
+        stop.raise()
+        capture.join()
+        let lost = sinks.finish()
+        pins.rest()
+        statistics.finish(counts: mailbox.counts, patched: converter.patchedCount, lost: lost, source: source.notes)
+        say("fcclip-edge: " + statistics.summary)
+        if options.report { for line in statistics.report(options, inference) { say(line) } }
+        if let fault = state.fault { throw fault }
+    }
+
+    /// Threads that wait for signals, for the trigger, and for the time to tell systemd that all is well.
+    private func listen(_ end: @escaping @Sendable (Fault?) -> Void) throws(Fault) {
+        let mailbox = mailbox, stop = stop, state = state, manager = manager
         // Never joined: it ends with the program.
         _ = try Thread {
             while true {
                 if case .stop = Signals.next() { end(nil) }
             }
         }
-        let capture = try Thread {
-            do throws(Fault) {
-                try source.capture(into: mailbox)
-            } catch {
-                ending.note(error)
+        if let trigger = pins.trigger {
+            _ = try Thread {
+                do throws(Fault) {
+                    while try trigger.waitForEdge(stop) { mailbox.trigger() }
+                } catch {
+                    end(error)
+                }
             }
-            mailbox.end()
         }
-        while let frame = mailbox.take() { segment(frame, sinks) }
-        capture.join()
-        let lost = sinks.finish()
-        summarize(lost)
-        if let fault = ending.fault { throw fault }
+        if let period = manager.watchdogMilliseconds {
+            _ = try Thread {
+                while stop.wait(for: -1, milliseconds: period) == .timedOut {
+                    if state.isHealthy { manager.alive() }
+                }
+            }
+        }
     }
 
     private func segment(_ frame: FrameBuffer, _ sinks: StreamSinks) {
@@ -73,42 +113,54 @@ final class StreamRun {
             defer { withExtendedLifetime(canvas) {} }
             try converter.convert(frame, size: size, full: canvas?.pixels)
         } catch {
-            damagedCount += 1
+            statistics.damaged += 1
             damage.occurred(error)
             return
         }
         damage.ended()
         inference.clock("convert")
         let segmentation = inference.segment(size)
+        pins.show(segmentation)
+        let age = monotonicMilliseconds() - frame.captured
         if sinks.wantsLines {
-            let record = SegmentsRecord.Frame(
-                number: frame.number, skipped: frame.number - lastNumber - 1, capturedAt: frame.capturedAt, age: monotonicMilliseconds() - frame.captured)
+            let record = SegmentsRecord.Frame(number: frame.number, skipped: frame.number - lastNumber - 1, capturedAt: frame.capturedAt, age: age)
             sinks.put(line: inference.line(segmentation, picture: name, frame: record))
         }
         sinks.put(segmentation, legend: inference.legend, canvas: canvas, capturedAt: frame.capturedAt)
         lastNumber = frame.number
-        segmentedCount += 1
-    }
-
-    private func summarize(_ lost: (lines: Int, pictures: Int)) {
-        let counts = mailbox.counts
-        var text = "fcclip-edge: \(segmentedCount) of \(counts.captured) frames segmented, \(counts.stale) skipped for fresher ones"
-        if damagedCount > 0 { text += ", \(damagedCount) damaged" }
-        if converter.patchedCount > 0 { text += ", \(converter.patchedCount) used in spite of damage" }
-        if lost.lines > 0 { text += ", \(lost.lines) lines dropped" }
-        if lost.pictures > 0 { text += ", \(lost.pictures) pictures dropped" }
-        say(text)
+        statistics.add(inference.stages, age: age, frame: frame.layout, size: size, input: inference.preprocessor.resizedSize)
     }
 }
 
-/// Why a stream ended, if not because its frames did.
-private final class Ending: @unchecked Sendable {
+/// What the threads of a stream tell each other: why it ended, and how the work goes on.
+private final class StreamState: @unchecked Sendable {
     private let monitor = Monitor()
     private var first: Fault?
+    private var isBusy = false
+    private var begun = 0, seen = -1
 
     func note(_ fault: Fault) {
         monitor.locked { if first == nil { first = fault } }
     }
 
     var fault: Fault? { monitor.locked { first } }
+
+    func begin() {
+        monitor.locked {
+            isBusy = true
+            begun += 1
+        }
+    }
+
+    func end() {
+        monitor.locked { isBusy = false }
+    }
+
+    /// Whether no frame has been worked on since the last call: idle, or at another one by now.
+    var isHealthy: Bool {
+        monitor.locked {
+            defer { seen = begun }
+            return !isBusy || begun != seen
+        }
+    }
 }

@@ -72,7 +72,7 @@ final class RepeatedFault {
     func ended() { isSaid = false }
 }
 
-/// Overlays and label maps of a stream, as numbered PNG files in folders.
+/// Overlays and label maps of a stream, as PNG files in folders, named by the time of capture.
 private final class PictureSink {
     private struct Item {
         let segmentation: Segmentation

@@ -12,6 +12,7 @@ do throws(Fault) {
     } else {
         switch try Options.parse(arguments) {
         case .print(let text): answer(text)
+        case .listCameras: for line in CameraList.describe(LinuxVideo()) { answer(line) }
         case .segment(let options): try run(options)
         }
     }
@@ -26,6 +27,8 @@ func run(_ options: Options) throws(Fault) {
         try StreamRun(options, name: "standard input").run { stop throws(Fault) in
             PipeSource("standard input", descriptor: STDIN_FILENO, layout: layout, stop: stop)
         }
+    } else if let path = options.camera {
+        try StreamRun(options, name: path).run { stop in CameraSource(LinuxVideo(), path: path, wishes: options.wishes, stop: stop) }
     } else {
         try PictureRun(options).run()
     }

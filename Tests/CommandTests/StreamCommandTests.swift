@@ -130,13 +130,24 @@ import Testing
     /// A reader that goes away is said; one that only stands still holds up nobody.
     @Test func readersOfTheLines() throws {
         let folder = try TemporaryFolder(), tiny = try TinyModel.shared.get()
-        let input = try folder.file("stream", stream(FrameLayout(.yuv420, size: Self.size), 200))
+        let input = try folder.file("stream", stream(FrameLayout(.yuv420, size: Self.size), 100))
         let arguments = ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120", "--every-frame"]
         let gone = try Program.edge.run(arguments, shell: "(\"$@\" <'\(input)'; echo status $? >&2) | head -n 1 >/dev/null")
         #expect(gone.errors.contains("status 1") && gone.errors.contains("error: standard output: cannot be written: Broken pipe"), "\(gone.errors)")
-        // 200 lines are more than a pipe of 64 KiB and a queue of 32 hold.
+        // 100 lines are more than a pipe of 64 KiB and a queue of 32 hold.
         let slow = try Program.edge.run(arguments, shell: "cd '\(folder.path)'; (\"$@\" <'\(input)'; echo status $? >&2; touch done) | (until [ -e done ]; do sleep 0.1; done)")
-        #expect(slow.errors.contains("status 0") && slow.errors.contains("200 of 200 frames segmented") && slow.errors.contains("lines dropped"), "\(slow.errors)")
+        #expect(slow.errors.contains("status 0") && slow.errors.contains("100 of 100 frames segmented") && slow.errors.contains("lines dropped"), "\(slow.errors)")
+    }
+
+    /// Frames come faster than they are segmented: at output none is older than its own inference and the one before.
+    @Test func freshestFrameWins() throws {
+        let result = try live("for i in $(seq 400); do cat stream >&3; done; exec 3>&-; wait $pid; echo status $? >&2; cat out; cat err >&2", [], frames: stream(FrameLayout(.yuv420, size: Self.size), 4))
+        #expect(result.errors.contains("status 0"), "\(result.errors)")
+        let lines = try json(result.output), timings = lines.compactMap { $0["timing"] as? [String: Double] }, frames = lines.compactMap { $0["frame"] as? [String: Int] }
+        let longest = timings.compactMap { $0["total"] }.max() ?? 0
+        #expect(frames.count == lines.count && frames.reduce(0) { $0 + 1 + ($1["skipped"] ?? 0) } == 1600)
+        #expect(lines.count < 1600)
+        for timing in timings { #expect(timing["age"]! <= timing["total"]! + longest) }
     }
 
     /// Between frames nothing runs; over frames neither memory nor descriptors grow.

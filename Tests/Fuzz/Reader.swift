@@ -17,6 +17,10 @@ enum Reader: String, CaseIterable {
     case sealed
     case vocabulary
     case model
+    /// Raw frames in a row.
+    case frames
+    /// JPEG pictures in a row.
+    case pictures
 
     /// Deterministic in `number`.
     func make(_ number: Int, _ seeds: SeedFiles) -> [UInt8] {
@@ -47,6 +51,15 @@ enum Reader: String, CaseIterable {
             return Seeds.resealed(mutator.mutate(seeds.vocabulary, with: [seeds.gguf], keepingLength: true), like: seeds.vocabulary, tensorSizes: [24])
         case .model:
             return Seeds.resealed(mutator.mutate(seeds.model, with: [seeds.gguf], keepingLength: true), like: seeds.model, tensorSizes: [8])
+        case .frames:
+            return mutator.mutate(Streams.raw[mutator.number(below: Streams.raw.count)], with: Streams.raw)
+        case .pictures:
+            var stream: [UInt8] = []
+            for _ in 0...mutator.number(below: 4) {
+                let picture = seeds.pictures[mutator.number(below: seeds.pictures.count)]
+                stream += mutator.number(below: 3) == 0 ? picture : mutator.mutate(picture, with: seeds.pictures)
+            }
+            return Array("mjpeg\n".utf8) + stream
         }
     }
 
@@ -88,6 +101,7 @@ enum Reader: String, CaseIterable {
         case .model:
             let model = try ModelFile(path: path)
             for tensor in model.file.tensors { try model.file.verify(tensor) }
+        case .frames, .pictures: try Streams.read(path)
         }
     }
 }
@@ -99,6 +113,7 @@ struct SeedFiles {
     let gguf: [UInt8]
     let vocabulary: [UInt8]
     let model: [UInt8]
+    let pictures: [[UInt8]]
 
     init() throws {
         archives = Seeds.torch.map { $0.bytes() }
@@ -106,5 +121,6 @@ struct SeedFiles {
         gguf = try Seeds.gguf()
         vocabulary = try Seeds.vocabulary()
         model = try Seeds.model()
+        pictures = try Streams.pictures()
     }
 }

@@ -1,0 +1,100 @@
+import Benchmark
+import Board
+import Camera
+import Kernels
+import Output
+import Service
+
+/// What a stream amounts to, for its end.
+struct StreamStatistics {
+    var damaged = 0
+    private let start = monotonicMilliseconds()
+    private var names: [String] = []
+    private var stages: [Durations] = []
+    private var totals = Durations(), ages = Durations()
+    private var layout: FrameLayout?
+    private var size = Size(height: 0, width: 0), input = Size(height: 0, width: 0)
+    private var counts = (captured: 0, stale: 0), patched = 0, lost = (lines: 0, pictures: 0), notes: [String] = []
+
+    mutating func add(_ stages: [SegmentsRecord.Stage], age: Double, frame layout: FrameLayout, size: Size, input: Size) {
+        var total = 0.0
+        for (index, stage) in stages.enumerated() {
+            if index == names.count {
+                names.append(stage.name)
+                self.stages.append(Durations())
+            }
+            self.stages[index].add(stage.milliseconds)
+            total += stage.milliseconds
+        }
+        totals.add(total)
+        ages.add(age)
+        self.layout = layout
+        self.size = size
+        self.input = input
+    }
+
+    /// - Parameter source: what the source has to say of its own.
+    mutating func finish(counts: (captured: Int, stale: Int), patched: Int, lost: (lines: Int, pictures: Int), source: [String]) {
+        self.counts = counts
+        self.patched = patched
+        self.lost = lost
+        notes = source
+    }
+
+    var summary: String {
+        var text = "\(totals.count) of \(counts.captured) frames segmented, \(counts.stale) skipped for fresher ones"
+        if damaged > 0 { text += ", \(damaged) damaged" }
+        if patched > 0 { text += ", \(patched) used in spite of damage" }
+        for note in notes { text += ", " + note }
+        if lost.lines > 0 { text += ", \(lost.lines) lines dropped" }
+        if lost.pictures > 0 { text += ", \(lost.pictures) pictures dropped" }
+        if totals.count > 0 { text += "; \(decimal(totals.quantile(0.5), 1)) ms a frame (95%: \(decimal(totals.quantile(0.95), 1)))" }
+        return text
+    }
+
+    // MARK: - Report
+
+    /// Stages, machine and advice, in lines for people.
+    func report(_ options: Options, _ inference: Inference) -> [String] {
+        var table = TextTable()
+        table.add(["milliseconds", "p50", "p95", "most"])
+        for (name, durations) in zip(names, stages) { table.add(row(name, durations)) }
+        table.add(row("total", totals))
+        table.add(row("age at output", ages))
+        var lines = table.text.split(separator: "\n").map(String.init)
+        let seconds = (monotonicMilliseconds() - start) / 1000
+        if let layout, totals.count > 0 {
+            lines.append("frames: \(layout.format.name) \(size.width)x\(size.height), network's input \(input.width)x\(input.height), \(decimal(Double(totals.count) / seconds, 2)) a second over \(decimal(seconds, 0)) s")
+        }
+        lines.append("kernels: \(options.kernels.name), \(options.threads) threads of \(processorCount()) processors")
+        let temperature = Health.temperature(), clock = Health.clock()
+        if let temperature { lines.append("temperature: \(decimal(temperature, 1)) degrees Celsius") }
+        if let clock { lines.append("clock: \(clock.now) MHz of \(clock.most)") }
+        if let now = Health.residentBytes(), let most = peakResidentBytes() { lines.append("resident: \(mebibytes(now)), at most \(mebibytes(most))") }
+        let advice = advice(options, temperature: temperature, clock: clock)
+        for text in advice { lines.append("advice: " + text) }
+        return lines
+    }
+
+    private func row(_ name: String, _ durations: Durations) -> [String] {
+        [name, decimal(durations.quantile(0.5), 1), decimal(durations.quantile(0.95), 1), decimal(durations.longest, 1)]
+    }
+
+    /// Where time is lost that need not be.
+    private func advice(_ options: Options, temperature: Double?, clock: (now: Int, most: Int)?) -> [String] {
+        var advice: [String] = []
+        if "\(options.kernels.name)" != "\(KernelTable.best.name)" { advice.append("--isa \(options.kernels.name) is slower than this processor's \(KernelTable.best.name)") }
+        if options.threads < processorCount() { advice.append("--threads \(options.threads) leaves \(processorCount() - options.threads) processors idle") }
+        if options.threads > processorCount() { advice.append("--threads \(options.threads): more threads than processors wait for each other") }
+        // The first stage turns frames into the network's input.
+        if let convert = stages.first, convert.total > totals.total * 0.1 {
+            let factor = decimal(Double(size.area) / Double(max(input.area, 1)), 1)
+            advice.append("\(percent(convert.total / totals.total)) of the time goes into frames \(factor) times the network's input; smaller ones would do"
+                + (layout?.format == .mjpeg ? ", and raw ones cost less than JPEG" : ""))
+        }
+        if lost.lines > 0 || lost.pictures > 0 { advice.append("a sink is slower than the network; what it lost is counted above") }
+        if let temperature, temperature >= 80 { advice.append("\(decimal(temperature, 0)) degrees Celsius: cooling would keep the clock up") }
+        if let clock, clock.now * 10 < clock.most * 9 { advice.append("the clock is at \(clock.now) MHz of \(clock.most): heat, power or the governor (performance is the fastest)") }
+        return advice
+    }
+}
