@@ -6,6 +6,9 @@
 /// The correctly rounded square root as one instruction; Swift's and C's call the library for negative numbers.
 static inline float kernels_square_root(float x) { return __builtin_elementwise_sqrt(x); }
 
+/// Asks for the cache line at `p`, which need not exist.
+static inline __attribute__((always_inline)) void kernels_prefetch(const void *_Nonnull p) { __builtin_prefetch(p, 1); }
+
 /// `x` unchanged, but unknown to the compiler, as `VECTOR_OPAQUE` in vector.h.
 static inline int32_t kernels_opaque(int32_t x) {
   __asm__ volatile("" : "+r"(x));

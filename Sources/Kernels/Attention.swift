@@ -83,9 +83,12 @@ public struct Attention<Queries: Rows, Keys: Rows, Values: Rows> {
     /// Keys as [channel][key]: scores then grow side by side, in channel order, without a horizontal sum.
     @inlinable @inline(__always)
     func transposeKeys<Path>(_ head: Int, _: Path.Type) {
-        for key in 0..<padded {
+        for channel in 0..<headWidth { (transposed + (channel * padded + keys.rows)).update(repeating: 0, count: padded - keys.rows) }
+        for first in stride(from: 0, to: keys.rows, by: 16) {
+            // Sixteen keys at a time: their rows stay in the cache while channel after channel is filled line by line.
             for channel in 0..<headWidth {
-                transposed[channel &* padded &+ key] = key < keys.rows ? keys.load(key, at: head * headWidth + channel) : 0
+                let target = transposed + channel &* padded
+                for key in first..<min(first + 16, keys.rows) { target[key] = keys.load(key, at: head * headWidth + channel) }
             }
         }
     }
@@ -137,13 +140,25 @@ public struct Attention<Queries: Rows, Keys: Rows, Values: Rows> {
         let first = min(16, width), second = width - first
         var low = InlineArray<4, Lanes>(repeating: splat(0)), high = low
         for key in 0..<keys.rows {
-            let weights = SIMD4(scores[key], scores[padded &+ key], scores[2 &* padded &+ key], scores[3 &* padded &+ key])
-            guard weights != .zero else { continue }
+            let a = scores[key], b = scores[padded &+ key], c = scores[2 &* padded &+ key], d = scores[3 &* padded &+ key]
+            guard a.bitPattern | b.bitPattern | c.bitPattern | d.bitPattern != 0 else { continue }
             let left = values.load(key, column, count: first)
             let right = second > 0 ? values.load(key, column + 16, count: second) : splat(0)
-            for index in 0..<4 where weights[index] > 0 {
-                low[index] += left * weights[index]
-                high[index] += right * weights[index]
+            if a > 0 {
+                low[0] += left * a
+                high[0] += right * a
+            }
+            if b > 0 {
+                low[1] += left * b
+                high[1] += right * b
+            }
+            if c > 0 {
+                low[2] += left * c
+                high[2] += right * c
+            }
+            if d > 0 {
+                low[3] += left * d
+                high[3] += right * d
             }
         }
         for index in 0..<count {

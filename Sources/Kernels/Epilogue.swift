@@ -70,6 +70,12 @@ public struct Epilogue {
     @inlinable @inline(__always)
     func perform<Path>(_: Path.Type) {
         for row in rows {
+            // Residual rows lie far apart, each a few cache lines that the processor does not foresee.
+            if case .added(let y, let stride) = output {
+                for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
+                    kernels_prefetch(y + ((row + 8) * stride + column))
+                }
+            }
             let start = (row - rows.lowerBound) * valuesStride - columns.lowerBound
             let vertical = table.map { $0.vertical + row / $0.period * $0.width }
             var horizontal: UnsafePointer<Float>?

@@ -65,13 +65,14 @@ public struct LayerNorm {
 /// over all rows of `x`; then weight and bias per channel and, if asked for, max(., 0).
 ///
 /// Sums run over at most 64 rows in float32, then in Double, so that large maps lose nothing.
+/// - Parameter range: which of the groups to normalize, all of them by default.
 /// - Precondition: `x.columns` is a multiple of `groups`.
 public func groupNorm(
-    _ x: Matrix, groups: Int, epsilon: Float, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, relu: Bool
+    _ x: Matrix, groups: Int, range: Range<Int>? = nil, epsilon: Float, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, relu: Bool
 ) {
     let width = x.columns / groups, count = Double(x.rows) * Double(width)
     guard x.rows > 0, width > 0 else { return }
-    for group in 0..<groups {
+    for group in range ?? 0..<groups {
         let channels = group * width..<(group + 1) * width
         let mean = Float(groupSum(x, channels) { $0 } / count)
         let variance = groupSum(x, channels) {

@@ -215,7 +215,10 @@ public struct PixelDecoder<A: Arithmetic> {
     }
 
     private func groupNorm(_ x: Matrix, _ norm: NormParameters, relu: Bool) {
-        Kernels.groupNorm(x, groups: Architecture.groups, epsilon: 1e-5, weight: norm.weight.base, bias: norm.bias.base, relu: relu)
+        arithmetic.parallel(Architecture.groups) { range in
+            Kernels.groupNorm(
+                x, groups: Architecture.groups, range: range, epsilon: 1e-5, weight: norm.weight.base, bias: norm.bias.base, relu: relu)
+        }
     }
 }
 
