@@ -9,10 +9,11 @@ import Runtime
 final class Inference {
     let engine: Engine
     let preprocessor: Preprocessor
-    let legend: Legend
+    private(set) var legend: Legend
     private let task: Task
     private let withMasks: Bool
-    private let model: SegmentsRecord.Source, vocabulary: SegmentsRecord.Source
+    private let model: SegmentsRecord.Source
+    private var vocabulary: SegmentsRecord.Source
     /// Of the picture whose clock runs.
     private(set) var stages: [SegmentsRecord.Stage] = []
     private var start = 0.0, last = 0.0
@@ -27,6 +28,13 @@ final class Inference {
         model = SegmentsRecord.Source(path: options.model, identity: engine.model.identity)
         vocabulary = SegmentsRecord.Source(path: options.vocabulary, identity: engine.vocabulary.identity)
         stages.reserveCapacity(16)
+    }
+
+    /// Looks for the classes of `vocabulary`, read from `path`, from now on. - Throws: when it does not fit the model; then nothing changes.
+    func adopt(_ vocabulary: Vocabulary, path: String) throws(Fault) {
+        try engine.adopt(vocabulary)
+        legend = Legend(vocabulary)
+        self.vocabulary = SegmentsRecord.Source(path: path, identity: vocabulary.identity)
     }
 
     /// Starts the clock of a picture.

@@ -11,7 +11,7 @@ final class StreamPins<System: PinSystem> {
     private let rules: [AlarmRule]
     private var alarms: [(pin: Pin<System>, rules: [Int])] = []
     /// Classes that each rule means.
-    private var categories: [[Int]] = []
+    var categories: [[Int]] = []
     private let talk = RepeatedFault()
 
     /// - Throws: when the board lacks a line or the vocabulary a name.
@@ -28,7 +28,7 @@ final class StreamPins<System: PinSystem> {
     }
 
     /// Looks the alarms' names up in a vocabulary. - Throws: when it lacks one.
-    private func categories(_ legend: Legend) throws(Fault) -> [[Int]] {
+    func categories(_ legend: Legend) throws(Fault) -> [[Int]] {
         var found: [[Int]] = []
         for rule in rules { found.append(try rule.categories(legend)) }
         return found

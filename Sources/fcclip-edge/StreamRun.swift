@@ -5,6 +5,7 @@ import GPIO
 import Kernels
 import Network
 import Output
+import Runtime
 import Service
 
 /// A live source through the engine to the sinks: one thread captures, this one segments the freshest frame, each sink has its own.
@@ -61,6 +62,7 @@ final class StreamRun {
         manager.ready()
         while let frame = mailbox.take() {
             state.begin()
+            reload()
             segment(frame, sinks)
             state.end()
         }
@@ -82,7 +84,10 @@ final class StreamRun {
         // Never joined: it ends with the program.
         _ = try Thread {
             while true {
-                if case .stop = Signals.next() { end(nil) }
+                switch Signals.next() {
+                case .stop: end(nil)
+                case .reload: state.askForReload()
+                }
             }
         }
         if let trigger = pins.trigger {
@@ -100,6 +105,20 @@ final class StreamRun {
                     if state.isHealthy { manager.alive() }
                 }
             }
+        }
+    }
+
+    /// Reads the vocabulary again if SIGHUP asked for it. One that does not fit is said, and the old one stays.
+    private func reload() {
+        guard state.takeReload() else { return }
+        do throws(Fault) {
+            let fresh = try Vocabulary(path: options.vocabulary)
+            let categories = try pins.categories(Legend(fresh))
+            try inference.adopt(fresh, path: options.vocabulary)
+            pins.categories = categories
+            say("fcclip-edge: \(options.vocabulary): read again, \(fresh.categories.count) classes")
+        } catch {
+            say("fcclip-edge: \(error.message); the old vocabulary stays")
         }
     }
 
@@ -132,10 +151,11 @@ final class StreamRun {
     }
 }
 
-/// What the threads of a stream tell each other: why it ended, and how the work goes on.
+/// What the threads of a stream tell each other: why it ended, whether the vocabulary is to be read again, and how the work goes on.
 private final class StreamState: @unchecked Sendable {
     private let monitor = Monitor()
     private var first: Fault?
+    private var wantsReload = false
     private var isBusy = false
     private var begun = 0, seen = -1
 
@@ -144,6 +164,17 @@ private final class StreamState: @unchecked Sendable {
     }
 
     var fault: Fault? { monitor.locked { first } }
+
+    func askForReload() {
+        monitor.locked { wantsReload = true }
+    }
+
+    func takeReload() -> Bool {
+        monitor.locked {
+            defer { wantsReload = false }
+            return wantsReload
+        }
+    }
 
     func begin() {
         monitor.locked {

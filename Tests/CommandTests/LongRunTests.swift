@@ -23,6 +23,24 @@ import Testing
         return try Program.edge.run(["--model", tiny.model, "--vocab", "vocabulary.gguf", "--stdin", "yuv420:160x120"] + arguments, shell: shell)
     }
 
+    @Test func reloadsTheVocabulary() throws {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), other = folder.path("four.gguf")
+        let made = try Program.quantize.run(
+            ["vocab"] + tiny.checkpoint + ["--tokenizer", TinyModel.tokenizer, "--names", try Fixture.path("tiny/four.txt"), "--output", other])
+        #expect(made.status == 0, "\(made.errors)")
+        let result = try live("""
+            feed; until_lines 1
+            cp '\(other)' new; mv new vocabulary.gguf; kill -HUP $pid; sleep 0.3
+            feed; until_lines 2
+            echo damaged >new; mv new vocabulary.gguf; kill -HUP $pid; sleep 0.3
+            feed; until_lines 3
+            sed 's/.*"vocabulary"/vocabulary/' out
+            """, [])
+        let identities = result.output.split(separator: "\n").filter { $0.hasPrefix("vocabulary") }
+        #expect(identities.count == 3 && identities[0] != identities[1] && identities[1] == identities[2], "\(result.output)")
+        #expect(result.output.contains("read again, 4 classes") && result.output.contains("the old vocabulary stays") && result.output.contains("status 0"))
+    }
+
     @Test func reports() throws {
         let result = try live("for i in 1 2 3; do feed; until_lines $i; done", ["--report", "--isa", "scalar", "--threads", "1"])
         for words in ["status 0", "3 of 3 frames segmented", "milliseconds", "backbone", "age at output", "yuv420 160x120, network's input 171x128", "kernels: scalar, 1 threads",
