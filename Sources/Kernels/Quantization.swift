@@ -19,25 +19,6 @@ public func quantize(_ x: UnsafePointer<Float>, multiplier: Float, zeroPoint: In
     for i in 0..<count { y[i] = rounded(x[i] * multiplier + zero) }
 }
 
-/// y = Float(accumulator + offset) * scale + bias: int32 sums to real values.
-///
-/// - Parameters: `count` channels of each. `offset` is minus the zero point's share, -zeroPoint * sum(weights); `scale` the product of
-///   the activations' and the channel's weights' scale. The addition wraps.
-public func finish(
-    accumulators: UnsafePointer<Int32>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>, bias: UnsafePointer<Float>,
-    count: Int, into y: UnsafeMutablePointer<Float>
-) {
-    for i in 0..<count { y[i] = Float(accumulators[i] &+ offset[i]) * scale[i] + bias[i] }
-}
-
-/// y += Float(accumulator + offset) * scale + bias, as `finish` otherwise (the residual connection).
-public func finishAdding(
-    accumulators: UnsafePointer<Int32>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>, bias: UnsafePointer<Float>,
-    count: Int, into y: UnsafeMutablePointer<Float>
-) {
-    for i in 0..<count { y[i] += Float(accumulators[i] &+ offset[i]) * scale[i] + bias[i] }
-}
-
 /// `rounded` of each lane.
 @usableFromInline @_transparent
 func rounded(_ values: Lanes) -> SIMD16<Int8> {

@@ -37,10 +37,19 @@ import Testing
             let product = Float(sums[index] &+ offset[index]) * scale[index]
             return product + bias[index]
         }
-        var y = [Float](repeating: 0.1, count: count + 1)
-        finish(accumulators: sums, offset: offset, scale: scale, bias: bias, count: count, into: &y)
-        #expect(y == expected + [0.1])
-        finishAdding(accumulators: sums, offset: offset, scale: scale, bias: bias, count: count, into: &y)
-        #expect(y == expected.map { $0 + $0 } + [0.1])
+        let (held, shift, factor, shared) = (Stored(sums), Stored(offset), Stored(scale), Stored(bias))
+        for table in testedTables {
+            let y = Map(rows: 1, columns: count)
+            func finish(_ output: RowOutput) {
+                table.perform(.epilogue(Epilogue(
+                    values: .sums(held.base, offset: shift.base, scale: factor.base), valuesStride: count, rows: 0..<1, columns: 0..<count,
+                    bias: shared.base, output: output)))
+            }
+            finish(.floats(y.matrix.base, stride: count))
+            #expect(y.values == expected && y.isIntact, "\(table.name)")
+            finish(.added(y.matrix.base, stride: count))
+            #expect(y.values == expected.map { $0 + $0 } && y.isIntact, "\(table.name)")
+        }
+        withExtendedLifetime((held, shift, factor, shared)) {}
     }
 }
