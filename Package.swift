@@ -109,6 +109,6 @@ let package = Package(
         .testTarget(name: "StreamTests", dependencies: ["Board", "Camera", "CBoard", "GPIO", "Output", "Service", "TestSupport"]),
         .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Text", "TestSupport"]),
         .testTarget(name: "EvaluateTests", dependencies: ["Evaluate", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["Camera", "Checkpoint", "Output", "TestSupport", "fcclip-edge", "quantize"]),
+        .testTarget(name: "CommandTests", dependencies: ["Camera", "Checkpoint", "Evaluate", "Kernels", "Output", "TestSupport", "fcclip-edge", "quantize"]),
     ] + kernelTargets
 )

@@ -13,7 +13,7 @@ from Scenes.captions import attributes, caption, picture_caption
 from Scenes.kinds import CLASSES, COLOURS, PATTERNS, SEEN, SEEN_STUFF, SEEN_THINGS, THINGS
 from Scenes.scene import THING_SIZES, Segment, compose
 
-from .tokenizer import Words
+from .tokenizer import Tokenizer
 
 Batch = dict[str, Tensor]
 LEAST_CELLS = .2            # smallest region to learn from, in cells of stride 32
@@ -27,7 +27,7 @@ def random_segment(r: np.random.Generator) -> Segment:
 @dataclass
 class Texts(Dataset):
     """ids (T, L); claims (T, WIDTH): captions of imagined regions and scenes."""
-    words: Words
+    tokenizer: Tokenizer
     seed: int
     size: int
 
@@ -37,7 +37,7 @@ class Texts(Dataset):
         for _ in range(self.size):
             segments = [random_segment(r) for _ in range(r.integers(2, 5))]
             pairs.append(picture_caption(segments, r) if r.random() < .3 else caption(segments[0], r))
-        return {"ids": torch.tensor(self.words([p[0] for p in pairs])), "claims": torch.from_numpy(np.stack([p[1] for p in pairs]))}
+        return {"ids": torch.tensor(self.tokenizer([p[0] for p in pairs])), "claims": torch.from_numpy(np.stack([p[1] for p in pairs]))}
 
 
 def cells(ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +58,7 @@ class Regions(Dataset):
     pictures uint8 (B, n, n, 3); owner (R,): the picture of each region; weights (R, cells), rows sum to 1; category (R,);
     ids, claims, attributes: captions of the R regions, then of the B pictures.
     """
-    words: Words
+    tokenizer: Tokenizer
     seed: int
     size: int
     side: int
@@ -81,7 +81,7 @@ class Regions(Dataset):
         texts, true = texts + [t for t, _ in whole], true + [a for _, a in whole]
         arrays = {"pictures": pictures, "owner": owner, "weights": weights, "category": category,
                   "claims": [t[1] for t in texts], "attributes": true}
-        return {k: torch.from_numpy(np.stack(v)) for k, v in arrays.items()} | {"ids": torch.tensor(self.words([t[0] for t in texts]))}
+        return {k: torch.from_numpy(np.stack(v)) for k, v in arrays.items()} | {"ids": torch.tensor(self.tokenizer([t[0] for t in texts]))}
 
 
 @dataclass

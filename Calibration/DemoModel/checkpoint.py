@@ -7,18 +7,14 @@ import torch
 from torch import Tensor
 
 from .model import FCCLIP
-from .tokenizer import VOCABULARY, Words
 
 from fcclip import UPSTREAM_TO_MINE, Config, rename  # noqa: E402  (model.py makes Tests/Reference importable)
 from random_checkpoint import upstream_layout  # noqa: E402
 
 
-def upstream(net: FCCLIP, words: Words) -> dict[str, Tensor]:
-    """Every key of the original with our values. Tokens that no caption uses have zero embeddings."""
+def upstream(net: FCCLIP) -> dict[str, Tensor]:
+    """Every key of the original with our values."""
     mine = {k: v.detach().float().cpu() for k, v in net.state_dict().items()}
-    tokens = torch.zeros(VOCABULARY, net.cfg.text_width)
-    tokens[words.ids] = mine["text.token"]
-    mine["text.token"] = tokens
     out = {}
     for key, shape in upstream_layout(net.cfg).items():
         (name,) = rename({key: torch.empty(0)}, UPSTREAM_TO_MINE)
@@ -28,10 +24,14 @@ def upstream(net: FCCLIP, words: Words) -> dict[str, Tensor]:
     return out
 
 
-def write(path: Path, net: FCCLIP, words: Words) -> None:
-    part = path.with_suffix(".part")
-    torch.save({"model": upstream(net, words)}, part)
-    part.replace(path)
+def write(path: Path, net: FCCLIP) -> None:
+    """PATH, and beside it the text encoder alone (`.text.pth`), which is all that new words need."""
+    state = upstream(net)
+    text = {k: v for k, v in state.items() if k.startswith("backbone.clip_model.") and ".visual." not in k}
+    for target, content in ((path, state), (path.with_suffix(".text.pth"), text)):
+        part = target.with_suffix(".part")
+        torch.save({"model": content}, part)
+        part.replace(target)
 
 
 def read(path: Path) -> FCCLIP:

@@ -10,7 +10,6 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from Scenes.kinds import CLASSES, SEEN, STUFF, THINGS, UNSEEN, names
 from Scenes.scene import Scene, compose
 
 from .model import FCCLIP, classifier
-from .tokenizer import Tokenizer, Words
+from .tokenizer import Tokenizer
 
 from fcclip import Config, panoptic_map, resize  # noqa: E402  (model.py makes Tests/Reference importable)
 
@@ -73,9 +72,9 @@ def segment(net: FCCLIP, scene: Scene, branches: dict[str, tuple[float, float]])
     return out
 
 
-def vocabulary(net: FCCLIP, words: Callable[[list[str]], list[list[int]]]) -> Tensor:
+def vocabulary(net: FCCLIP, tokenizer: Tokenizer) -> Tensor:
     """Rows of all names of all classes."""
-    return classifier(net.text, words, [n for c in CLASSES for n in names(c)]).cpu()
+    return classifier(net.text, tokenizer, [n for c in CLASSES for n in names(c)]).cpu()
 
 
 def measure(net: FCCLIP, rows: Tensor, seed: int, count: int, branches: dict[str, tuple[float, float]], talk: bool = False) -> dict[str, Quality]:
@@ -93,9 +92,9 @@ def measure(net: FCCLIP, rows: Tensor, seed: int, count: int, branches: dict[str
     return result
 
 
-def judge_scenes(net: FCCLIP, words: Words, seed: int, count: int) -> dict[str, float]:
+def judge_scenes(net: FCCLIP, tokenizer: Tokenizer, seed: int, count: int) -> dict[str, float]:
     """A few figures on a copy of the network in training."""
-    rows = vocabulary(net, words)
+    rows = vocabulary(net, tokenizer)
     text, net.text = net.text, None
     still = copy.deepcopy(net).cpu().eval()
     net.text = text
@@ -113,13 +112,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     net = read(options.checkpoint)
-    tokenizer = Tokenizer()
-
-    def pad(texts: list[str]) -> list[list[int]]:
-        ids = [tokenizer(t) for t in texts]
-        return [i + [0] * (max(map(len, ids)) - len(i)) for i in ids]
-
-    result = measure(net, vocabulary(net, pad), HELD_OUT, options.count, BRANCHES, talk=True)
+    result = measure(net, vocabulary(net, Tokenizer()), HELD_OUT, options.count, BRANCHES, talk=True)
     figures = {name: {g: round(result[name].mean(members), 2) for g, members in GROUPS.items()} for name in BRANCHES}
     print("| branch | " + " | ".join(GROUPS) + " |\n" + "|---" * (len(GROUPS) + 1) + "|")
     for name, row in figures.items():

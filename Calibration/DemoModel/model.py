@@ -17,16 +17,15 @@ from fcclip import (LEVELS, PIXEL_MEAN, PIXEL_STD, Config, DeformableAttention, 
                     MultiHead, PixelDecoder, TextTower, pixel_centres, sine_position)
 
 from Scenes.captions import PROMPTS  # noqa: E402
-from .tokenizer import CONTEXT, Words  # noqa: E402
+from .tokenizer import Tokenizer  # noqa: E402
 
 CONFIG = Config(depths=(2, 2, 4, 2), dims=(32, 64, 160, 320), stem_dim=32, embed_dim=128, region_hidden=320, hidden=96, heads=8,
-                points=4, enc_layers=2, enc_ffn=256, dec_layers=3, dec_ffn=256, queries=32, text_width=128, text_layers=2)
+                points=4, enc_layers=2, enc_ffn=256, dec_layers=3, dec_ffn=256, queries=32, text_width=128, text_layers=2, text_tokens=len(Tokenizer()))
 
 
-def build(words: Words, config: Config = CONFIG) -> FCCLIP:
-    """The whole network with fresh weights; its token embedding has a row for each of `words` only."""
-    net = FCCLIP(config)
-    net.text = TextTower(config, vocab=len(words), context=CONTEXT)
+def build(config: Config = CONFIG) -> FCCLIP:
+    """The whole network with fresh weights."""
+    net = FCCLIP(config, with_text=True)
     for module in net.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d)):         # fan-in: smaller weights leave deep blocks asleep for hundreds of steps
             nn.init.trunc_normal_(module.weight, std=module.weight[0].numel() ** -.5)
@@ -80,9 +79,9 @@ def encode_texts(text: TextTower, ids: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def classifier(text: TextTower, words, names: list[str]) -> Tensor:
-    """Unit rows (N, E): the mean over the original's 14 prompts. `words` turns texts into token rows."""
-    ids = torch.tensor(words([p.format(n) for n in names for p in PROMPTS]), device=text.token.device)
+def classifier(text: TextTower, tokenizer: Tokenizer, names: list[str]) -> Tensor:
+    """Unit rows (N, E): the mean over the original's 14 prompts."""
+    ids = torch.tensor(tokenizer([p.format(n) for n in names for p in PROMPTS]), device=text.token.device)
     return FCCLIP.prompt_average(torch.cat([encode_texts(text, part).float() for part in ids.split(256)]))
 
 

@@ -20,7 +20,7 @@ from .batches import Batch, Panoptic, Regions, Texts
 from .evaluate import judge_scenes
 from .losses import contrast, set_loss
 from .model import FCCLIP, classifier, encode_texts, mask_decoder, normalised, pixel_decoder, region_embedding
-from .tokenizer import Words
+from .tokenizer import Tokenizer
 
 PROBE_SEED = 90             # scenes that judge during training
 
@@ -53,8 +53,8 @@ class Phase:
     decay = .05
     betas = (.9, .98)
 
-    def __init__(self, net: FCCLIP, words: Words, stage: Stage, device: torch.device) -> None:
-        self.net, self.words, self.stage, self.device = net, words, stage, device
+    def __init__(self, net: FCCLIP, tokenizer: Tokenizer, stage: Stage, device: torch.device) -> None:
+        self.net, self.tokenizer, self.stage, self.device = net, tokenizer, stage, device
 
     def half(self) -> torch.autocast:
         """bfloat16 products where they are fast; forward passes run in it, losses do not."""
@@ -86,7 +86,7 @@ class TextPhase(Phase):
         return list(self.net.text.parameters())
 
     def batches(self):
-        return Texts(self.words, 1, self.stage.batch)
+        return Texts(self.tokenizer, 1, self.stage.batch)
 
     def loss(self, batch):
         wanted = batch["claims"] @ element_table(self.net.cfg.embed_dim).to(self.device)
@@ -96,7 +96,7 @@ class TextPhase(Phase):
         return away, {"away": away}
 
     def judge(self):
-        rows = classifier(self.net.text, self.words, list(CLASSES))
+        rows = classifier(self.net.text, self.tokenizer, list(CLASSES))
         return {"nearest": float((rows @ rows.t()).fill_diagonal_(-1).max())}
 
 
@@ -109,7 +109,7 @@ class PicturePhase(Phase):
         return [*self.net.trunk.parameters(), *self.net.region.parameters()]
 
     def batches(self):
-        return Regions(self.words, self.seed, self.stage.batch, self.stage.side, (3, 7))
+        return Regions(self.tokenizer, self.seed, self.stage.batch, self.stage.side, (3, 7))
 
     def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """-> embeddings of regions (R, E) and of pictures (B, E)."""
@@ -122,7 +122,7 @@ class PicturePhase(Phase):
 
     def names(self) -> Tensor:
         if not hasattr(self, "rows"):                          # the text tower no longer changes
-            self.rows = classifier(self.net.text, self.words, list(CLASSES))
+            self.rows = classifier(self.net.text, self.tokenizer, list(CLASSES))
         return self.rows
 
     def loss(self, batch):
@@ -145,7 +145,7 @@ class PicturePhase(Phase):
     def judge(self):
         """Share of regions of scenes, pooled by their true masks, whose nearest name is right."""
         right: dict[bool, list[Tensor]] = {True: [], False: []}
-        data = Regions(self.words, PROBE_SEED, 12, 256)
+        data = Regions(self.tokenizer, PROBE_SEED, 12, 256)
         for i in range(8):
             batch = {k: v.to(self.device) for k, v in data[i].items()}
             hit = (self.embed(batch)[0] @ self.names().t()).argmax(1) == batch["category"]
@@ -161,7 +161,7 @@ class CloseUpPhase(PicturePhase):
     seed = 2
 
     def batches(self):
-        return Regions(self.words, self.seed, self.stage.batch, self.stage.side, (1, 1), (.7 * self.stage.side, 1.02 * self.stage.side))
+        return Regions(self.tokenizer, self.seed, self.stage.batch, self.stage.side, (1, 1), (.7 * self.stage.side, 1.02 * self.stage.side))
 
 
 class MaskPhase(Phase):
@@ -177,7 +177,7 @@ class MaskPhase(Phase):
 
     def names(self) -> Tensor:
         if not hasattr(self, "rows"):
-            self.rows = classifier(self.net.text, self.words, list(SEEN))
+            self.rows = classifier(self.net.text, self.tokenizer, list(SEEN))
         return self.rows
 
     def loss(self, batch):
@@ -193,4 +193,4 @@ class MaskPhase(Phase):
         return torch.stack([p[0] for p in parts]).sum(), {"mask": last[0], "dice": last[1], "class": last[2]}
 
     def judge(self):
-        return judge_scenes(self.net, self.words, PROBE_SEED, 32)
+        return judge_scenes(self.net, self.tokenizer, PROBE_SEED, 32)

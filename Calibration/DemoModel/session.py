@@ -13,7 +13,7 @@ from torch import nn
 from .batches import stream
 from .model import FCCLIP
 from .phases import Phase, Stage
-from .tokenizer import Words
+from .tokenizer import Tokenizer
 
 
 def default_device() -> torch.device:
@@ -23,9 +23,9 @@ def default_device() -> torch.device:
 class Session:
     """Runs stages in order. `state.pt` holds the network, the optimiser and the place; it is replaced whole, never half-written."""
 
-    def __init__(self, folder: Path, net: FCCLIP, words: Words, device: torch.device, workers: int, save_every: float) -> None:
+    def __init__(self, folder: Path, net: FCCLIP, tokenizer: Tokenizer, device: torch.device, workers: int, save_every: float) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.net, self.words, self.device, self.workers, self.save_every = folder, net.to(device), words, device, workers, save_every
+        self.folder, self.net, self.tokenizer, self.device, self.workers, self.save_every = folder, net.to(device), tokenizer, device, workers, save_every
         self.stage, self.step, self.optimizer_state, self.seconds = 0, 0, None, 0.
 
     def log(self, line: str) -> None:
@@ -59,7 +59,7 @@ class Session:
     def run(self, stages: list[Stage]) -> None:
         while self.stage < len(stages):
             stage = stages[self.stage]
-            self.run_stage(stage, stage.phase(self.net, self.words, stage, self.device))
+            self.run_stage(stage, stage.phase(self.net, self.tokenizer, stage, self.device))
             self.stage, self.step, self.optimizer_state = self.stage + 1, 0, None
             self.save(None)
 

@@ -22,18 +22,18 @@ from .losses import contrast, match
 from .model import build, encode_texts, mask_decoder, normalised, pixel_decoder, region_embedding
 from .phases import Stage, TextPhase
 from .session import Session
-from .tokenizer import Tokenizer, Words
+from .tokenizer import MERGES, Tokenizer, learn, texts_to_learn_from
 
 from fcclip import Config, FCCLIP, resize  # noqa: E402  (model.py makes Tests/Reference importable)
 
-WORDS = Words(Tokenizer())
+TOKENIZER = Tokenizer()
 SMALL = Config(depths=(1, 1, 2, 1), dims=(32, 64, 96, 128), stem_dim=32, embed_dim=128, region_hidden=96, hidden=32, heads=8, points=4,
-               enc_layers=2, enc_ffn=64, dec_layers=3, dec_ffn=64, queries=10, text_width=64, text_layers=2)
+               enc_layers=2, enc_ffn=64, dec_layers=3, dec_ffn=64, queries=10, text_width=64, text_layers=2, text_tokens=len(TOKENIZER))
 
 
 def small() -> FCCLIP:
     torch.manual_seed(3)
-    net = build(WORDS, SMALL)
+    net = build(SMALL)
     for layer in net.pixel.layers:                             # zero after initialisation, which would hide mistakes
         torch.nn.init.normal_(layer.attn.offset.weight, std=.2)
         torch.nn.init.normal_(layer.attn.weight.weight, std=.2)
@@ -41,18 +41,24 @@ def small() -> FCCLIP:
 
 
 class Text(unittest.TestCase):
-    def test_tokens_are_clips(self):
-        self.assertEqual(Tokenizer()("a photo of a cat."), [49406, 320, 1125, 539, 320, 2368, 269, 49407])
-        self.assertEqual(Tokenizer()("There is a purple star in the scene"), [49406, 997, 533, 320, 5496, 1565, 530, 518, 3562, 49407])
+    def test_ids_are_numbered_as_clips(self):
+        letter = lambda c: ord(c) - 33
+        self.assertEqual(TOKENIZER.encode("a"), [TOKENIZER.start, 256 + letter("a"), TOKENIZER.end])
+        self.assertEqual(TOKENIZER.encode("zq"), [TOKENIZER.start, letter("z"), 256 + letter("q"), TOKENIZER.end])
+        self.assertEqual((TOKENIZER.start, TOKENIZER.end), (len(TOKENIZER) - 2, len(TOKENIZER) - 1))
 
-    def test_class_names_are_single_tokens(self):
-        self.assertEqual([c for c in CLASSES if len(Tokenizer()(c)) != 3], [])
+    def test_words_of_captions_are_single_tokens(self):
+        self.assertEqual([c for c in CLASSES if len(TOKENIZER.encode(c)) != 3], [])
+        self.assertEqual(len(TOKENIZER.encode("There is a purple toadstool in the scene.")), 11)
+
+    def test_merges_are_those_learnt(self):
+        self.assertEqual([" ".join(m) for m in learn(texts_to_learn_from())], MERGES.read_text().splitlines()[1:])
 
     def test_every_caption_can_be_encoded(self):
         r = np.random.default_rng(0)
         for c in range(len(CLASSES)):
             segment = Segment(c, 3, 2) if c < 40 else Segment(c)
-            WORDS([caption(segment, r, 1, 1)[0] for _ in range(4)])
+            TOKENIZER([caption(segment, r, 1, 1)[0] for _ in range(4)])
 
     def test_claims(self):
         star, ball = Segment(CLASSES.index("star"), 5, 1), Segment(CLASSES.index("ball"), 5, 0)
@@ -114,16 +120,16 @@ class Network(unittest.TestCase):
         net = small()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "demo.pth"
-            checkpoint.write(path, net, WORDS)
+            checkpoint.write(path, net)
             back = checkpoint.read(path)
             state = torch.load(path, weights_only=True)["model"]
         self.assertEqual(back.cfg, SMALL)
-        self.assertEqual(tuple(state["backbone.clip_model.token_embedding.weight"].shape), (49408, 64))
+        self.assertEqual(tuple(state["backbone.clip_model.token_embedding.weight"].shape), (len(TOKENIZER), 64))
         texts = ["a photo of a star.", "There is a red ball in the scene"]
         with torch.no_grad():
-            ours = encode_texts(net.text, torch.tensor(WORDS(texts)))
+            ours = encode_texts(net.text, torch.tensor(TOKENIZER(texts)))
             for text, row in zip(texts, ours):
-                ids = Tokenizer()(text)
+                ids = TOKENIZER.encode(text)
                 torch.testing.assert_close(back.text(torch.tensor(ids + [0] * (77 - len(ids)))), row, atol=1e-5, rtol=1e-4)
         for (name, a), (_, b) in zip(net.trunk.named_parameters(), back.trunk.named_parameters()):
             self.assertTrue(torch.equal(a, b), name)
@@ -155,7 +161,7 @@ class Interrupted(TextPhase):
 class Runs(unittest.TestCase):
     def test_a_stopped_run_ends_like_one_that_was_not(self):
         def session(folder: str) -> Session:
-            return Session(Path(folder), small(), WORDS, torch.device("cpu"), 0, 0)
+            return Session(Path(folder), small(), TOKENIZER, torch.device("cpu"), 0, 0)
 
         stage = lambda phase: Stage("text", phase, 6, 8, 0, 1e-3, warm=2)
         with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b, redirect_stdout(io.StringIO()):

@@ -1,75 +1,106 @@
-"""CLIP's byte-pair encoding, as much of it as captions in plain English need, and the tokens that the captions use."""
+"""The demo's tokenizer: CLIP's byte-pair encoding with merges learnt from the demo's own captions.
+
+python -m DemoModel.tokenizer          learns the merges again and writes merges.txt   (run in Calibration/)
+"""
 from __future__ import annotations
 
-import gzip
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
 from Scenes.captions import LOOSE, PROMPTS
 from Scenes.kinds import CLASSES, COLOURS, PATTERNS, SYNONYMS
 
-VOCABULARY = 49408
-START, END = VOCABULARY - 2, VOCABULARY - 1
 CONTEXT = 77
 SPLIT = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\sa-z0-9]+")
-MERGES = Path(__file__).resolve().parents[2] / ".build/tokenizer/bpe_simple_vocab_16e6.txt.gz"
+MERGES = Path(__file__).with_name("merges.txt")
+PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
+OTHERS = [b for b in range(256) if b not in PRINTABLE]
+SYMBOLS = [chr(b) for b in PRINTABLE] + [chr(256 + n) for n in range(len(OTHERS))]      # of tokens 0 to 255
+BYTES = dict(zip(PRINTABLE + OTHERS, SYMBOLS))
+Pair = tuple[str, str]
+
+
+def pieces(text: str) -> list[str]:
+    """Lower-case words and signs, as far as plain English has them."""
+    return SPLIT.findall(" ".join(text.lower().split()))
+
+
+def symbols(piece: str) -> list[str]:
+    """One symbol a byte; the last one is marked as a word's end."""
+    out = [BYTES[b] for b in piece.encode()]
+    return out[:-1] + [out[-1] + "</w>"]
+
+
+def join(word: list[str], pair: Pair) -> list[str]:
+    out: list[str] = []
+    i = 0
+    while i < len(word):
+        both = tuple(word[i:i + 2]) == pair
+        out.append("".join(pair) if both else word[i])
+        i += 2 if both else 1
+    return out
 
 
 class Tokenizer:
-    """Text to ids. `path` is CLIP's merges file, which Calibration/Vocabularies/tokenizer fetches."""
+    """Texts to rows of token ids. Ids: bytes, bytes that end a word, one a merge, start of text, end of text."""
 
     def __init__(self, path: Path = MERGES) -> None:
-        if not path.exists():
-            raise SystemExit(f"{path}: no merges file; Calibration/Vocabularies/tokenizer fetches it")
-        lines = gzip.decompress(path.read_bytes()).decode().split("\n")[1:VOCABULARY - 2 - 512 + 1]
-        merges = [tuple(line.split()) for line in lines]
-        printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-        symbols = [chr(b) for b in printable] + [chr(256 + n) for n in range(256 - len(printable))]
-        self.bytes = dict(zip(printable + [b for b in range(256) if b not in printable], symbols))
-        words = symbols + [s + "</w>" for s in symbols] + ["".join(m) for m in merges]
-        self.number, self.rank = {w: i for i, w in enumerate(words)}, {m: i for i, m in enumerate(merges)}
-        self.piece = cache(self._piece)
-
-    def _piece(self, text: str) -> tuple[int, ...]:
-        symbols = [self.bytes[b] for b in text.encode()]
-        symbols[-1] += "</w>"
-        while len(symbols) > 1:
-            best = min(zip(symbols, symbols[1:]), key=lambda pair: self.rank.get(pair, 1 << 30))
-            if best not in self.rank:
-                break
-            merged, i = [], 0
-            while i < len(symbols):
-                pair = tuple(symbols[i:i + 2]) == best
-                merged.append("".join(best) if pair else symbols[i])
-                i += 2 if pair else 1
-            symbols = merged
-        return tuple(self.number[s] for s in symbols)
-
-    def __call__(self, text: str) -> list[int]:
-        """-> start, tokens, end; not padded."""
-        ids = [i for p in SPLIT.findall(" ".join(text.lower().split())) for i in self.piece(p)]
-        return [START, *ids[:CONTEXT - 2], END]
-
-
-class Words:
-    """The tokens of all captions, renumbered without gaps; order is kept, so the end token stays the largest.
-
-    Training holds token embeddings for these only. Row 0 of the original (padding) is among them.
-    """
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        texts = [p.format(n) for p in (*PROMPTS, *LOOSE) for n in ("", "on", "and a")]
-        texts += [*CLASSES, *SYNONYMS.values(), *COLOURS, *PATTERNS]
-        self.ids = sorted({0}.union(*(tokenizer(t) for t in texts)))
-        self.index = {t: i for i, t in enumerate(self.ids)}
-        self.tokenizer = tokenizer
+        merges: list[Pair] = [tuple(line.split()) for line in path.read_text().splitlines()[1:]]
+        known = SYMBOLS + [s + "</w>" for s in SYMBOLS] + ["".join(m) for m in merges]
+        self.number, self.rank = {w: i for i, w in enumerate(known)}, {m: i for i, m in enumerate(merges)}
+        self.start, self.end = len(known), len(known) + 1
+        self.tokens = cache(self._tokens)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return self.end + 1
+
+    def _tokens(self, piece: str) -> tuple[int, ...]:
+        word = symbols(piece)
+        while len(word) > 1:
+            best = min(zip(word, word[1:]), key=lambda pair: self.rank.get(pair, len(self)))
+            if best not in self.rank:
+                break
+            word = join(word, best)
+        return tuple(self.number[s] for s in word)
+
+    def encode(self, text: str) -> list[int]:
+        """-> start, tokens, end; not padded."""
+        return [self.start, *[i for p in pieces(text) for i in self.tokens(p)][:CONTEXT - 2], self.end]
 
     def __call__(self, texts: list[str]) -> list[list[int]]:
-        """Texts -> rows of equal length, padded with 0."""
-        rows = [[self.index[t] for t in self.tokenizer(text)] for text in texts]
+        """-> rows of equal length, padded with 0."""
+        rows = [self.encode(t) for t in texts]
         length = max(map(len, rows))
         return [r + [0] * (length - len(r)) for r in rows]
+
+
+def learn(texts: list[str]) -> list[Pair]:
+    """Merges the most frequent pair of neighbours again and again (Sennrich et al. 2016, algorithm 1) until every word is one token."""
+    words = {p: (symbols(p), n) for p, n in Counter(p for t in texts for p in pieces(t)).items()}
+    merges: list[Pair] = []
+    while True:
+        pairs: Counter[Pair] = Counter()
+        for word, n in words.values():
+            for pair in zip(word, word[1:]):
+                pairs[pair] += n
+        if not pairs:
+            return merges
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(best)
+        words = {p: (join(word, best), n) for p, (word, n) in words.items()}
+
+
+def texts_to_learn_from() -> list[str]:
+    names = [*CLASSES, *SYNONYMS.values()]
+    texts = [p.format(n) for p in (*PROMPTS, *LOOSE) for n in names] + [*COLOURS, *PATTERNS] * len(names)
+    return texts + [f"{a} on {b}" for a in names for b in ("", "and a", "an")]
+
+
+def main() -> None:
+    MERGES.write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in learn(texts_to_learn_from())))
+
+
+if __name__ == "__main__":
+    main()

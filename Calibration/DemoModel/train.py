@@ -13,7 +13,7 @@ from . import checkpoint
 from .model import build
 from .phases import CloseUpPhase, MaskPhase, PicturePhase, Stage, TextPhase
 from .session import Session, default_device
-from .tokenizer import MERGES, Tokenizer, Words
+from .tokenizer import Tokenizer
 
 
 def plan(effort: float) -> list[Stage]:
@@ -22,9 +22,9 @@ def plan(effort: float) -> list[Stage]:
     return [
         Stage("text", TextPhase, steps(600), 128, 0, 2e-3),
         Stage("close-ups", CloseUpPhase, steps(1500), 64, 96, 1.5e-3, ends=.6),
-        Stage("scenes", PicturePhase, steps(5500), 12, 256, 1e-3, ends=.01),
-        Stage("masks, small", MaskPhase, steps(2000), 8, 192, 7e-4, ends=.6, flat=.5),
-        Stage("masks", MaskPhase, steps(2400), 8, 256, 6e-4, ends=.02, flat=.4),
+        Stage("scenes", PicturePhase, steps(3600), 12, 256, 1e-3, ends=.01),
+        Stage("masks, small", MaskPhase, steps(1800), 8, 192, 7e-4, ends=.6, flat=.5),
+        Stage("masks", MaskPhase, steps(1300), 8, 256, 6e-4, ends=.02, flat=.4),
     ]
 
 
@@ -35,22 +35,21 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--workers", type=int, help="processes that draw scenes (default: 1, with a GPU all cores but one)")
     parser.add_argument("--save-every", type=float, default=180, help="seconds between states (default 180)")
-    parser.add_argument("--merges", type=Path, default=MERGES, help="CLIP's merges file; Calibration/Vocabularies/tokenizer fetches it")
     parser.add_argument("--restart", action="store_true", help="ignore a state in the folder")
     options = parser.parse_args()
     device = default_device()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    words = Words(Tokenizer(options.merges))
+    tokenizer = Tokenizer()
     warm_up()
     workers = options.workers if options.workers is not None else 1 if device.type == "cpu" else max(1, (os.cpu_count() or 2) - 1)
-    session = Session(options.folder, build(words), words, device, workers, options.save_every)
+    session = Session(options.folder, build(), tokenizer, device, workers, options.save_every)
     if not options.restart and session.resume():
         session.log(f"going on at stage {session.stage + 1}, step {session.step}, on {device}")
     else:
-        session.log(f"starting on {device} with {len(words)} tokens")
+        session.log(f"starting on {device} with {len(tokenizer)} tokens")
     session.run(plan(options.effort))
-    checkpoint.write(options.folder / "demo.pth", session.net, words)
+    checkpoint.write(options.folder / "demo.pth", session.net)
     session.log(f"wrote {options.folder / 'demo.pth'} after {session.seconds / 60:.0f} minutes of training")
 
 

@@ -82,7 +82,7 @@ public struct ModelWriter {
         let numbers = [
             architecture.embedding, architecture.visualHidden, architecture.hidden, architecture.heads, architecture.points,
             architecture.encoderLayers, architecture.encoderFeedForward, architecture.decoderLayers, architecture.decoderFeedForward,
-            architecture.queries, architecture.textWidth, architecture.textLayers, architecture.vocabulary, architecture.context,
+            architecture.queries, architecture.text.width, architecture.text.layers, architecture.text.vocabulary, architecture.text.context,
         ]
         for (key, number) in zip(ModelFile.Key.numbers, numbers) { try writer.set(key, .uint32(UInt32(number))) }
         try writer.set(ModelFile.Key.shortestEdge, .uint32(UInt32(preprocessing.shortestEdge)))

@@ -19,16 +19,32 @@ public final class Checkpoint {
     private let locations: [String: Location]
 
     static let clipPrefix = "backbone.clip_model."
+    private static let tokenEmbedding = clipPrefix + "token_embedding.weight"
     private static let clipRemedy = "pass CLIP with --clip: open_clip_model.safetensors or open_clip_pytorch_model.bin from huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup"
 
     /// - Parameter checkpoint: path of the head's file or of the one file with everything.
     /// - Parameter clip: path of open_clip's file, where `checkpoint` holds the head only.
     /// - Throws: when a file cannot be read, when a part is missing or there twice, or when CLIP is none with a ConvNeXt.
-    public init(checkpoint: String, clip: String?) throws(Fault) {
+    public convenience init(checkpoint: String, clip: String?) throws(Fault) {
+        let paths = [checkpoint] + (clip.map { [$0] } ?? [])
+        try self.init(paths: paths) { parts, names throws(Fault) in try Self.check(parts, names, paths) }
+    }
+
+    /// For `textArchitecture` and the text encoder only: any files that hold CLIP's text encoder, with or without the rest.
+    /// - Throws: when a file cannot be read, when a part is there twice, or when there is no text encoder.
+    public convenience init(textEncoderIn paths: [String]) throws(Fault) {
+        try self.init(paths: paths) { _, names throws(Fault) in
+            guard names.contains(Self.tokenEmbedding) else {
+                throw Fault("\(paths.joined(separator: ", ")): CLIP's text encoder is not in there; \(Self.clipRemedy)")
+            }
+        }
+    }
+
+    private init(paths: [String], _ check: ([Part: String], Set<String>) throws(Fault) -> Void) throws(Fault) {
         var locations: [String: Location] = [:]
         var files: [TensorFile] = []
         var parts: [Part: String] = [:]
-        for path in [checkpoint] + (clip.map { [$0] } ?? []) {
+        for path in paths {
             let file = try TensorFile.open(path: path)
             files.append(file)
             for (name, tensor) in Self.renamed(file) {
@@ -42,7 +58,7 @@ public final class Checkpoint {
                 }
             }
         }
-        try Self.check(parts, Set(locations.keys), checkpoint, clip)
+        try check(parts, Set(locations.keys))
         var sources: [(path: String, hash: String)] = []
         for file in files { sources.append((file.path, try file.contentHash())) }
         self.sources = sources
@@ -117,10 +133,10 @@ public final class Checkpoint {
         return result
     }
 
-    private static func check(_ parts: [Part: String], _ names: Set<String>, _ checkpoint: String, _ clip: String?) throws(Fault) {
+    private static func check(_ parts: [Part: String], _ names: Set<String>, _ paths: [String]) throws(Fault) {
         if let path = parts[.clip] {
             let visual = clipPrefix + "visual."
-            let both = names.contains(clipPrefix + "token_embedding.weight")
+            let both = names.contains(tokenEmbedding)
             if names.contains(where: { $0.hasPrefix(visual + "layer1.") || $0.hasPrefix(visual + "attnpool.") }) {
                 throw Fault("\(path): a CLIP with a ResNet; only CLIPs with a ConvNeXt are supported")
             }
@@ -133,8 +149,7 @@ public final class Checkpoint {
         }
         switch (parts[.head], parts[.clip]) {
         case (nil, nil):
-            let files = ([checkpoint] + (clip.map { [$0] } ?? [])).joined(separator: ", ")
-            throw Fault("\(files): no tensor of FC-CLIP or of open_clip's CLIP is in there")
+            throw Fault("\(paths.joined(separator: ", ")): no tensor of FC-CLIP or of open_clip's CLIP is in there")
         case (nil, let path?):
             throw Fault("\(path): holds only CLIP; the trained segmentation head (fcclip_cocopan.pth) is missing: pass it with --checkpoint")
         case (let path?, nil):

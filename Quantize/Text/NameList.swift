@@ -32,6 +32,13 @@ public struct NameList: Sendable {
         try self.init(withExtendedLifetime(file) { Array(file.bytes) }, path: path)
     }
 
+    /// The classes of a file, if any, then those typed, one a word, in the form of a file's lines.
+    public init(path: String?, typed: [String]) throws(Fault) {
+        let written = if let path { try Self(path: path).categories } else { [Category]() }
+        let added = if typed.isEmpty { [Category]() } else { try Self(Array(typed.joined(separator: "\n").utf8), path: "the names given").categories }
+        categories = written + added
+    }
+
     /// - Parameter path: names the source in errors.
     init(_ content: [UInt8], path: String) throws(Fault) {
         guard let text = String(validating: content, as: UTF8.self) else { throw Fault("\(path): not UTF-8 text") }

@@ -10,6 +10,8 @@ public final class TextEncoder {
     /// Channels of the residual stream, 64 for each attention head.
     public let width: Int
     public let heads: Int
+    /// Tokens that it knows.
+    public let tokenCount: Int
     /// Channels of an embedding.
     public let embeddingWidth: Int
 
@@ -41,11 +43,11 @@ public final class TextEncoder {
 
     // MARK: - Weights
 
-    /// - Throws: when a tensor is missing or has an unexpected shape, or when the tokens are not those of CLIP's tokenizer.
+    /// - Throws: when a tensor is missing or has an unexpected shape, or when texts are not 77 tokens long.
     public init(checkpoint: Checkpoint) throws(Fault) {
-        let architecture = try checkpoint.architecture()
-        guard architecture.vocabulary == Tokenizer.tokenCount, architecture.context == Tokenizer.contextLength else {
-            throw Fault("\(checkpoint.sources[0].path): a text encoder for \(architecture.vocabulary) tokens and texts of \(architecture.context), expected CLIP's \(Tokenizer.tokenCount) and \(Tokenizer.contextLength)")
+        let architecture = try checkpoint.textArchitecture()
+        guard architecture.context == Tokenizer.contextLength else {
+            throw Fault("\(checkpoint.sources[0].path): a text encoder for texts of \(architecture.context) tokens, expected CLIP's \(Tokenizer.contextLength)")
         }
         func load(_ name: String) throws(Fault) -> StoredTensor { try checkpoint.tensor("backbone.clip_model." + name) }
         func norm(_ name: String) throws(Fault) -> Norm {
@@ -54,15 +56,16 @@ public final class TextEncoder {
         func linear(_ weight: String, _ bias: String) throws(Fault) -> Linear {
             Linear(weight: try load(weight), bias: try load(bias).floats())
         }
-        width = architecture.textWidth
-        heads = architecture.textHeads
-        embeddingWidth = architecture.embedding
+        width = architecture.width
+        heads = architecture.heads
+        tokenCount = architecture.vocabulary
         tokenEmbedding = try load("token_embedding.weight")
         positionalEmbedding = try load("positional_embedding").floats()
         finalNorm = try norm("ln_final")
         projection = try load("text_projection")
+        embeddingWidth = projection.shape[1]
         var blocks = [Block]()
-        for index in 0..<architecture.textLayers {
+        for index in 0..<architecture.layers {
             let name = "transformer.resblocks.\(index)."
             blocks.append(Block(
                 norm1: try norm(name + "ln_1"), norm2: try norm(name + "ln_2"),

@@ -2,10 +2,16 @@ import Board
 import Foundation
 
 extension Tokenizer {
-    /// Reads CLIP's merges file (`bpe_simple_vocab_16e6.txt`, plain or gzip-compressed) or a Hugging Face `tokenizer.json` of the same tokenizer.
+    /// Reads a merges file in CLIP's form (`bpe_simple_vocab_16e6.txt`, plain or gzip-compressed) or a Hugging Face `tokenizer.json` of the same tokenizer.
     ///
-    /// Content decides, not the name. - Throws: when the file cannot be read or does not hold CLIP's 48,894 merges.
-    public init(path: String) throws(Fault) {
+    /// Content decides, not the name.
+    /// - Parameter tokenCount: rows of the text encoder's token embedding, which tell how many of the file's merges count, from the first.
+    /// - Throws: when the file cannot be read or holds too few merges.
+    public init(path: String, tokenCount: Int = clipTokenCount) throws(Fault) {
+        guard tokenCount >= Self.fixedTokenCount else {
+            throw Fault("a text encoder for \(tokenCount) tokens; byte-pair encoding has at least \(Self.fixedTokenCount)")
+        }
+        let count = tokenCount - Self.fixedTokenCount
         let file = try MappedFile(path: path)
         // The mapping must outlast the pointers into it.
         defer { withExtendedLifetime(file) {} }
@@ -15,19 +21,19 @@ extension Tokenizer {
             Array(file.bytes)
         }
         let isJSON = content.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
-        try self.init(merges: isJSON ? Self.mergesOfJSON(content, path: path) : Self.mergesOfText(content, path: path), path: path)
+        try self.init(merges: isJSON ? Self.mergesOfJSON(content, path: path) : Self.mergesOfText(content, count: count, path: path), count: count, path: path)
     }
 
     // MARK: - The two formats
 
     /// One merge a line, two symbols apart by a space, after one line of header. CLIP's file holds more merges than CLIP uses.
-    private static func mergesOfText(_ content: [UInt8], path: String) throws(Fault) -> [Merge] {
+    private static func mergesOfText(_ content: [UInt8], count: Int, path: String) throws(Fault) -> [Merge] {
         guard let text = String(validating: content, as: UTF8.self) else {
             throw Fault("\(path): neither a merges file nor a tokenizer.json: not UTF-8 text")
         }
         let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
         var merges = [Merge]()
-        for (index, line) in lines.enumerated().dropFirst().prefix(mergeCount) {
+        for (index, line) in lines.enumerated().dropFirst().prefix(count) {
             // The last line's end.
             if line.isEmpty, index == lines.count - 1 { break }
             guard let merge = merge(String(line)) else {
@@ -72,16 +78,16 @@ extension Tokenizer {
         return symbols.count == 2 ? Merge(first: String(symbols[0]), second: String(symbols[1])) : nil
     }
 
-    private init(merges: [Merge], path: String) throws(Fault) {
-        guard merges.count == Self.mergeCount else {
-            throw Fault("\(path): holds \(merges.count) merges, CLIP's tokenizer has \(Self.mergeCount)")
+    private init(merges: [Merge], count: Int, path: String) throws(Fault) {
+        guard merges.count == count else {
+            throw Fault("\(path): holds \(merges.count) merges, the text encoder's tokenizer has \(count)")
         }
-        var tokens = [String: Int32](minimumCapacity: Self.tokenCount)
+        var tokens = [String: Int32](minimumCapacity: 512 + count)
         for (index, symbol) in Self.byteSymbols.enumerated() {
             tokens[symbol] = Int32(index)
             tokens[symbol + "</w>"] = Int32(256 + index)
         }
-        var pairs = [Pair: Int32](minimumCapacity: Self.mergeCount)
+        var pairs = [Pair: Int32](minimumCapacity: count)
         for (index, merge) in merges.enumerated() {
             guard let first = tokens[merge.first], let second = tokens[merge.second] else {
                 throw Fault("\(path): merge \(index + 1) (\"\(merge.first) \(merge.second)\") uses a symbol that no earlier merge makes")
@@ -90,6 +96,6 @@ extension Tokenizer {
             pairs[Pair(first: first, second: second)] = token
             tokens[merge.first + merge.second] = token
         }
-        self.init(merges: pairs)
+        self.init(merges: pairs, count: count)
     }
 }

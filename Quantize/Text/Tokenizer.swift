@@ -2,12 +2,11 @@
 ///
 /// Token ids: 0..<256 a byte, 256..<512 a byte that ends a word, then one id a merge in the order learned, then start and end of text.
 public struct Tokenizer: Sendable {
-    /// Number of merges in CLIP's vocabulary.
-    public static let mergeCount = 48_894
-    /// Number of tokens: two for each byte, the merges, start and end.
-    public static let tokenCount = 512 + mergeCount + 2
-    public static let startToken: Int32 = 49_406
-    public static let endToken: Int32 = 49_407
+    /// Number of tokens in CLIP's own vocabulary: two for each byte, 48,894 merges, start and end. CLIPs trained elsewhere may have fewer.
+    public static let clipTokenCount = 49_408
+    /// Tokens that are no merges.
+    static let fixedTokenCount = 2 * 256 + 2
+    public let startToken, endToken: Int32
     /// Tokens of a text at most, start and end included: the rows of CLIP's positional embedding.
     public static let contextLength = 77
 
@@ -18,20 +17,22 @@ public struct Tokenizer: Sendable {
         let first, second: Int32
     }
 
-    /// - Parameter merges: for each pair of tokens the token it becomes.
-    init(merges: [Pair: Int32]) {
+    /// - Parameter merges: for each pair of tokens the token it becomes, `count` different ones.
+    init(merges: [Pair: Int32], count: Int) {
         self.merges = merges
+        startToken = Int32(512 + count)
+        endToken = startToken + 1
     }
 
     /// Start token, the text's tokens, end token: 2...77 ids. A longer text is cut and still ends with the end token;
     /// so is one that spells out `<end_of_text>`, as CLIP reads its answer at the first end token.
     public func encode(_ text: String) -> [Int32] {
-        var tokens = [Self.startToken]
+        var tokens = [startToken]
         for word in Self.words(TextCleaning.clean(text)).map(TextCleaning.text) {
             if word == "<end_of_text>" || tokens.count >= Self.contextLength { break }
-            tokens += word == "<start_of_text>" ? [Self.startToken] : mergedTokens(Array(word.utf8))
+            tokens += word == "<start_of_text>" ? [startToken] : mergedTokens(Array(word.utf8))
         }
-        return tokens.prefix(Self.contextLength - 1) + [Self.endToken]
+        return tokens.prefix(Self.contextLength - 1) + [endToken]
     }
 
     // MARK: - Words

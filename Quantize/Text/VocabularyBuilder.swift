@@ -14,11 +14,12 @@ public struct VocabularyBuilder {
         public let categories, names, seen, things, prompts, embeddingWidth: Int
     }
 
-    /// - Throws: when the checkpoint lacks CLIP's text encoder.
-    public init(checkpoint: Checkpoint, tokenizer: Tokenizer) throws(Fault) {
+    /// - Parameter tokenizer: path of the text encoder's merges file or tokenizer.json.
+    /// - Throws: when the checkpoint lacks CLIP's text encoder, or the tokenizer is not its own.
+    public init(checkpoint: Checkpoint, tokenizer: String) throws(Fault) {
         self.checkpoint = checkpoint
-        self.tokenizer = tokenizer
         encoder = try TextEncoder(checkpoint: checkpoint)
+        self.tokenizer = try Tokenizer(path: tokenizer, tokenCount: encoder.tokenCount)
     }
 
     /// One row of length 1 for each name: its prompts' embeddings, each brought to length 1, averaged, and brought to length 1 again.

@@ -27,13 +27,20 @@ struct VocabularyCommand: ParsableCommand {
             one of its names is, letter by letter, a name of the training set (COCO panoptic); so write names in lower case.
             """)
 
-    @OptionGroup var source: CheckpointOptions
+    @Option(help: ArgumentHelp("FC-CLIP checkpoint with CLIP in it: PyTorch (.pth, .pt, .bin) or .safetensors.", valueName: "file"))
+    var checkpoint: String?
 
-    @Option(help: ArgumentHelp("CLIP's merges file (bpe_simple_vocab_16e6.txt or .txt.gz; Calibration/Vocabularies/tokenizer fetches it), or a tokenizer.json.", valueName: "file"))
+    @Option(help: ArgumentHelp("open_clip's CLIP, or a file with its text encoder only; the trained head is not needed.", valueName: "file"))
+    var clip: String?
+
+    @Option(help: ArgumentHelp("The text encoder's merges file (CLIP's: bpe_simple_vocab_16e6.txt or .txt.gz; Calibration/Vocabularies/tokenizer fetches it), or a tokenizer.json.", valueName: "file"))
     var tokenizer: String
 
-    @Option(help: ArgumentHelp("The name list.", valueName: "file"))
-    var names: String
+    @Option(help: ArgumentHelp("A name list.", valueName: "file"))
+    var names: String?
+
+    @Argument(help: ArgumentHelp("Names, after those of the list, written like its lines: \"a purple star\" car,automobile", valueName: "name"))
+    var typed: [String] = []
 
     @Option(help: ArgumentHelp("Name list of the training set, for networks not trained on COCO panoptic.", valueName: "file"))
     var trainingNames: String?
@@ -41,13 +48,17 @@ struct VocabularyCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The vocabulary file to write.", valueName: "file.gguf"))
     var output: String
 
+    func validate() throws {
+        guard checkpoint != nil || clip != nil else { throw ValidationError("pass a file with CLIP's text encoder: --clip or --checkpoint") }
+        guard names != nil || !typed.isEmpty else { throw ValidationError("what to look for? Pass names, or a list of them with --names") }
+    }
+
     func run() throws {
         // Small files first: a mistake in them shows at once.
-        let list = try NameList(path: names)
+        let list = try NameList(path: names, typed: typed)
         let training = if let trainingNames { try NameList(path: trainingNames) } else { NameList.cocoPanoptic }
-        let tokenizer = try Tokenizer(path: tokenizer)
         let start = Date()
-        let builder = try VocabularyBuilder(checkpoint: Checkpoint(checkpoint: source.checkpoint, clip: source.clip), tokenizer: tokenizer)
+        let builder = try VocabularyBuilder(checkpoint: Checkpoint(textEncoderIn: [checkpoint, clip].compactMap(\.self)), tokenizer: tokenizer)
         let summary = try builder.write(list, training: training, to: output) { share in
             Talk.progress("encoded \(Int(share * 100))% of \(list.names.count) names", isFinal: share >= 1)
         }

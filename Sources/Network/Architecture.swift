@@ -23,20 +23,12 @@ public struct Architecture: Equatable, Sendable {
     public let decoderFeedForward: Int
     public let queries: Int
 
-    public let textWidth: Int
-    public let textLayers: Int
-    /// Tokens that the text encoder knows.
-    public let vocabulary: Int
-    /// Longest text in tokens, start and end included.
-    public let context: Int
+    public let text: TextArchitecture
 
     /// Maps that the pixel decoder's encoder attends to: strides 32, 16 and 8.
     public static let levels = 3
     /// Groups of every GroupNorm of the pixel decoder.
     public static let groups = 32
-
-    /// Attention heads of the text encoder; CLIP gives each 64 channels.
-    public var textHeads: Int { textWidth / 64 }
 
     /// Epsilon of the backbone's LayerNorms. timm gives the xxlarge ConvNeXt, known by its 384 channels, another one.
     public var backboneEpsilon: Float { dims[0] == 384 ? 1e-5 : 1e-6 }
@@ -45,7 +37,7 @@ public struct Architecture: Equatable, Sendable {
         depths: [Int], dims: [Int], embedding: Int, visualHidden: Int,
         hidden: Int, heads: Int, points: Int,
         encoderLayers: Int, encoderFeedForward: Int, decoderLayers: Int, decoderFeedForward: Int, queries: Int,
-        textWidth: Int, textLayers: Int, vocabulary: Int, context: Int
+        text: TextArchitecture
     ) {
         self.depths = depths
         self.dims = dims
@@ -59,8 +51,25 @@ public struct Architecture: Equatable, Sendable {
         self.decoderLayers = decoderLayers
         self.decoderFeedForward = decoderFeedForward
         self.queries = queries
-        self.textWidth = textWidth
-        self.textLayers = textLayers
+        self.text = text
+    }
+}
+
+/// The numbers that define CLIP's text encoder.
+public struct TextArchitecture: Equatable, Sendable {
+    public let width: Int
+    public let layers: Int
+    /// Tokens that it knows.
+    public let vocabulary: Int
+    /// Longest text in tokens, start and end included.
+    public let context: Int
+
+    /// CLIP gives each attention head 64 channels.
+    public var heads: Int { width / 64 }
+
+    public init(width: Int, layers: Int, vocabulary: Int, context: Int) {
+        self.width = width
+        self.layers = layers
         self.vocabulary = vocabulary
         self.context = context
     }

@@ -41,7 +41,7 @@ public final class ModelFile {
         public static let pointZeroPoints = "fcclip.points.zero_points"
         public static let depths = "fcclip.backbone.depths"
         public static let dims = "fcclip.backbone.dims"
-        /// The other numbers of the architecture, in the order of `Architecture.init`.
+        /// The other numbers of the architecture, in the order of `Architecture.init` and `TextArchitecture.init`.
         public static let numbers = [
             "fcclip.embedding_length", "fcclip.visual_hidden_length", "fcclip.hidden_length", "fcclip.head_count", "fcclip.point_count",
             "fcclip.encoder.layer_count", "fcclip.encoder.feed_forward_length", "fcclip.decoder.layer_count",
@@ -90,8 +90,8 @@ public final class ModelFile {
         let result = Architecture(
             depths: depths, dims: dims, embedding: numbers[0], visualHidden: numbers[1], hidden: numbers[2], heads: numbers[3],
             points: numbers[4], encoderLayers: numbers[5], encoderFeedForward: numbers[6], decoderLayers: numbers[7],
-            decoderFeedForward: numbers[8], queries: numbers[9], textWidth: numbers[10], textLayers: numbers[11],
-            vocabulary: numbers[12], context: numbers[13])
+            decoderFeedForward: numbers[8], queries: numbers[9],
+            text: TextArchitecture(width: numbers[10], layers: numbers[11], vocabulary: numbers[12], context: numbers[13]))
         guard result.embedding > 0, result.heads > 0, result.hidden > 0, result.hidden % result.heads == 0, result.hidden % Architecture.groups == 0,
               (1...64).contains(result.points), result.heads <= 256, (1...100).contains(result.encoderLayers), (1...100).contains(result.decoderLayers),
               (1...10000).contains(result.queries), result.encoderFeedForward > 0, result.decoderFeedForward > 0 else {

@@ -16,7 +16,7 @@ import Testing
         Architecture(
             depths: [1, 2, 1, 1], dims: [stem, 2, 3, 4], embedding: 6, visualHidden: visualHidden,
             hidden: 32, heads: 8, points: points, encoderLayers: 2, encoderFeedForward: 7, decoderLayers: 1, decoderFeedForward: 9, queries: 3,
-            textWidth: 64, textLayers: 1, vocabulary: 10, context: 4)
+            text: TextArchitecture(width: 64, layers: 1, vocabulary: 10, context: 4))
     }
 
     /// A one-file checkpoint of zeros, one byte an element.
@@ -40,7 +40,7 @@ import Testing
         let expected = Self.architecture(visualHidden: visualHidden)
         let found = try checkpoint(expected.layout).architecture()
         #expect(found == expected)
-        #expect(found.textHeads == 1 && found.backboneEpsilon == 1e-6)
+        #expect(found.text.heads == 1 && found.backboneEpsilon == 1e-6)
     }
 
     @Test func theWidestConvNeXtHasAnotherEpsilon() throws {
@@ -74,6 +74,19 @@ import Testing
         for (index, name) in checkpoint.names.enumerated() {
             #expect(try checkpoint.tensor(name).floats().allSatisfy { $0 == Float(index) }, "\(name)")
         }
+    }
+
+    @Test func textEncoderStandsAlone() throws {
+        let text = Self.architecture().text
+        var entries: [String] = [], end = 0
+        for (name, shape) in text.layout(embedding: 6) {
+            let size = shape.reduce(1, *)
+            entries.append(SafeTensorsBuilder.entry(name, "I8", shape, end, end + size))
+            end += size
+        }
+        let path = try folder.file("text.safetensors", SafeTensorsBuilder.bytes("{" + entries.joined(separator: ",") + "}", data: [UInt8](repeating: 0, count: end)))
+        #expect(try Checkpoint(textEncoderIn: [path]).textArchitecture() == text)
+        #expect(faultMessage { _ = try Checkpoint(checkpoint: path, clip: nil) }?.contains("holds only CLIP's text encoder") == true)
     }
 
     @Test func everyMissingTensorIsNamed() throws {
@@ -129,7 +142,7 @@ import Testing
         let odd = Architecture(
             depths: [1, 1, 1, 1], dims: [1, 2, 3, 4], embedding: 6, visualHidden: 0,
             hidden: 24, heads: 8, points: 1, encoderLayers: 1, encoderFeedForward: 7, decoderLayers: 1, decoderFeedForward: 9, queries: 3,
-            textWidth: 64, textLayers: 1, vocabulary: 10, context: 4)
+            text: TextArchitecture(width: 64, layers: 1, vocabulary: 10, context: 4))
         #expect(fault(odd.layout)?.contains("24 wide") == true)
     }
 }

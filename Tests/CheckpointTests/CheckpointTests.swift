@@ -37,7 +37,7 @@ import Testing
             depths: [2, 2, 3, 2], dims: [16, 32, 64, 128], embedding: 64, visualHidden: 128,
             hidden: 64, heads: 8, points: 4, encoderLayers: 2, encoderFeedForward: 1024,
             decoderLayers: 3, decoderFeedForward: 128, queries: 20,
-            textWidth: 128, textLayers: 2, vocabulary: 49408, context: 77))
+            text: TextArchitecture(width: 128, layers: 2, vocabulary: 49408, context: 77)))
         #expect(checkpoint.names.count == 262)
         #expect(checkpoint.sources.map(\.path) == [head, clip])
         #expect(Set(checkpoint.sources.map(\.hash)).count == 2)

@@ -10,7 +10,7 @@ enum Seeds {
     static let network = Architecture(
         depths: [1, 1, 1, 1], dims: [1, 2, 3, 4], embedding: 6, visualHidden: 5,
         hidden: 32, heads: 8, points: 1, encoderLayers: 1, encoderFeedForward: 4, decoderLayers: 1, decoderFeedForward: 4, queries: 2,
-        textWidth: 64, textLayers: 1, vocabulary: 4, context: 4)
+        text: TextArchitecture(width: 64, layers: 1, vocabulary: 4, context: 4))
 
     static let torch: [TorchBuilder] = {
         var view = TorchBuilder.Tensor("view", key: "0", shape: [2, 3], [1, 2, 3, 4, 5, 6])

@@ -119,7 +119,7 @@ def upstream_layout(c: Config) -> dict[str, tuple[int, ...]]:
     s[TD + "logit_scale"] = s[CLIP + "logit_scale"] = ()
     s["void_embedding.weight"] = (1, c.embed_dim)
     w = c.text_width
-    s[CLIP + "token_embedding.weight"], s[CLIP + "positional_embedding"] = (49408, w), (77, w)
+    s[CLIP + "token_embedding.weight"], s[CLIP + "positional_embedding"] = (c.text_tokens, w), (77, w)
     for i in range(c.text_layers):
         b = f"{CLIP}transformer.resblocks.{i}."
         norm(b + "ln_1", w)

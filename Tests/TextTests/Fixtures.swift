@@ -53,7 +53,7 @@ enum Fixtures {
     ///
     /// - Parameter asPairs: newer files write a merge as `["a", "b"]`, older ones as `"a b"`.
     static func huggingFaceTokenizer(asPairs: Bool) throws -> Data {
-        let lines = try String(decoding: merges(), as: UTF8.self).split(separator: "\n").dropFirst().prefix(Tokenizer.mergeCount)
+        let lines = try String(decoding: merges(), as: UTF8.self).split(separator: "\n").dropFirst().prefix(Tokenizer.clipTokenCount - 514)
         let pairs = lines.map { $0.split(separator: " ").map(String.init) }
         var vocabulary = ["<|startoftext|>": 49_406, "<|endoftext|>": 49_407]
         for (index, pair) in pairs.enumerated() { vocabulary[pair.joined()] = 512 + index }

@@ -23,7 +23,7 @@ import Testing
         let rawError = relativeError(encoder.encode(prompts), raw.floats())
         #expect(rawError < 1e-5)
 
-        let rows = try VocabularyBuilder(checkpoint: checkpoint, tokenizer: tokenizer).embeddings(of: names)
+        let rows = try VocabularyBuilder(checkpoint: checkpoint, tokenizer: Fixtures.tokenizerPath()).embeddings(of: names)
         // The last row of the recorded classifier is the void embedding, which is the head's.
         let classifierError = relativeError(rows, Array(classifier.floats().prefix(names.count * 64)))
         #expect(classifierError < 1e-5)

@@ -39,6 +39,16 @@ import Testing
         #expect(tokenizer.encode("a photo of a cat.") == [49406, 320, 1125, 539, 320, 2368, 269, 49407])
     }
 
+    /// The demo's own merges; ids as `Calibration/DemoModel/tokenizer.py` gives them.
+    @Test func ofAnotherCLIPHasItsOwnTokens() throws {
+        let path = Fixtures.root.appendingPathComponent("Calibration/DemoModel/merges.txt").path
+        let tokenizer = try Tokenizer(path: path, tokenCount: 802)
+        #expect(tokenizer.encode("a photo of a purple star.") == [800, 320, 518, 514, 320, 604, 789, 269, 801])
+        #expect(tokenizer.encode("Zebra") == [800, 89, 68, 65, 81, 320, 801])
+        #expect(throws: Fault.self) { try Tokenizer(path: path, tokenCount: 803) }
+        #expect(throws: Fault.self) { try Tokenizer(path: path, tokenCount: 513) }
+    }
+
     /// Expected values: ftfy 6.3.1, html.unescape twice, strip, collapse, lower, as open_clip runs them.
     @Test(arguments: [
         ("caf\u{C3}\u{A9}", "café"), ("it\u{E2}\u{20AC}\u{2122}s", "it's"), ("wei\u{DF}\u{2026}", "weiß…"), ("\u{C5}\u{201C}uvre", "œuvre"), ("na\u{C3}\u{192}\u{C2}\u{AF}ve", "naïve"),

@@ -12,7 +12,7 @@ import Testing
         let checkpoint = try Fixtures.checkpoint(in: folder), recorded = try Fixtures.recorded(), list = try Fixtures.names(vocabulary)
         let path = folder.path("v.gguf")
         var shares = [Double]()
-        let summary = try VocabularyBuilder(checkpoint: checkpoint, tokenizer: Fixtures.tokenizer()).write(list, to: path) { shares.append($0) }
+        let summary = try VocabularyBuilder(checkpoint: checkpoint, tokenizer: Fixtures.tokenizerPath()).write(list, to: path) { shares.append($0) }
         #expect(shares.last == 1)
         #expect(summary.names == list.names.count && summary.prompts == 14 * list.names.count)
 
@@ -33,9 +33,9 @@ import Testing
 
         // The same input gives the same bytes; other names give another identity.
         let again = folder.path("again.gguf")
-        try VocabularyBuilder(checkpoint: checkpoint, tokenizer: Fixtures.tokenizer()).write(list, to: again)
+        try VocabularyBuilder(checkpoint: checkpoint, tokenizer: Fixtures.tokenizerPath()).write(list, to: again)
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data(contentsOf: URL(fileURLWithPath: again)))
-        try VocabularyBuilder(checkpoint: checkpoint, tokenizer: Fixtures.tokenizer()).write(list, training: list, to: again)
+        try VocabularyBuilder(checkpoint: checkpoint, tokenizer: Fixtures.tokenizerPath()).write(list, training: list, to: again)
         #expect(try Vocabulary(path: again).identity != file.identity)
         #expect(try Vocabulary(path: again).categories.allSatisfy { $0.isSeen })
     }
@@ -44,7 +44,7 @@ import Testing
         let folder = try TemporaryFolder()
         let list = try NameList(Array("11:dog\n0:sky\tstuff\t#0a0b0c\ncat\n".utf8), path: "names.txt")
         let path = folder.path("v.gguf")
-        try VocabularyBuilder(checkpoint: Fixtures.checkpoint(in: folder), tokenizer: Fixtures.tokenizer()).write(list, to: path)
+        try VocabularyBuilder(checkpoint: Fixtures.checkpoint(in: folder), tokenizer: Fixtures.tokenizerPath()).write(list, to: path)
         let file = try Vocabulary(path: path)
         #expect(file.categories.map(\.id) == [11, 0, nil])
         #expect(file.categories[1].colour == Colour(0x0A0B0C))
@@ -106,7 +106,7 @@ import Testing
         let folder = try TemporaryFolder()
         let path = folder.path("v.gguf")
         let list = try NameList(Array("cat\nsky\tstuff\n".utf8), path: "names.txt")
-        try VocabularyBuilder(checkpoint: Fixtures.checkpoint(in: folder), tokenizer: Fixtures.tokenizer()).write(list, to: path)
+        try VocabularyBuilder(checkpoint: Fixtures.checkpoint(in: folder), tokenizer: Fixtures.tokenizerPath()).write(list, to: path)
         let whole = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
         let damaged = folder.path("damaged.gguf")
         for length in stride(from: 0, to: whole.count, by: 131) {
@@ -123,7 +123,7 @@ import Testing
 
     @Test func nothingAppearsWhereItCannotBeWritten() throws {
         let folder = try TemporaryFolder()
-        let builder = try VocabularyBuilder(checkpoint: Fixtures.checkpoint(in: folder), tokenizer: Fixtures.tokenizer())
+        let builder = try VocabularyBuilder(checkpoint: Fixtures.checkpoint(in: folder), tokenizer: Fixtures.tokenizerPath())
         let path = folder.path("missing/v.gguf")
         let fault = #expect(throws: Fault.self) { try builder.write(.cocoPanoptic, to: path) }
         #expect(try #require(fault).message.hasPrefix(path))
