@@ -36,6 +36,7 @@ def main() -> None:
     write = commands.add_parser("write", help="write pictures, panoptic PNGs and JSON in COCO's form")
     write.add_argument("folder", type=Path)
     write.add_argument("--count", type=int, default=500)
+    write.add_argument("--numbers", type=int, nargs="+", help="these scenes instead of the first COUNT")
     write.add_argument("--side", type=int, default=256)
     write.add_argument("--seed", type=int, default=coco.HELD_OUT)
     write.add_argument("--seen-only", action="store_true", help="only the kinds that the mask decoder is trained on")
@@ -49,7 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.command == "write":
         kinds = (SEEN_THINGS, SEEN_STUFF) if options.seen_only else (THINGS, STUFF)
-        coco.write(options.folder, options.count, options.seed, options.side, *kinds)
+        coco.write(options.folder, options.numbers or range(options.count), options.seed, options.side, *kinds)
     elif options.command == "sheet":
         sheet(options.path, options.what, options.seed)
     elif options.command == "digest":

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from .captions import describe
-from .kinds import CLASSES, SEEN, STUFF, THINGS, UNSEEN, names
-from .scene import Scene, compose
+from .kinds import CLASSES, COLOURS, PATTERNS, SEEN, STUFF, THINGS, UNSEEN, names
+from .scene import Scene, Segment, compose
 
 HELD_OUT = 500              # seed of the scenes that measure, used for nothing else
 
@@ -21,22 +21,29 @@ def categories() -> list[dict]:
             for i, name in enumerate(CLASSES)]
 
 
+def phrase(segment: Segment) -> str:
+    """What a person would type to find it: "purple striped star"."""
+    words = [tuple(COLOURS)[segment.colour]] * (segment.colour >= 0) + [PATTERNS[segment.pattern]] * (segment.pattern > 0)
+    return " ".join([*words, CLASSES[segment.category]])
+
+
 def annotate(scene: Scene) -> tuple[np.ndarray, list[dict]]:
-    """-> (ids (n, n) with 1 for the first segment, COCO's segments_info)."""
+    """-> (ids (n, n) with 1 for the first segment, COCO's segments_info, each with a `phrase` besides)."""
     ids, info = scene.ids.astype(np.uint32) + 1, []
     for number, segment in enumerate(scene.segments, 1):
         y, x = np.nonzero(ids == number)
         box = [int(x.min()), int(y.min()), int(np.ptp(x)) + 1, int(np.ptp(y)) + 1]
-        info.append({"id": number, "category_id": segment.category + 1, "area": len(x), "bbox": box, "iscrowd": 0})
+        info.append({"id": number, "category_id": segment.category + 1, "area": len(x), "bbox": box, "iscrowd": 0,
+                     "phrase": phrase(segment)})
     return ids, info
 
 
-def write(folder: Path, count: int, seed: int, side: int = 256, things: Sequence[str] = THINGS, stuff: Sequence[str] = STUFF) -> None:
-    """Writes `count` scenes, number i made from the seed (seed, i)."""
+def write(folder: Path, numbers: Sequence[int], seed: int, side: int = 256, things: Sequence[str] = THINGS, stuff: Sequence[str] = STUFF) -> None:
+    """Writes scenes, number i made from the seed (seed, i)."""
     for name in ("pictures", "panoptic"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     images, annotations, captions = [], [], []
-    for i in range(count):
+    for i in numbers:
         scene, name = compose((seed, i), side, things, stuff), f"{i:06d}.png"
         ids, info = annotate(scene)
         Image.fromarray(scene.picture).save(folder / "pictures" / name)
