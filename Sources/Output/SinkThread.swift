@@ -46,13 +46,18 @@ public final class SinkThread<Item>: @unchecked Sendable {
     @discardableResult
     public func finish(milliseconds: Double) -> Bool {
         let deadline = monotonicMilliseconds() + milliseconds
-        return monitor.locked {
+        let gotDone = monitor.locked {
             isEnded = true
             monitor.wakeAll()
             while !isDone, monotonicMilliseconds() < deadline { monitor.wait(until: deadline) }
             if !isDone { droppedCount += count }
             return isDone
         }
+        if gotDone {
+            thread?.join()
+            thread = nil
+        }
+        return gotDone
     }
 
     private func take() -> Item? {
