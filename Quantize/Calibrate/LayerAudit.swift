@@ -15,7 +15,7 @@ public final class LayerAudit {
 
     public init(_ calibration: Calibration, model: ModelFile, threads: Int) throws(Fault) {
         self.calibration = calibration
-        integer = IntegerArithmetic(model, kernels: .best, threads: threads)
+        integer = try IntegerArithmetic(model, kernels: .best, threads: threads)
         for layer in calibration.arithmetic.layers where calibration.scales(layer.input) != nil {
             let point = try integer.point(layer.input.name, channels: layer.input.channels)
             points[layer.input.name] = point

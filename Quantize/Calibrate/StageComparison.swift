@@ -65,7 +65,7 @@ public final class StageComparison {
     }
 
     private func pixelDecoder(_ maps: [Matrix], levels: [Size], ranges: [Range<Int>], padded: Size) -> (tokens: Matrix, features: Matrix) {
-        let hidden = float.architecture.hidden, sources = [maps[3], maps[2], maps[1]]
+        let hidden = float.architecture.hidden, sources: InlineArray<3, Matrix> = [maps[3], maps[2], maps[1]]
         let tokens = float.arithmetic.matrix(rows: ranges[2].upperBound, columns: hidden)
         let other = copy(tokens)
         float.pixelDecoder.project(sources, levels: levels, ranges: ranges, into: tokens)

@@ -83,7 +83,9 @@ public final class MeasuredArithmetic: Arithmetic {
     // MARK: Memory, threads, tracing
 
     public func matrix(rows: Int, columns: Int) -> Matrix { base.matrix(rows: rows, columns: columns) }
+    public func scratch<Element>(_ type: Element.Type, count: Int) -> UnsafeMutablePointer<Element> { base.scratch(type, count: count) }
     public func words(_ count: Int) -> UnsafeMutablePointer<UInt64> { base.words(count) }
+    public func reserve(shared: Int, perThread: Int) { base.reserve(shared: shared, perThread: perThread) }
     public func mark() -> ScratchMark { base.mark() }
     public func release(_ mark: ScratchMark) { base.release(mark) }
     public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) { base.parallel(count, body) }

@@ -59,14 +59,14 @@ public final class NetworkBenchmark {
         self.model = try ModelFile(path: model)
         self.vocabulary = try Vocabulary(path: vocabulary)
         let opened = monotonicMilliseconds()
-        arithmetic = MeasuredArithmetic(IntegerArithmetic(self.model, kernels: kernels, threads: threads))
-        engine = try SegmentationEngine(model: self.model, vocabulary: self.vocabulary, arithmetic: arithmetic)
+        arithmetic = MeasuredArithmetic(try IntegerArithmetic(self.model, kernels: kernels, threads: threads))
+        engine = try SegmentationEngine(model: self.model, vocabulary: self.vocabulary, arithmetic: arithmetic, threads: threads)
         openMilliseconds = opened - start
         packMilliseconds = monotonicMilliseconds() - opened
     }
 
-    /// Segments `picture`, resized to `input` (default: as the model wants it), once unmeasured and `frames` times measured.
-    public func run(_ picture: Picture, input: Size?, task: Task, frames: Int) -> Report {
+    /// Segments `picture`, resized to `input` (default: as the model wants it), once unmeasured and `frames` times measured. - Throws: when the machine lacks the memory.
+    public func run(_ picture: Picture, input: Size?, task: Task, frames: Int) throws(Fault) -> Report {
         let resizer = BilinearResizer()
         let preprocessing = Preprocessing(shortestEdge: model.shortestEdge, maximumSize: model.longestEdge)
         let inner = input ?? preprocessing.resizedSize(of: picture.size)
@@ -76,6 +76,7 @@ public final class NetworkBenchmark {
             resized.deallocate()
             withExtendedLifetime(picture) {}
         }
+        try engine.prepare(geometry, task: task)
         var peak = measuredPeak(of: arithmetic.base.kernels, on: arithmetic.base.pool)
         var samples: [[Sample]] = []
         for frame in 0...frames {

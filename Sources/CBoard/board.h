@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/stat.h>
@@ -45,6 +46,9 @@ static inline uint64_t board_hash_end(void *state) {
   XXH3_freeState((XXH3_state_t *)state);
   return hash;
 }
+
+/// The limit of this process's address space.
+static inline int board_address_limit(struct rlimit *limit) { return getrlimit(RLIMIT_AS, limit); }
 
 static inline FILE *board_stdout(void) { return stdout; }
 static inline FILE *board_stderr(void) { return stderr; }
@@ -160,6 +164,19 @@ static inline _Bool board_atomic_exchange(int64_t *value, int64_t expected, int6
   return __atomic_compare_exchange_n(value, &expected, next, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 /// Tells the core that this thread is spinning.
+/// Calls `handler` once when SIGTERM, SIGINT or SIGHUP would end the program.
+static inline void board_on_end(void (*handler)(int)) {
+  static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+    struct sigaction action;
+    if (sigaction(signals[i], NULL, &action) != 0 || action.sa_handler != SIG_DFL) continue;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    action.sa_flags = (int)SA_RESETHAND;
+    sigaction(signals[i], &action, NULL);
+  }
+}
+
 static inline void board_pause(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

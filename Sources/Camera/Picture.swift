@@ -35,10 +35,15 @@ public final class Picture {
         guard let format = PictureFormat(bytes) else { throw Fault("\(name): not a JPEG or PNG picture") }
         var report = pictures_report()
         guard format.read(bytes, nil, 0, &report) else { throw format.fault(name, report) }
-        let stored = Picture(size: Size(height: Int(report.height), width: Int(report.width)))
+        let size = Size(height: Int(report.height), width: Int(report.width)), orientation = format.orientation(bytes)
+        // Small ones are decoded by the dozen a second.
+        if size.area > 4_000_000 {
+            try requireMemory(size.area * (orientation == .upright ? 3 : 6), for: "\(name): \(size.width)x\(size.height) pixels need")
+        }
+        let stored = Picture(size: size)
         guard format.read(bytes, stored.pixels, stored.byteCount, &report) else { throw format.fault(name, report) }
         guard tolerant || report.truncated == 0 else { throw format.fault(name, report) }
-        let upright = stored.turned(format.orientation(bytes))
+        let upright = stored.turned(orientation)
         upright.warning = report.warnings > 0 ? text(of: report) : nil
         return upright
     }

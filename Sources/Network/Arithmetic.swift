@@ -93,8 +93,12 @@ public protocol Arithmetic: AnyObject {
 
     /// An uninitialised matrix in scratch memory.
     func matrix(rows: Int, columns: Int) -> Matrix
+    /// `count` uninitialised values of a plain type in scratch memory.
+    func scratch<Element>(_ type: Element.Type, count: Int) -> UnsafeMutablePointer<Element>
     /// `count` zeroed words in scratch memory.
     func words(_ count: Int) -> UnsafeMutablePointer<UInt64>
+    /// Lets the scratch memory taken from here on, and that of each thread, come from blocks of so many bytes.
+    func reserve(shared: Int, perThread: Int)
     func mark() -> ScratchMark
     func release(_ mark: ScratchMark)
     /// Calls `body` with the bounds of consecutive ranges that cover `0..<count`, on several threads.

@@ -84,7 +84,7 @@ public struct Backbone<A: Arithmetic> {
     }
 
     /// All four stages; `maps[i]` has dims[i] columns and the size of stage i. `clock` is told the name of each as it ends.
-    public func run(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, maps: [Matrix], clock: (StaticString) -> Void = { _ in }) {
+    public func run(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, maps: InlineArray<4, Matrix>, clock: (StaticString) -> Void = { _ in }) {
         stem(pixels, size: size, padded: padded, into: maps[0])
         for index in 0..<4 {
             let own = Self.size(stage: index, of: padded)

@@ -7,17 +7,19 @@ struct MaskEnlarger {
     /// The network's input without padding.
     let inner: Size
     let output: Size
-    private let networkRows, networkColumns, outputRows, outputColumns: [BilinearTap]
+    private let networkRows, networkColumns, outputRows, outputColumns: UnsafePointer<BilinearTap>
 
-    /// - Parameter output: the picture's size; `inner` again for rows at the network's own size.
-    init(maskSize: Size, padded: Size, inner: Size, output: Size) {
+    /// - Parameters:
+    ///   - output: the picture's size; `inner` again for rows at the network's own size.
+    ///   - arithmetic: whose scratch memory it lives in.
+    init<A: Arithmetic>(maskSize: Size, padded: Size, inner: Size, output: Size, _ arithmetic: A) {
         self.maskSize = maskSize
         self.inner = inner
         self.output = output
-        networkRows = (0..<inner.height).map { BilinearTap($0, from: maskSize.height, to: padded.height) }
-        networkColumns = (0..<inner.width).map { BilinearTap($0, from: maskSize.width, to: padded.width) }
-        outputRows = (0..<output.height).map { BilinearTap($0, from: inner.height, to: output.height) }
-        outputColumns = (0..<output.width).map { BilinearTap($0, from: inner.width, to: output.width) }
+        networkRows = arithmetic.taps(inner.height, from: maskSize.height, to: padded.height)
+        networkColumns = arithmetic.taps(inner.width, from: maskSize.width, to: padded.width)
+        outputRows = arithmetic.taps(output.height, from: inner.height, to: output.height)
+        outputColumns = arithmetic.taps(output.width, from: inner.width, to: output.width)
     }
 
     /// Floats of scratch that `rows` needs.
@@ -57,16 +59,23 @@ struct MaskEnlarger {
 
     /// Bilinear blend of two rows, columns first.
     private func blend(
-        _ above: UnsafePointer<Float>, _ below: UnsafePointer<Float>, _ fraction: Float, _ columns: [BilinearTap], count: Int,
+        _ above: UnsafePointer<Float>, _ below: UnsafePointer<Float>, _ fraction: Float, _ columns: UnsafePointer<BilinearTap>, count: Int,
         into result: UnsafeMutablePointer<Float>
     ) {
-        columns.withUnsafeBufferPointer { columns in
-            for index in 0..<count {
-                let tap = columns[index]
-                let top = above[tap.lower] * (1 - tap.share) + above[tap.upper] * tap.share
-                let bottom = below[tap.lower] * (1 - tap.share) + below[tap.upper] * tap.share
-                result[index] = top * (1 - fraction) + bottom * fraction
-            }
+        for index in 0..<count {
+            let tap = columns[index]
+            let top = above[tap.lower] * (1 - tap.share) + above[tap.upper] * tap.share
+            let bottom = below[tap.lower] * (1 - tap.share) + below[tap.upper] * tap.share
+            result[index] = top * (1 - fraction) + bottom * fraction
         }
+    }
+}
+
+extension Arithmetic {
+    /// What the first `count` pixels of an axis of `output` pixels are blended from, in scratch memory.
+    func taps(_ count: Int, from input: Int, to output: Int) -> UnsafePointer<BilinearTap> {
+        let taps = scratch(BilinearTap.self, count: count)
+        for index in 0..<count { (taps + index).initialize(to: BilinearTap(index, from: input, to: output)) }
+        return UnsafePointer(taps)
     }
 }

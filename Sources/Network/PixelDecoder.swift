@@ -124,7 +124,7 @@ public struct PixelDecoder<A: Arithmetic> {
     }
 
     /// Projects the maps of strides 32, 16, 8 (`maps[0]` is stride 32) to `tokens` (S x hidden): 1x1 convolution and GroupNorm.
-    public func project(_ maps: [Matrix], levels: [Size], ranges: [Range<Int>], into tokens: Matrix) {
+    public func project(_ maps: InlineArray<3, Matrix>, levels: [Size], ranges: [Range<Int>], into tokens: Matrix) {
         for level in 0..<3 {
             let mark = arithmetic.mark()
             let own = tokens.rows(ranges[level])

@@ -2,41 +2,53 @@ import Kernels
 
 extension Segmenter {
     /// The most probable (query, class) pairs, stuff left out, each with the pixels where its mask is positive.
-    func instances(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry) -> Segmentation {
-        var result = Segmentation(task: .instance, size: geometry.picture)
-        let pairs = mostProbable(prediction, classes: classifier.count).filter { classifier.isThing[$0.category] }
+    func instances(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
+        let pairs = mostProbable(prediction, classes: classifier.count)
         let enlarger = enlarger(prediction, geometry: geometry)
-        let scratch = arithmetic.matrix(rows: 1, columns: enlarger.scratchCount)
-        var found: [(segment: Segment, mask: [UInt64])] = []
-        var masks: [Int: (bits: [UInt64], extent: Extent, confidence: Float)] = [:]
-        for pair in pairs {
-            let mask = masks[pair.query] ?? mask(prediction.masks.row(pair.query), enlarger, scratch: scratch)
+        let row = arithmetic.matrix(rows: 1, columns: enlarger.scratchCount)
+        let masks = arithmetic.list(repeating: Mask?.none, count: prediction.masks.rows)
+        var found = arithmetic.list(of: Instance.self, capacity: pairs.count)
+        for index in 0..<pairs.count where classifier.isThing[pairs[index].category] {
+            let pair = pairs[index]
+            let mask = masks[pair.query] ?? mask(prediction.masks.row(pair.query), enlarger, row: row)
             masks[pair.query] = mask
             guard mask.extent.area > 0 else { continue }
-            found.append((Segment(
-                id: 0, category: pair.category,
-                synonym: synonym(query: pair.query, category: pair.category, prediction: prediction, classifier: classifier),
-                isThing: true, score: pair.score * mask.confidence, area: mask.extent.area, box: mask.extent.box), mask.bits))
+            let instance = Instance(pair: pair, mask: mask, score: pair.score * mask.confidence)
+            // Behind those of the same score, so that they keep the order of their queries.
+            var position = found.count
+            while position > 0, found[position - 1].score < instance.score { position -= 1 }
+            found.insert(instance, at: position)
         }
-        // Stable, so that equal scores keep the order of their queries.
-        let order = found.indices.sorted { found[$0].segment.score != found[$1].segment.score ? found[$0].segment.score > found[$1].segment.score : $0 < $1 }
-        for (index, position) in order.enumerated() {
-            let segment = found[position].segment
+        for index in 0..<found.count {
+            let pair = found[index].pair, mask = found[index].mask
             result.segments.append(Segment(
-                id: index + 1, category: segment.category, synonym: segment.synonym, isThing: true, score: segment.score,
-                area: segment.area, box: segment.box))
-            result.masks.append(found[position].mask)
+                id: index + 1, category: pair.category,
+                synonym: synonym(query: pair.query, category: pair.category, prediction: prediction, classifier: classifier),
+                isThing: true, score: found[index].score, area: mask.extent.area, box: mask.extent.box))
+            result.appendMask(mask.words)
         }
-        for index in result.segments.indices.reversed() {
-            for (word, bits) in result.masks[index].enumerated() {
-                var rest = bits
+        for index in stride(from: found.count - 1, through: 0, by: -1) {
+            for word in 0..<(result.size.area + 63) / 64 {
+                var rest = found[index].mask.words[word]
                 while rest != 0 {
                     result.labels[word * 64 + rest.trailingZeroBitCount] = UInt16(index + 1)
                     rest &= rest - 1
                 }
             }
         }
-        return result
+    }
+
+    /// Positive pixels of a query's mask, and the mean mask probability over them.
+    private struct Mask {
+        let words: UnsafeMutablePointer<UInt64>
+        var extent = Extent()
+        var confidence: Float = 0
+    }
+
+    private struct Instance {
+        let pair: Pair
+        let mask: Mask
+        let score: Float
     }
 
     private struct Pair {
@@ -46,8 +58,8 @@ extension Segmenter {
     }
 
     /// The `instanceCount` largest class probabilities over all queries, void aside, largest first.
-    private func mostProbable(_ prediction: Prediction, classes: Int) -> [Pair] {
-        var best: [Pair] = []
+    private func mostProbable(_ prediction: Prediction, classes: Int) -> ScratchList<Pair> {
+        var best = arithmetic.list(of: Pair.self, capacity: instanceCount)
         for query in 0..<prediction.probabilities.rows {
             for category in 0..<classes {
                 let score = prediction.probabilities[query, category]
@@ -57,27 +69,24 @@ extension Segmenter {
                     let middle = (low + high) / 2
                     if best[middle].score >= score { low = middle + 1 } else { high = middle }
                 }
-                if best.count == instanceCount { best.removeLast() }
                 best.insert(Pair(query: query, category: category, score: score), at: low)
             }
         }
         return best
     }
 
-    /// Positive pixels of a mask, and the mean mask probability over them.
-    private func mask(_ logits: UnsafePointer<Float>, _ enlarger: MaskEnlarger, scratch: Matrix) -> (bits: [UInt64], extent: Extent, confidence: Float) {
+    private func mask(_ logits: UnsafePointer<Float>, _ enlarger: MaskEnlarger, row: Matrix) -> Mask {
         let size = enlarger.output
-        var bits = [UInt64](repeating: 0, count: (size.area + 63) / 64)
-        var extent = Extent()
-        var sum = 0.0
-        enlarger.rows(0..<size.height, of: logits, scratch: scratch.base) { y, row in
+        var mask = Mask(words: arithmetic.words((size.area + 63) / 64)), sum = 0.0
+        enlarger.rows(0..<size.height, of: logits, scratch: row.base) { y, row in
             for x in 0..<size.width where row[x] > 0 {
                 let pixel = y * size.width + x
-                bits[pixel >> 6] |= 1 << UInt64(pixel & 63)
-                extent.add(x: x, y: y)
+                mask.words[pixel >> 6] |= 1 << UInt64(pixel & 63)
+                mask.extent.add(x: x, y: y)
                 sum += Double(sigmoid(row[x]))
             }
         }
-        return (bits, extent, Float(sum / (Double(extent.area) + 1e-6)))
+        mask.confidence = Float(sum / (Double(mask.extent.area) + 1e-6))
+        return mask
     }
 }

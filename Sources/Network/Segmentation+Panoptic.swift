@@ -34,22 +34,22 @@ extension Segmenter {
 
     /// Every pixel goes to the query with the largest score x mask probability; a query keeps what it won inside its own mask
     /// if that is enough of the mask.
-    func panoptic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry) -> Segmentation {
-        var result = Segmentation(task: .panoptic, size: geometry.picture)
+    func panoptic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
         let kept = candidates(prediction, classifier: classifier)
-        guard !kept.isEmpty else { return result }
+        guard kept.count > 0 else { return }
         let maskAreas = compete(kept, prediction, geometry: geometry, labels: &result.labels)
 
-        var won = [Int](repeating: 0, count: kept.count), inside = won
+        let won = arithmetic.list(repeating: 0, count: kept.count), inside = arithmetic.list(repeating: 0, count: kept.count)
         for label in result.labels {
             let index = Int(label & ~Self.insideBit)
             won[index] += 1
             if label & Self.insideBit != 0 { inside[index] += 1 }
         }
-        var ids = [UInt16](repeating: 0, count: kept.count)
-        var owners: [Int] = []
-        var stuff = [UInt16](repeating: 0, count: classifier.count)
-        for (index, candidate) in kept.enumerated() {
+        let ids = arithmetic.list(repeating: UInt16(0), count: kept.count)
+        var owners = arithmetic.list(of: Int.self, capacity: kept.count)
+        let stuff = arithmetic.list(repeating: UInt16(0), count: classifier.count)
+        for index in 0..<kept.count {
+            let candidate = kept[index]
             guard won[index] > 0, maskAreas[index] > 0, inside[index] > 0,
                   Double(won[index]) / Double(maskAreas[index]) >= overlapThreshold else { continue }
             if !classifier.isThing[candidate.category], stuff[candidate.category] > 0 {
@@ -64,15 +64,14 @@ extension Segmenter {
             let label = result.labels[pixel]
             result.labels[pixel] = label & Self.insideBit == 0 ? 0 : ids[Int(label & ~Self.insideBit)]
         }
-        let extents = result.extents(count: owners.count)
-        for (index, owner) in owners.enumerated() {
-            let candidate = kept[owner]
+        let extents = extents(result, count: owners.count)
+        for index in 0..<owners.count {
+            let candidate = kept[owners[index]]
             result.segments.append(Segment(
                 id: index + 1, category: candidate.category,
                 synonym: synonym(query: candidate.query, category: candidate.category, prediction: prediction, classifier: classifier),
                 isThing: classifier.isThing[candidate.category], score: candidate.score, area: extents[index].area, box: extents[index].box))
         }
-        return result
     }
 
     private struct Candidate {
@@ -82,8 +81,8 @@ extension Segmenter {
     }
 
     /// Queries whose most probable class is not void.
-    private func candidates(_ prediction: Prediction, classifier: Classifier) -> [Candidate] {
-        var kept: [Candidate] = []
+    private func candidates(_ prediction: Prediction, classifier: Classifier) -> ScratchList<Candidate> {
+        var kept = arithmetic.list(of: Candidate.self, capacity: prediction.probabilities.rows)
         for query in 0..<prediction.probabilities.rows {
             let row = prediction.probabilities.row(query)
             var best = 0
@@ -95,7 +94,9 @@ extension Segmenter {
 
     /// Fills `labels` with the winner of each pixel (index into `kept`, and whether its mask covers the pixel).
     /// - Returns: pixels of each candidate's mask (mask probability at least one half).
-    private func compete(_ kept: [Candidate], _ prediction: Prediction, geometry: PictureGeometry, labels: inout [UInt16]) -> [Int] {
+    private func compete(
+        _ kept: ScratchList<Candidate>, _ prediction: Prediction, geometry: PictureGeometry, labels: inout [UInt16]
+    ) -> ScratchList<Int> {
         let enlarger = enlarger(prediction, geometry: geometry)
         let size = geometry.picture, bandRows = Self.bandRows
         let bands = (size.height + bandRows - 1) / bandRows
@@ -112,18 +113,21 @@ extension Segmenter {
                     let bandBest = best.rows(rows)
                     bandBest.base.update(repeating: -1, count: bandBest.count)
                     winners.rows(rows).base.update(repeating: 0, count: bandBest.count)
-                    for (index, candidate) in kept.enumerated() {
-                        var area = 0
+                    for index in 0..<kept.count {
+                        let candidate = kept[index]
                         enlarger.rows(rows, of: prediction.masks.row(candidate.query), scratch: scratch.row(band)) { row, logits in
-                            area += challenge(
-                                logits, count: size.width, score: candidate.score, code: Float(index), best: best.row(row), winners: winners.row(row))
+                            areas[band * kept.count + index] += UInt64(challenge(
+                                logits, count: size.width, score: candidate.score, code: Float(index), best: best.row(row), winners: winners.row(row)))
                         }
-                        areas[band * kept.count + index] = UInt64(area)
                     }
                     for pixel in rows.lowerBound * size.width..<rows.upperBound * size.width { labels[pixel] = UInt16(winners.base[pixel]) }
                 }
             }
         }
-        return kept.indices.map { index in (0..<bands).reduce(0) { $0 + Int(areas[$1 * kept.count + index]) } }
+        let totals = arithmetic.list(repeating: 0, count: kept.count)
+        for band in 0..<bands {
+            for index in 0..<kept.count { totals[index] += Int(areas[band * kept.count + index]) }
+        }
+        return totals
     }
 }

@@ -2,8 +2,7 @@ import Kernels
 
 extension Segmenter {
     /// Every pixel gets the class with the largest sum over queries of class probability x mask probability.
-    func semantic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry) -> Segmentation {
-        var result = Segmentation(task: .semantic, size: geometry.picture)
+    func semantic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
         let size = geometry.picture, classes = classifier.count
         let scoresFirst = semanticOrder == .scoresFirst
         let enlarger = enlarger(prediction, geometry: geometry, output: scoresFirst ? geometry.inner : geometry.picture)
@@ -11,13 +10,13 @@ extension Segmenter {
         for category in 0..<classes {
             for query in 0..<probabilities.columns { probabilities[category, query] = prediction.probabilities[query, category] }
         }
-        let vertical = (0..<size.height).map { BilinearTap($0, from: enlarger.output.height, to: size.height) }
-        let horizontal = (0..<size.width).map { BilinearTap($0, from: enlarger.output.width, to: size.width) }
+        let vertical = arithmetic.taps(size.height, from: enlarger.output.height, to: size.height)
+        let horizontal = arithmetic.taps(size.width, from: enlarger.output.width, to: size.width)
         // Bounds what a band computes to some 16 MB where a row of the network's output allows.
         let rowCount = enlarger.output.width * (classes + probabilities.columns)
         let networkRows = max(1, (4 << 20) / rowCount)
         let bandRows = arithmetic.isTracing ? size.height : max(1, networkRows * size.height / enlarger.output.height)
-        var confidence = [Double](repeating: 0, count: classes)
+        let confidence = arithmetic.list(repeating: 0.0, count: classes)
         var row = 0
         while row < size.height {
             let rows = row..<min(row + bandRows, size.height)
@@ -54,7 +53,6 @@ extension Segmenter {
             if arithmetic.isTracing { arithmetic.record("sem_seg", blended) }
         }
         number(&result, confidence: confidence, prediction, classifier: classifier)
-        return result
     }
 
     /// Class scores of rows `range` at the enlarger's output size: one row for each pixel, one column for each class.
@@ -89,9 +87,9 @@ extension Segmenter {
     }
 
     /// Turns class numbers (1...) in the label map into segments numbered without gaps, in the order of the classes.
-    private func number(_ result: inout Segmentation, confidence: [Double], _ prediction: Prediction, classifier: Classifier) {
-        let extents = result.extents(count: classifier.count)
-        var ids = [UInt16](repeating: 0, count: classifier.count + 1)
+    private func number(_ result: inout Segmentation, confidence: ScratchList<Double>, _ prediction: Prediction, classifier: Classifier) {
+        let extents = extents(result, count: classifier.count)
+        let ids = arithmetic.list(repeating: UInt16(0), count: classifier.count + 1)
         for category in 0..<classifier.count where extents[category].area > 0 {
             ids[category + 1] = UInt16(result.segments.count + 1)
             var query = 0

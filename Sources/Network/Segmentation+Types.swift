@@ -58,6 +58,8 @@ public struct Segmentation {
     /// Instance mode: bit `i` of mask `n` (64 pixels a word, row-major) says that pixel `i` belongs to `segments[n]`.
     /// Empty in the other modes, where a segment's mask is where `labels` equals its id.
     public var masks: [[UInt64]]
+    /// Masks of earlier pictures, whose memory waits to be used again.
+    private var spareMasks: [[UInt64]] = []
 
     public init(task: Task, size: Size) {
         self.task = task
@@ -65,6 +67,30 @@ public struct Segmentation {
         labels = [UInt16](repeating: 0, count: size.area)
         segments = []
         masks = []
+    }
+
+    /// Nothing found yet, in the memory of what was found before.
+    mutating func reset(task: Task, size: Size) {
+        self.task = task
+        if size.area == labels.count {
+            for pixel in labels.indices { labels[pixel] = 0 }
+        } else {
+            labels = [UInt16](repeating: 0, count: size.area)
+            spareMasks.removeAll()
+            masks.removeAll()
+        }
+        self.size = size
+        segments.removeAll(keepingCapacity: true)
+        while let mask = masks.popLast() { spareMasks.append(mask) }
+    }
+
+    /// Appends a mask of `size.area` bits.
+    mutating func appendMask(_ words: UnsafePointer<UInt64>) {
+        var mask = spareMasks.popLast() ?? [UInt64](repeating: 0, count: (size.area + 63) / 64)
+        for index in mask.indices { mask[index] = words[index] }
+        masks.append(mask)
+        // All may come to wait there.
+        spareMasks.reserveCapacity(masks.capacity)
     }
 
     /// Whether pixel `pixel` (row-major index) belongs to `segments[index]`.

@@ -1,7 +1,7 @@
 import Kernels
 
 /// Sizes of one picture on its way through the network.
-public struct PictureGeometry {
+public struct PictureGeometry: Equatable {
     /// The picture as it came.
     public let picture: Size
     /// Resized for the network.
@@ -38,22 +38,29 @@ public struct Segmenter<A: Arithmetic> {
         self.arithmetic = arithmetic
     }
 
-    /// The segments of `prediction`.
-    public func segment(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, task: Task) -> Segmentation {
+    /// The segments of `prediction`. `result`'s memory is used again where the picture before had the same size.
+    public func segment(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, task: Task, into result: inout Segmentation) {
         let mark = arithmetic.mark()
         defer { arithmetic.release(mark) }
+        result.reset(task: task, size: geometry.picture)
         switch task {
-        case .panoptic: return panoptic(prediction, classifier: classifier, geometry: geometry)
-        case .semantic: return semantic(prediction, classifier: classifier, geometry: geometry)
-        case .instance: return instances(prediction, classifier: classifier, geometry: geometry)
+        case .panoptic: panoptic(prediction, classifier: classifier, geometry: geometry, into: &result)
+        case .semantic: semantic(prediction, classifier: classifier, geometry: geometry, into: &result)
+        case .instance: instances(prediction, classifier: classifier, geometry: geometry, into: &result)
         }
+    }
+
+    public func segment(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, task: Task) -> Segmentation {
+        var result = Segmentation(task: task, size: geometry.picture)
+        segment(prediction, classifier: classifier, geometry: geometry, task: task, into: &result)
+        return result
     }
 
     /// Rows of the picture that one piece of work covers.
     static var bandRows: Int { 16 }
 
     func enlarger(_ prediction: Prediction, geometry: PictureGeometry, output: Size? = nil) -> MaskEnlarger {
-        MaskEnlarger(maskSize: prediction.maskSize, padded: geometry.padded, inner: geometry.inner, output: output ?? geometry.picture)
+        MaskEnlarger(maskSize: prediction.maskSize, padded: geometry.padded, inner: geometry.inner, output: output ?? geometry.picture, arithmetic)
     }
 
     /// The class's name that matched best, by the classifier with the larger say in the ensemble.
@@ -84,15 +91,15 @@ struct Extent {
     }
 }
 
-extension Segmentation {
+extension Segmenter {
     /// Extents of segments 1...count of the label map.
-    func extents(count: Int) -> [Extent] {
-        var extents = [Extent](repeating: Extent(), count: count)
+    func extents(_ segmentation: Segmentation, count: Int) -> ScratchList<Extent> {
+        let extents = arithmetic.list(repeating: Extent(), count: count)
         var pixel = 0
-        for y in 0..<size.height {
-            for x in 0..<size.width {
-                let id = Int(labels[pixel])
-                if id > 0 { extents[id - 1].add(x: x, y: y) }
+        for y in 0..<segmentation.size.height {
+            for x in 0..<segmentation.size.width {
+                let id = Int(segmentation.labels[pixel])
+                if id > 0 { extents.base[id - 1].add(x: x, y: y) }
                 pixel += 1
             }
         }

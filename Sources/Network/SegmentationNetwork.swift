@@ -34,6 +34,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
 
     private var geometry: Geometry?
     private let base: ScratchMark
+    private var reserved: ScratchMark
 
     /// Looks every parameter up. - Throws: when one is missing or has the wrong shape.
     public init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
@@ -44,11 +45,20 @@ public final class SegmentationNetwork<A: Arithmetic> {
         maskDecoder = try MaskDecoder(arithmetic, architecture)
         head = try OpenVocabularyHead(arithmetic, architecture)
         base = arithmetic.mark()
+        reserved = base
+    }
+
+    /// Gives back what was for another size of pictures and reserves scratch memory, see `Arithmetic.reserve`, for the next.
+    public func reserve(shared: Int, perThread: Int) {
+        geometry = nil
+        arithmetic.release(base)
+        arithmetic.reserve(shared: shared, perThread: perThread)
+        reserved = arithmetic.mark()
     }
 
     private func prepare(_ padded: Size) -> Geometry {
         if let geometry, geometry.padded == padded { return geometry }
-        arithmetic.release(base)
+        arithmetic.release(reserved)
         let levels = PixelDecoder<A>.levels(of: padded)
         let prepared = Geometry(
             padded: padded, levels: levels, ranges: PixelDecoder<A>.ranges(levels),
@@ -71,11 +81,11 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let maskSize = Backbone<A>.size(stage: 0, of: padded)
         let tokens = arithmetic.matrix(rows: geometry.ranges[2].upperBound, columns: hidden)
         let features = arithmetic.matrix(rows: maskSize.area, columns: hidden)
-        let maps = (0..<4).map { arithmetic.matrix(rows: Backbone<A>.size(stage: $0, of: padded).area, columns: architecture.dims[$0]) }
+        let maps = InlineArray<4, Matrix> { arithmetic.matrix(rows: Backbone<A>.size(stage: $0, of: padded).area, columns: architecture.dims[$0]) }
 
         backbone.run(pixels, size: size, padded: padded, maps: maps, clock: clock)
 
-        pixelDecoder.project([maps[3], maps[2], maps[1]], levels: geometry.levels, ranges: geometry.ranges, into: tokens)
+        pixelDecoder.project([maps[3], maps[2], maps[1]] as InlineArray<3, Matrix>, levels: geometry.levels, ranges: geometry.ranges, into: tokens)
         for layer in 0..<architecture.encoderLayers {
             pixelDecoder.encode(layer, tokens, levels: geometry.levels, ranges: geometry.ranges, tables: geometry.samplingTables[layer])
         }
@@ -108,10 +118,11 @@ public final class SegmentationNetwork<A: Arithmetic> {
     ) {
         let mark = arithmetic.mark()
         let queries = architecture.queries
-        let memory = (0..<3).map { maskDecoder.memory(tokens.rows(geometry.ranges[$0]), level: $0) }
+        let memory = InlineArray<3, A.Operand> { maskDecoder.memory(tokens.rows(geometry.ranges[$0]), level: $0) }
         let finest = maskDecoder.features(features)
         // Reducing the features once commutes with the mask product that every layer makes.
-        let reduced = geometry.levels.map { level in
+        let reduced = InlineArray<3, A.Operand> {
+            let level = geometry.levels[$0]
             let smaller = arithmetic.matrix(rows: level.area, columns: features.columns)
             arithmetic.parallel(level.height) { rows in resizeBilinear(features, from: maskSize, to: level, rows: rows, into: smaller) }
             return maskDecoder.features(smaller)

@@ -3,7 +3,7 @@ import Network
 
 /// Scratch memory in the order of a stack: taken piece by piece, given back to a mark.
 ///
-/// Grows by chunks while the first frame runs; later frames of the same size allocate nothing.
+/// What is needed can be reserved in one block; what goes beyond grows by chunks, which stay for later frames.
 public final class Arena {
     private struct Chunk {
         let base: UnsafeMutableRawPointer
@@ -14,6 +14,8 @@ public final class Arena {
     private var chunk = 0
     private var offset = 0
     private let chunkBytes: Int
+    /// The most bytes of the reserved block that were taken at a time.
+    public private(set) var peak = 0
 
     /// Every piece begins at a multiple of this many bytes and may be read that far beyond its end.
     public static let alignment = 64
@@ -25,12 +27,31 @@ public final class Arena {
     /// Bytes held.
     public var capacity: Int { chunks.reduce(0) { $0 + $1.capacity } }
 
+    /// Lets what is taken next come from one block of `bytes`, and gives back what lay behind. Until a mark before is released.
+    public func reserve(_ bytes: Int) {
+        let start = offset == 0 ? chunk : chunk + 1
+        peak = 0
+        if start == chunks.count || chunks[start].capacity < bytes {
+            for unused in chunks[start...] { unused.base.deallocate() }
+            chunks.removeSubrange(start...)
+            append(capacity: bytes)
+        }
+        (chunk, offset) = (start, 0)
+    }
+
+    private func append(capacity: Int) {
+        chunks.append(Chunk(base: UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: Self.alignment), capacity: capacity))
+    }
+
     /// Uninitialised memory that lives until a mark before it is released.
     public func take(bytes: Int) -> UnsafeMutableRawPointer {
         let needed = (bytes + 2 * Self.alignment - 1) / Self.alignment * Self.alignment
         while chunk < chunks.count {
             if offset + needed <= chunks[chunk].capacity {
-                defer { offset += needed }
+                defer {
+                    offset += needed
+                    peak = max(peak, offset)
+                }
                 return chunks[chunk].base + offset
             }
             if offset == 0 {
@@ -41,8 +62,7 @@ public final class Arena {
                 offset = 0
             }
         }
-        let capacity = max(needed, chunkBytes)
-        chunks.append(Chunk(base: UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: Self.alignment), capacity: capacity))
+        append(capacity: max(needed, chunkBytes))
         offset = needed
         return chunks[chunk].base
     }

@@ -13,15 +13,22 @@ public final class SegmentationEngine<A: Arithmetic> {
     private let network: SegmentationNetwork<A>
     private let segmenter: Segmenter<A>
     private var classifier: Classifier
+    private let threads: Int
+    private var reserved = MemoryPlan.none
+    /// What was last asked for.
+    private var prepared: (geometry: PictureGeometry, task: Task)?
+    /// What was found last; its memory is used again once nobody else holds it.
+    private var segmentation = Segmentation(task: .panoptic, size: Size(height: 0, width: 0))
 
     /// Checks that model and vocabulary belong together and packs the weights.
     ///
     /// - Throws: when a file is damaged, or when the vocabulary was made with another CLIP than the model's.
-    public init(model: ModelFile, vocabulary: Vocabulary, arithmetic: A) throws(Fault) {
+    public init(model: ModelFile, vocabulary: Vocabulary, arithmetic: A, threads: Int) throws(Fault) {
         try Self.check(vocabulary, fits: model)
         self.model = model
         self.vocabulary = vocabulary
         self.arithmetic = arithmetic
+        self.threads = threads
         network = try SegmentationNetwork(arithmetic, model.architecture)
         segmenter = Segmenter(arithmetic)
         classifier = Self.classifier(vocabulary)
@@ -32,6 +39,7 @@ public final class SegmentationEngine<A: Arithmetic> {
         try Self.check(vocabulary, fits: model)
         self.vocabulary = vocabulary
         classifier = Self.classifier(vocabulary)
+        prepared = nil
     }
 
     private static func check(_ vocabulary: Vocabulary, fits model: ModelFile) throws(Fault) {
@@ -51,15 +59,31 @@ public final class SegmentationEngine<A: Arithmetic> {
             isSeen: categories.map { $0.isSeen }, isThing: categories.map { $0.isThing })
     }
 
+    /// Reserves the memory for pictures of `geometry`, in one piece, before any of it is needed; does nothing where it is there already.
+    ///
+    /// - Throws: when the machine has less free.
+    public func prepare(_ geometry: PictureGeometry, task: Task) throws(Fault) {
+        if let prepared, prepared.geometry == geometry, prepared.task == task { return }
+        let plan = MemoryPlan(model.architecture, geometry: geometry, names: vocabulary.names.count, classes: classifier.count, task: task)
+        if plan.shared > reserved.shared || plan.perThread > reserved.perThread || plan.results > reserved.results {
+            let size = geometry.picture
+            try requireMemory(
+                plan.total(threads: threads), held: reserved.total(threads: threads), for: "a picture of \(size.width)x\(size.height) needs")
+            network.reserve(shared: plan.shared, perThread: plan.perThread)
+            reserved = plan
+        }
+        prepared = (geometry, task)
+    }
+
     /// Segments RGB8 `pixels` of `geometry.inner` (the resized picture) at the picture's own size.
     ///
     /// - Parameter clock: told the name of each stage as it ends.
     public func segment(_ pixels: UnsafePointer<UInt8>, geometry: PictureGeometry, task: Task, clock: (StaticString) -> Void) -> Segmentation {
-        let result = network.run(pixels, size: geometry.inner, padded: geometry.padded, classifier: classifier, clock: clock) { prediction in
-            segmenter.segment(prediction, classifier: classifier, geometry: geometry, task: task)
+        network.run(pixels, size: geometry.inner, padded: geometry.padded, classifier: classifier, clock: clock) { prediction in
+            segmenter.segment(prediction, classifier: classifier, geometry: geometry, task: task, into: &segmentation)
         }
         clock("post-processing")
-        return result
+        return segmentation
     }
 }
 
@@ -67,6 +91,6 @@ extension SegmentationEngine where A == IntegerArithmetic {
     /// Opens both files and packs the weights for `kernels`. - Throws: as above.
     public convenience init(model: String, vocabulary: String, kernels: KernelTable, threads: Int) throws(Fault) {
         let file = try ModelFile(path: model), names = try Vocabulary(path: vocabulary)
-        try self.init(model: file, vocabulary: names, arithmetic: IntegerArithmetic(file, kernels: kernels, threads: threads))
+        try self.init(model: file, vocabulary: names, arithmetic: try IntegerArithmetic(file, kernels: kernels, threads: threads), threads: threads)
     }
 }

@@ -43,13 +43,21 @@ extension IntegerArithmetic {
         let stored = try model.weights(weight, count: columns * depth)
         let scale = try model.floats(name + ".scale", count: columns)
         let packed = constants.take(Int8.self, count: kernels.layout.byteCount(columns: columns, depth: depth))
-        packWeights(stored, columns: columns, depth: depth, layout: kernels.layout, into: packed)
         let offset = constants.take(Int32.self, count: columns)
-        for column in 0..<columns {
-            var sum: Int32 = 0
-            for position in 0..<depth { sum &+= Int32(stored[column * depth + position]) }
-            offset[column] = 0 &- quantization.zeroPoint &* sum
+        let panel = kernels.layout.columnsPerPanel, panelBytes = kernels.layout.panelBytes(depth: depth)
+        pool.ranges((columns + panel - 1) / panel) { panels in
+            let own = panels.lowerBound * panel..<min(panels.upperBound * panel, columns)
+            packWeights(
+                stored + own.lowerBound * depth, columns: own.count, depth: depth, layout: kernels.layout,
+                into: packed + panels.lowerBound * panelBytes)
+            for column in own {
+                var sum: Int32 = 0
+                for position in 0..<depth { sum &+= Int32(stored[column * depth + position]) }
+                offset[column] = 0 &- quantization.zeroPoint &* sum
+            }
         }
+        // From here on only tables for new input sizes read the stored copy.
+        model.file.release(try model.file.tensor(weight))
         return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .int8(packed: packed, offset: offset, scale: scale, mapped: stored))
     }
 

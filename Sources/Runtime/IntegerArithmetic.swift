@@ -74,7 +74,7 @@ public final class IntegerArithmetic: ScratchArithmetic {
     public let model: ModelFile
     public let kernels: KernelTable
     public let pool: ThreadPool
-    public let arena = Arena()
+    public let arena = Arena(chunkBytes: 1 << 20)
     /// Packed weights and small tables, for as long as the model.
     let constants = Arena(chunkBytes: 1 << 20)
     /// Scratch of one thread.
@@ -82,11 +82,20 @@ public final class IntegerArithmetic: ScratchArithmetic {
     /// Told intermediate tensors by name; for comparisons on the desk.
     public var trace: ((String, Matrix) -> Void)?
 
-    public init(_ model: ModelFile, kernels: KernelTable, threads: Int) {
+    /// - Throws: when the machine lacks the memory for the weights.
+    public init(_ model: ModelFile, kernels: KernelTable, threads: Int) throws(Fault) {
         self.model = model
         self.kernels = kernels
         pool = ThreadPool(threads: threads)
         workers = (0..<max(threads, 1)).map { _ in Arena(chunkBytes: 1 << 20) }
+        let bytes = model.packedBytes(kernels.layout)
+        try requireMemory(bytes, for: "\(model.file.path): its weights need")
+        constants.reserve(bytes)
+    }
+
+    public func reserve(shared: Int, perThread: Int) {
+        arena.reserve(shared)
+        for worker in workers { worker.reserve(perThread) }
     }
 
     /// Bytes of packed weights and small tables, and of scratch memory so far.

@@ -115,6 +115,16 @@ public final class ModelFile {
         return points
     }
 
+    /// Bytes of all int8 weights in `layout`, with what belongs to each column and to the scales of its input.
+    func packedBytes(_ layout: PackedLayout) -> Int {
+        var bytes = 0
+        for tensor in file.tensors where tensor.kind == .int8 {
+            let columns = tensor.shape[0], depth = tensor.count / columns
+            bytes += layout.byteCount(columns: columns, depth: depth) + 4 * columns + 8 * depth + 8 * Arena.alignment
+        }
+        return bytes
+    }
+
     private func elements(_ name: String, kind: GGUF.Kind, count: Int) throws(Fault) -> UnsafeRawPointer {
         let tensor = try file.tensor(name)
         guard tensor.kind == kind, tensor.count == count, let base = tensor.bytes.baseAddress else {

@@ -14,12 +14,17 @@ extension ScratchArithmetic {
         Matrix(arena.take(Float.self, count: rows * columns), rows: rows, columns: columns)
     }
 
+    public func scratch<Element>(_ type: Element.Type, count: Int) -> UnsafeMutablePointer<Element> {
+        arena.take(type, count: count)
+    }
+
     public func words(_ count: Int) -> UnsafeMutablePointer<UInt64> {
         let words = arena.take(UInt64.self, count: count)
         words.update(repeating: 0, count: count)
         return words
     }
 
+    public func reserve(shared: Int, perThread: Int) { arena.reserve(shared) }
     public func mark() -> ScratchMark { arena.mark() }
     public func release(_ mark: ScratchMark) { arena.release(mark) }
 

@@ -17,7 +17,7 @@ func runBenchmark(_ options: BenchOptions) throws(Fault) {
         let size = options.size ?? Size(height: 512, width: 512)
         let picture: Picture = if let path = options.image { try Picture.read(path: path) } else { Picture.pattern(size) }
         let benchmark = try NetworkBenchmark(model: options.model, vocabulary: options.vocabulary, kernels: options.kernels, threads: options.threads)
-        let report = benchmark.run(picture, input: options.image == nil ? size : options.size, task: options.task, frames: options.frames)
+        let report = try benchmark.run(picture, input: options.image == nil ? size : options.size, task: options.task, frames: options.frames)
         (text, json) = (benchmark.text(report), benchmark.json(report))
     }
     if let file {

@@ -51,9 +51,10 @@ final class Inference {
         last = now
     }
 
-    /// Segments what the preprocessor holds: a picture of `size`.
-    func segment(_ size: Size) -> Segmentation {
+    /// Segments what the preprocessor holds: a picture of `size`. - Throws: when the machine lacks the memory.
+    func segment(_ size: Size) throws(Fault) -> Segmentation {
         let geometry = PictureGeometry(picture: size, inner: preprocessor.resizedSize, padded: preprocessor.paddedSize)
+        try engine.prepare(geometry, task: task)
         return engine.segment(preprocessor.resized, geometry: geometry, task: task, clock: clock)
     }
 

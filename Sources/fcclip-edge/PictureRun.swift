@@ -72,7 +72,7 @@ final class PictureRun {
         inference.clock("decode")
         inference.preprocessor.resize(picture)
         inference.clock("resize")
-        let segmentation = inference.segment(picture.size)
+        let segmentation = try inference.segment(picture.size)
         let line = options.json.isEmpty ? [] : inference.line(segmentation, picture: path)
         if let overlay = options.overlay {
             try Overlay.write(segmentation, legend: inference.legend, on: picture.pixels, to: isSingle ? overlay : overlay + "/" + pngName(path))

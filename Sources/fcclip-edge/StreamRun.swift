@@ -124,21 +124,21 @@ final class StreamRun {
 
     private func segment(_ frame: FrameBuffer, _ sinks: StreamSinks) {
         inference.begin()
-        let size: Size, canvas: Picture?
+        let size: Size, canvas: Picture?, segmentation: Segmentation
         do throws(Fault) {
             size = try converter.size(of: frame)
             canvas = sinks.canvas(size)
             // Its pixels are written to through a pointer that does not keep it.
             defer { withExtendedLifetime(canvas) {} }
             try converter.convert(frame, size: size, full: canvas?.pixels)
+            inference.clock("convert")
+            segmentation = try inference.segment(size)
         } catch {
             statistics.damaged += 1
             damage.occurred(error)
             return
         }
         damage.ended()
-        inference.clock("convert")
-        let segmentation = inference.segment(size)
         pins.show(segmentation)
         let age = monotonicMilliseconds() - frame.captured
         if sinks.wantsLines {

@@ -4,6 +4,7 @@ import Foundation
 public struct Program: Sendable {
     public static let edge = Program(name: "fcclip-edge")
     public static let quantize = Program(name: "quantize")
+    public static let frameAllocations = Program(name: "FrameAllocations")
 
     public struct Result: Sendable {
         public let status: Int32

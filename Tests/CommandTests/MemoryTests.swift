@@ -1,0 +1,66 @@
+import Foundation
+import Kernels
+import Network
+import Runtime
+import TestSupport
+import Testing
+
+/// Memory is counted before it is taken, taken once, and never for two copies of the model.
+@Suite struct MemoryTests {
+    @Test(arguments: [0, 1, 2], [1, 2])
+    func framesAfterTheFirstAllocateNothing(task: Int, threads: Int) throws {
+        let tiny = try TinyModel.shared.get()
+        let result = try Program.frameAllocations.run([tiny.model, tiny.vocabulary, try TinyModel.picture.get(), "\(threads)", "\(task)"])
+        #expect(result.status == 0, "\(result.errors)")
+        let counts = result.output.split { $0.isWhitespace }.compactMap { Int(String($0)) }
+        #expect(counts.count == 2 && counts[0] > 0 && counts[1] == 0, "\(result.output)")
+    }
+
+    /// Frames stay inside the plan, and use most of it.
+    @Test func planHoldsWhatFramesUse() throws {
+        let tiny = try TinyModel.shared.get()
+        for (picture, inner) in [((64, 64), (64, 64)), ((300, 420), (128, 179)), ((33, 700), (32, 673)), ((400, 300), (160, 128))] {
+            let picture = Size(height: picture.0, width: picture.1), inner = Size(height: inner.0, width: inner.1)
+            let padded = Size(height: (inner.height + 31) / 32 * 32, width: (inner.width + 31) / 32 * 32)
+            let geometry = PictureGeometry(picture: picture, inner: inner, padded: padded)
+            let pixels = [UInt8](repeating: 90, count: inner.area * 3).enumerated().map { UInt8(truncatingIfNeeded: $0.offset &* 2_654_435_761 >> 16) }
+            for task in [Task.panoptic, .semantic, .instance] {
+                let engine = try Engine(model: tiny.model, vocabulary: tiny.vocabulary, kernels: .best, threads: 2)
+                try engine.prepare(geometry, task: task)
+                let before = engine.arithmetic.scratchBytes
+                _ = engine.segment(pixels, geometry: geometry, task: task) { _ in }
+                #expect(engine.arithmetic.scratchBytes == before, "\(picture) \(task) outgrew its plan")
+                let plan = MemoryPlan(
+                    engine.model.architecture, geometry: geometry, names: engine.vocabulary.names.count, classes: engine.vocabulary.categories.count, task: task)
+                // A semantic band may be planned larger than a small picture fills it.
+                let spare = 512 << 10 + (task == .semantic ? 17 << 20 : 0)
+                #expect(plan.shared < engine.arithmetic.arena.peak * 3 / 2 + spare, "\(picture) \(task): \(plan.shared) planned, \(engine.arithmetic.arena.peak) used")
+                withExtendedLifetime(pixels) {}
+            }
+        }
+    }
+
+    /// Other sizes, larger and smaller, give the same segments as a fresh engine.
+    @Test func sizesMayChange() throws {
+        let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get(), folder = try TemporaryFolder()
+        for (name, source) in [("a.jpg", picture), ("b.png", try Fixture.path("pictures/synth_161x97.png")), ("c.jpg", picture)] {
+            try FileManager.default.copyItem(atPath: source, toPath: folder.path(name))
+        }
+        let output = try TemporaryFolder()
+        #expect(try tiny.segment(["--image", folder.path, "--labels", output.path("all")]).status == 0)
+        for name in try folder.contents() {
+            #expect(try tiny.segment(["--image", folder.path(name), "--labels", output.path(name + ".png")]).status == 0)
+            #expect(try Data(contentsOf: URL(filePath: output.path("all/" + name + ".png"))) == Data(contentsOf: URL(filePath: output.path(name + ".png"))))
+        }
+    }
+
+    /// Peak resident memory at 512x512: at most 1.3 times the model file and 60 MB.
+    @Test func residentMemoryIsBounded() throws {
+        let tiny = try TinyModel.shared.get()
+        let result = try Program.edge.run(["bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--frames", "1", "--json", "-"])
+        #expect(result.status == 0, "\(result.errors)")
+        let report = try JSONDecoder().decode(BenchTests.Report.self, from: Data(result.output.utf8))
+        let size = try #require(try FileManager.default.attributesOfItem(atPath: tiny.model)[.size] as? Int)
+        #expect(report.peak_resident_bytes <= size * 13 / 10 + 60_000_000, "\(report.peak_resident_bytes)")
+    }
+}
