@@ -2,10 +2,11 @@ import CBoard
 
 /// A file that appears under its name only when complete: written beside it, synchronised, then renamed.
 ///
-/// Dropped without `commit()`, it leaves nothing behind.
+/// Dropped without `commit()`, it leaves nothing behind, nor when SIGTERM, SIGINT or SIGHUP ends the program.
 public final class NewFile {
     public let path: String
     private let temporary: String
+    private let mark: UnfinishedFiles.Mark?
     private var stream: UnsafeMutablePointer<FILE>?
 
     /// - Throws: when the folder cannot be written to.
@@ -14,6 +15,7 @@ public final class NewFile {
         temporary = path + ".part-\(getpid())"
         guard let stream = fopen(temporary, "w+b") else { throw Fault("\(path): cannot be written: \(systemError())") }
         self.stream = stream
+        mark = UnfinishedFiles.add(temporary)
     }
 
     /// Appends bytes. - Throws: on a full disk or another write error.
@@ -46,6 +48,7 @@ public final class NewFile {
         guard let stream else { throw failure() }
         guard fflush(stream) == 0, fsync(fileno(stream)) == 0 else { throw failure() }
         self.stream = nil
+        defer { UnfinishedFiles.remove(mark) }
         guard fclose(stream) == 0, rename(temporary, path) == 0 else {
             let fault = failure()
             unlink(temporary)
@@ -61,6 +64,7 @@ public final class NewFile {
         if let stream {
             fclose(stream)
             unlink(temporary)
+            UnfinishedFiles.remove(mark)
         }
     }
 }
