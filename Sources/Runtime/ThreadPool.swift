@@ -99,12 +99,14 @@ private struct Shared: @unchecked Sendable {
     func share(_ items: Int, _ closure: ClosureWords) {
         let generation = (board_atomic_load(ticket) >> 32) &+ 1
         // Closed first: nobody may take an item of the old work by the new count.
-        board_atomic_store(ticket, generation << 32 | Int64(Shared.indexMask))
+        let closed = generation << 32 | Int64(Shared.indexMask)
+        board_atomic_store(ticket, closed)
         board_atomic_store(count, Int64(items))
         board_atomic_store(function, closure.function)
         board_atomic_store(context, closure.context)
         board_atomic_store(finished, 0)
-        board_atomic_store(ticket, generation << 32)
+        // Here and below a number is changed, not stored, before another is looked at: emulators let that look overtake a store.
+        _ = board_atomic_exchange(ticket, closed, generation << 32)
         if board_atomic_load(sleepers) > 0 { locked { pthread_cond_broadcast(wake) } }
         while takeItem() {}
         for _ in 0..<Shared.spins {
@@ -112,9 +114,9 @@ private struct Shared: @unchecked Sendable {
             board_pause()
         }
         locked {
-            board_atomic_store(callerSleeps, 1)
+            _ = board_atomic_add(callerSleeps, 1)
             while board_atomic_load(finished) != Int64(items) { pthread_cond_wait(end, mutex) }
-            board_atomic_store(callerSleeps, 0)
+            _ = board_atomic_add(callerSleeps, -1)
         }
     }
 
