@@ -110,7 +110,7 @@ let package = Package(
         .testTarget(name: "TextTests", dependencies: ["Text", "Checkpoint", "Runtime", "TestSupport"]),
         .testTarget(name: "PictureTests", dependencies: ["Camera", "Output", "TestSupport"]),
         .testTarget(name: "StreamTests", dependencies: ["Board", "Camera", "CBoard", "GPIO", "Output", "Service", "TestSupport"]),
-        .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Text", "TestSupport"]),
+        .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Kernels", "Network", "Text", "TestSupport"]),
         .testTarget(name: "EvaluateTests", dependencies: ["Evaluate", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["Camera", "Checkpoint", "Evaluate", "Kernels", "Output", "TestSupport", "fcclip-edge", "quantize", "FrameAllocations"]),
     ] + kernelTargets

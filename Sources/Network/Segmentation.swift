@@ -1,7 +1,7 @@
 import Kernels
 
 /// Sizes of one picture on its way through the network.
-public struct PictureGeometry: Equatable {
+public struct PictureGeometry: Equatable, Sendable {
     /// The picture as it came.
     public let picture: Size
     /// Resized for the network.

@@ -1,0 +1,127 @@
+import Calibrate
+import Checkpoint
+import Kernels
+import TestSupport
+import Testing
+@testable import Network
+
+/// What the network leaves out or reorders changes nothing: each shortcut against the plain order of work, in float32.
+@Suite struct RewriteTests {
+    private let folder: TemporaryFolder
+    private let checkpoint: Checkpoint
+    private let arithmetic: FloatArithmetic
+    private let network: SegmentationNetwork<FloatArithmetic>
+
+    init() throws {
+        folder = try TemporaryFolder()
+        checkpoint = try Checkpoint(
+            checkpoint: try Fixture.path("tiny/head.pth"), clip: try Fixture.unpacked("tiny/clip.safetensors", in: folder))
+        let architecture = try checkpoint.architecture()
+        arithmetic = FloatArithmetic(FoldedCheckpoint(checkpoint, architecture), threads: 2)
+        network = try SegmentationNetwork(arithmetic, architecture)
+    }
+
+    private func random(_ rows: Int, _ columns: Int, seed: UInt64) -> Matrix {
+        var generator = SplitMix(seed: seed)
+        let result = arithmetic.matrix(rows: rows, columns: columns)
+        for index in 0..<result.count { result.base[index] = Float.random(in: -1...1, using: &generator) }
+        return result
+    }
+
+    private func array(_ x: Matrix) -> [Float] { Array(UnsafeBufferPointer(start: x.base, count: x.count)) }
+
+    /// Root mean square of the difference over that of `expected`.
+    private func deviation(_ found: [Float], _ expected: [Float]) -> Double {
+        let error = zip(found, expected).reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
+        return (error / max(expected.reduce(0.0) { $0 + Double($1) * Double($1) }, 1e-30)).squareRoot()
+    }
+
+    /// W (x + pos) = W x + W pos, and the sine code is a sum over lines and columns.
+    @Test func positionsAreAddedBehindTheProduct() {
+        let size = Size(height: 5, width: 7), width = network.architecture.hidden, layer = network.maskDecoder.layers[0].cross.key
+        let x = random(size.area, width, seed: 1), moved = arithmetic.matrix(rows: size.area, columns: width)
+        let code = PositionTables(size: size, channels: width, arithmetic: arithmetic)
+        for row in 0..<size.area {
+            for channel in 0..<width {
+                moved[row, channel] = x[row, channel] + code.vertical[row / size.width, channel] + code.horizontal[row % size.width, channel]
+            }
+        }
+        let plain = arithmetic.matrix(rows: size.area, columns: width), behind = arithmetic.matrix(rows: size.area, columns: width)
+        arithmetic.linear(moved, layer, adding: nil, into: plain)
+        arithmetic.linear(x, layer, adding: code.projected(by: layer, columns: width, arithmetic), into: behind)
+        #expect(deviation(array(behind), array(plain)) < 1e-6)
+    }
+
+    /// Reducing mask logits equals mask logits of reduced features.
+    @Test(arguments: [Size(height: 12, width: 20), Size(height: 6, width: 10), Size(height: 3, width: 5)])
+    func featuresAreReducedBeforeTheMaskProduct(to small: Size) {
+        let size = Size(height: 24, width: 40), width = network.architecture.hidden
+        let features = random(size.area, width, seed: 2), embeddings = random(9, width, seed: 3)
+        let logits = arithmetic.matrix(rows: 9, columns: size.area), plain = arithmetic.matrix(rows: 9, columns: small.area)
+        arithmetic.masks(embeddings, features: features, into: logits)
+        for query in 0..<9 { resizeBilinearPlane(logits.row(query), from: size, to: small, into: plain.row(query)) }
+        let reduced = arithmetic.matrix(rows: small.area, columns: width), direct = arithmetic.matrix(rows: 9, columns: small.area)
+        resizeBilinear(features, from: size, to: small, into: reduced)
+        arithmetic.masks(embeddings, features: reduced, into: direct)
+        #expect(deviation(array(direct), array(plain)) < 1e-6)
+    }
+
+    /// LayerNorm's affine part stands in the layer behind it, ConvNeXt's layer scale in the layer before it.
+    @Test func normAndScaleAreFoldedIntoTheWeights() throws {
+        let trunk = "backbone.clip_model.visual.trunk.stages.1.blocks.0.", folded = FoldedCheckpoint(checkpoint, network.architecture)
+        func stored(_ key: String) throws -> [Float] { try checkpoint.tensor(trunk + key).floats() }
+        func product(_ weights: [Float], _ bias: [Float], _ x: [Float]) -> [Float] {
+            bias.indices.map { column in
+                Float(x.indices.reduce(Double(bias[column])) { $0 + Double(weights[column * x.count + $1]) * Double(x[$1]) })
+            }
+        }
+        let channels = network.architecture.dims[1]
+        let x = array(random(1, channels, seed: 4)), hidden = array(random(1, 4 * channels, seed: 5))
+        let norm = try stored("norm.weight"), shift = try stored("norm.bias"), scale = try stored("gamma")
+        #expect(Set(norm).count > 1 && Set(scale).count > 1)
+
+        let expand = try folded.linear("backbone.stage1.block0.expand")
+        let affine = x.indices.map { x[$0] * norm[$0] + shift[$0] }
+        #expect(deviation(product(expand.weights, expand.bias, x), product(try stored("mlp.fc1.weight"), try stored("mlp.fc1.bias"), affine)) < 1e-6)
+
+        let project = try folded.linear("backbone.stage1.block0.project")
+        let plain = zip(product(try stored("mlp.fc2.weight"), try stored("mlp.fc2.bias"), hidden), scale).map { $0 * $1 }
+        #expect(deviation(product(project.weights, project.bias, hidden), plain) < 1e-6)
+    }
+
+    /// The mean under a mask is a product with zeros and ones over their count.
+    @Test func masksPoolByBits() {
+        let features = random(130, 24, seed: 6), masks = random(5, 130, seed: 7), words = arithmetic.words(15)
+        for pixel in 0..<130 { masks[4, pixel] = -1 }
+        for query in 0..<5 { packBits(masks.row(query), count: 130, where: { $0 > 0 }, into: words + 3 * query) }
+        let pooled = arithmetic.matrix(rows: 5, columns: 24)
+        arithmetic.maskedMean(words, wordsPerRow: 3, features: features, into: pooled)
+        var plain: [Float] = []
+        for query in 0..<5 {
+            let inside = (0..<130).filter { masks[query, $0] > 0 }
+            for channel in 0..<24 {
+                plain.append(Float(inside.reduce(0.0) { $0 + Double(features[$1, channel]) } / max(Double(inside.count), 1)))
+            }
+        }
+        #expect(deviation(array(pooled), plain) < 1e-6)
+    }
+
+    /// Class embeddings and full masks before the last layer change nothing: a traced run computes them all.
+    @Test func earlierPredictionsMayBeLeftOut() throws {
+        let dump = try ReferenceDump(path: try Fixture.unpacked("tiny/tiny_a.safetensors", in: folder)), geometry = dump.geometry
+        func prediction() -> [[Float]] {
+            dump.pixels.withUnsafeBufferPointer { pixels in
+                network.run(pixels.baseAddress!, size: geometry.inner, padded: geometry.padded, classifier: dump.classifier) {
+                    [array($0.masks), array($0.probabilities), array($0.inVocabulary), array($0.outOfVocabulary)]
+                }
+            }
+        }
+        let short = prediction()
+        var records = 0
+        arithmetic.trace = { _, _ in records += 1 }
+        let whole = prediction()
+        #expect(records > 60 && short.allSatisfy { !$0.isEmpty })
+        #expect(zip(short, whole).allSatisfy { deviation($0, $1) < 1e-6 })
+        withExtendedLifetime(dump) {}
+    }
+}
