@@ -10,8 +10,11 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 
 static long count;
 
-static void note(void) { __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED); }
 long allocation_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
+
+// The thread sanitizer brings its own.
+#if !__has_feature(thread_sanitizer)
+static void note(void) { __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED); }
 
 void *malloc(size_t size) {
   note();
@@ -38,3 +41,4 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
   *block = __libc_memalign(alignment, size);
   return *block ? 0 : ENOMEM;
 }
+#endif
