@@ -7,6 +7,8 @@ public struct CameraWishes: Sendable {
     public var size = Size(height: 480, width: 640)
     /// Frames a second; nil leaves the rate to the camera.
     public var framesPerSecond: Int?
+    /// The only format to take; nil for the best.
+    public var format: FrameFormat?
 
     public init() {}
 }
@@ -27,8 +29,8 @@ extension VideoNode {
         }
         let offered = formats()
         var best: (format: FrameFormat, cost: Int)?
-        for (rank, format) in VideoNode.preference.enumerated() where offered.contains(format) {
-            guard let answer = set(format, wishes.size) else { continue }
+        for (rank, format) in VideoNode.preference.enumerated() where offered.contains(format) && (wishes.format ?? format) == format {
+            guard let answer = set(format, wishes.size), (wishes.format ?? answer.format) == answer.format else { continue }
             let distance = abs(answer.size.width - wishes.size.width) + abs(answer.size.height - wishes.size.height)
             // A little slower than wished is as wished: 30 is often 29.97.
             let isSlow = if let wish = wishes.framesPerSecond, let rate = highestRate(answer.format, answer.size) { rate < Double(wish) * 0.9 } else { false }
@@ -36,9 +38,9 @@ extension VideoNode {
             if cost < best?.cost ?? Int.max { best = (format, cost) }
         }
         guard let best, let layout = set(best.format, wishes.size) else {
-            throw isBusy
-                ? Fault("\(path): \(card): in use by another program")
-                : Fault("\(path): \(card): none of its formats is read here (nv12, yuv420, yuyv, rgb24, mjpeg, grey)")
+            if isBusy { throw Fault("\(path): \(card): in use by another program") }
+            throw wishes.format.map { Fault("\(path): \(card): does not give \($0.name); --list-cameras names its formats") }
+                ?? Fault("\(path): \(card): none of its formats is read here (nv12, yuv420, yuyv, rgb24, mjpeg, grey)")
         }
         return (layout, wishes.framesPerSecond.flatMap { set(framesPerSecond: $0) })
     }

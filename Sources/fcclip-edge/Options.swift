@@ -47,6 +47,10 @@ struct Options {
         .init(name: "fps", value: "N", help: "frames a second wished of the camera") { (options, value) throws(Fault) in
             options.wishes.framesPerSecond = try OptionValue.number(value, of: "fps", in: 1...1000)
         },
+        .init(name: "format", value: "NAME", help: "of the camera's frames: nv12, yuv420, yuyv, rgb24, mjpeg or grey; default: the best it has") { (options, value) throws(Fault) in
+            guard let format = FrameFormat.named(value) else { throw Fault("--format \(value): nv12, yuv420, yuyv, rgb24, mjpeg or grey is expected") }
+            options.wishes.format = format
+        },
         .init(name: "list-cameras", value: nil, help: "print cameras and their modes") { (options, _) in options.listsCameras = true },
         .init(name: "every-frame", value: nil, help: "let the pipe wait instead of skipping frames for fresher ones") { (options, _) in options.everyFrame = true },
         .init(name: "task", value: "NAME", help: "panoptic (default), semantic or instance") { (options, value) throws(Fault) in

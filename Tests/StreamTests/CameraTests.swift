@@ -111,10 +111,11 @@ import Testing
 
     // MARK: - Modes
 
-    private func mode(_ camera: FakeVideo.Camera, width: Int = 640, height: Int = 480, fps: Int? = nil) throws -> FrameLayout? {
+    private func mode(_ camera: FakeVideo.Camera, width: Int = 640, height: Int = 480, fps: Int? = nil, format: FrameFormat? = nil) throws -> FrameLayout? {
         var wishes = CameraWishes()
         wishes.size = Size(height: height, width: width)
         wishes.framesPerSecond = fps
+        wishes.format = format
         return try run(FakeVideo(["/dev/video0": camera], [.frame(frame(1, count: FakeVideo.bufferBytes))]), wishes, stopAfter: 1).layouts.first
     }
 
@@ -141,6 +142,20 @@ import Testing
         #expect(try mode(usb, width: 128, height: 96, fps: 30)?.format == .yuyv)
         // Nobody is fast enough: the nearest.
         #expect(try mode(usb, width: 128, height: 96, fps: 60)?.size == Size(height: 96, width: 128))
+    }
+
+    @Test func theFormatWished() throws {
+        let both = camera(.init(code: video_format_nv12, sizes: [(160, 120)]), .init(code: video_format_yuyv, sizes: [(160, 120), (64, 48)]))
+        #expect(try mode(both, width: 160, height: 120)?.format == .nv12)
+        #expect(try mode(both, width: 160, height: 120, format: .yuyv) == FrameLayout(.yuyv, size: Size(height: 120, width: 160)))
+        var wishes = CameraWishes()
+        wishes.format = .mjpeg
+        let expected = "/dev/video0: Fake camera: does not give mjpeg; --list-cameras names its formats"
+        #expect(try run(FakeVideo(["/dev/video0": both]), wishes, stopAfter: 1).fault == expected)
+        // A driver that takes the wish and gives something else is no better.
+        var other = camera(.init(code: video_format_mjpeg, sizes: [(160, 120)]))
+        other.insists = (video_format_yuyv, 160, 120)
+        #expect(try run(FakeVideo(["/dev/video0": other]), wishes, stopAfter: 1).fault == expected)
     }
 
     /// vivid takes a wish for MJPEG and sets YUYV.
