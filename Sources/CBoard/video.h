@@ -58,3 +58,66 @@ static inline double video_captured(const struct v4l2_buffer *buffer) {
   if ((buffer->flags & V4L2_BUF_FLAG_TIMESTAMP_MASK) != V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC) return -1;
   return (double)buffer->timestamp.tv_sec * 1000 + (double)buffer->timestamp.tv_usec / 1000;
 }
+
+// MARK: - Single-planar and multi-planar
+
+// Drivers of one interface do not have the other: what differs is told here, so that both look like the first.
+
+/// The type of the buffers that a node with these capabilities captures into; 0 when it captures none.
+static inline uint32_t video_buffer_type(uint32_t capabilities) {
+  if (capabilities & V4L2_CAP_VIDEO_CAPTURE) return V4L2_BUF_TYPE_VIDEO_CAPTURE;
+  return capabilities & V4L2_CAP_VIDEO_CAPTURE_MPLANE ? V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE : 0;
+}
+/// A wish for `pixels` (width, height, format, field), in one plane.
+static inline struct v4l2_format video_format(uint32_t type, struct v4l2_pix_format pixels) {
+  struct v4l2_format format = {.type = type};
+  if (type != V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE) {
+    format.fmt.pix = pixels;
+    return format;
+  }
+  format.fmt.pix_mp.width = pixels.width;
+  format.fmt.pix_mp.height = pixels.height;
+  format.fmt.pix_mp.pixelformat = pixels.pixelformat;
+  format.fmt.pix_mp.field = pixels.field;
+  format.fmt.pix_mp.num_planes = 1;
+  return format;
+}
+/// What a driver answers; of no format (0) when it takes several planes.
+static inline struct v4l2_pix_format video_pixels(const struct v4l2_format *format) {
+  if (format->type != V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE) return format->fmt.pix;
+  const struct v4l2_pix_format_mplane *several = &format->fmt.pix_mp;
+  struct v4l2_pix_format pixels = {0};
+  pixels.width = several->width;
+  pixels.height = several->height;
+  pixels.pixelformat = several->num_planes == 1 ? several->pixelformat : 0;
+  pixels.field = several->field;
+  pixels.bytesperline = several->plane_fmt[0].bytesperline;
+  pixels.sizeimage = several->plane_fmt[0].sizeimage;
+  pixels.colorspace = several->colorspace;
+  pixels.ycbcr_enc = several->ycbcr_enc;
+  pixels.quantization = several->quantization;
+  return pixels;
+}
+/// A buffer to ask the driver about; `plane` is where the only plane of the multi-planar kind is described, as long as the buffer is used.
+static inline struct v4l2_buffer video_buffer(uint32_t type, uint32_t index, struct v4l2_plane *plane) {
+  struct v4l2_buffer buffer = {.index = index, .type = type, .memory = V4L2_MEMORY_MMAP};
+  if (type != V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE) return buffer;
+  memset(plane, 0, sizeof *plane);
+  buffer.m.planes = plane;
+  buffer.length = 1;
+  return buffer;
+}
+/// Where a buffer is to be mapped, and how long it is, in bytes.
+static inline int64_t video_buffer_offset(const struct v4l2_buffer *buffer) {
+  return buffer->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? buffer->m.planes->m.mem_offset : buffer->m.offset;
+}
+static inline uint32_t video_buffer_length(const struct v4l2_buffer *buffer) {
+  return buffer->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? buffer->m.planes->length : buffer->length;
+}
+/// Where in the buffer the frame's bytes start and end.
+static inline uint32_t video_frame_start(const struct v4l2_buffer *buffer) {
+  return buffer->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? buffer->m.planes->data_offset : 0;
+}
+static inline uint32_t video_frame_end(const struct v4l2_buffer *buffer) {
+  return buffer->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? buffer->m.planes->bytesused : buffer->bytesused;
+}

@@ -17,6 +17,8 @@ final class CameraStream<System: VideoSystem> {
     private let node: VideoNode<System>
     private let layout: FrameLayout
     private var buffers: [(base: UnsafeMutableRawPointer, count: Int)] = []
+    /// The plane of the buffer that the driver is being asked about.
+    private let plane = UnsafeMutablePointer<v4l2_plane>.allocate(capacity: 1)
     /// When it was captured, by `monotonicMilliseconds()`; nil when the driver does not tell.
     private(set) var captured: Double?
 
@@ -28,39 +30,33 @@ final class CameraStream<System: VideoSystem> {
         self.layout = layout
         var request = v4l2_requestbuffers()
         request.count = CameraStream.bufferCount
-        request.type = videoCapture
+        request.type = node.bufferType
         request.memory = V4L2_MEMORY_MMAP.rawValue
         try check(node.system.control(node.descriptor, video_request_buffers, &request), "gives no buffers")
         guard request.count >= 2 else { throw Fault("\(node.path): gives \(request.count) buffers, 2 are needed") }
         for index in 0..<request.count {
-            var buffer = CameraStream.buffer(index)
+            var buffer = video_buffer(node.bufferType, index, plane)
             try check(node.system.control(node.descriptor, video_request_buffer, &buffer), "describes no buffers")
-            guard let base = node.system.map(node.descriptor, offset: Int(buffer.m.offset), count: Int(buffer.length)) else {
-                throw Fault("\(node.path): a buffer of \(buffer.length) bytes cannot be mapped")
+            let count = Int(video_buffer_length(&buffer))
+            guard let base = node.system.map(node.descriptor, offset: Int(video_buffer_offset(&buffer)), count: count) else {
+                throw Fault("\(node.path): a buffer of \(count) bytes cannot be mapped")
             }
-            buffers.append((base, Int(buffer.length)))
+            buffers.append((base, count))
             try check(node.system.control(node.descriptor, video_request_queue, &buffer), "takes no buffers")
         }
-        var type = videoCapture
+        var type = node.bufferType
         try check(node.system.control(node.descriptor, video_request_start, &type), "does not start")
     }
 
     deinit {
-        var type = videoCapture
+        var type = node.bufferType
         _ = node.system.control(node.descriptor, video_request_stop, &type)
         for buffer in buffers { node.system.unmap(buffer.base, count: buffer.count) }
         var request = v4l2_requestbuffers()
-        request.type = videoCapture
+        request.type = node.bufferType
         request.memory = V4L2_MEMORY_MMAP.rawValue
         _ = node.system.control(node.descriptor, video_request_buffers, &request)
-    }
-
-    private static func buffer(_ index: UInt32) -> v4l2_buffer {
-        var buffer = v4l2_buffer()
-        buffer.index = index
-        buffer.type = videoCapture
-        buffer.memory = V4L2_MEMORY_MMAP.rawValue
-        return buffer
+        plane.deallocate()
     }
 
     private func check(_ error: Int32, _ what: String) throws(Fault) {
@@ -74,7 +70,7 @@ final class CameraStream<System: VideoSystem> {
 
     /// Copies the next frame, if it is there: the driver has its buffer back at once, whatever becomes of the device.
     func next(into frame: FrameBuffer) -> Outcome {
-        var buffer = CameraStream.buffer(0)
+        var buffer = video_buffer(node.bufferType, 0, plane)
         switch node.system.control(node.descriptor, video_request_dequeue, &buffer) {
         case 0: break
         case EAGAIN: return .nothing
@@ -82,14 +78,15 @@ final class CameraStream<System: VideoSystem> {
         }
         guard Int(buffer.index) < buffers.count else { return .broken(EIO) }
         let mapped = buffers[Int(buffer.index)], isJPEG = layout.format == .mjpeg
-        // Some drivers leave the count 0, or too large.
-        let used = buffer.bytesused == 0 && !isJPEG ? mapped.count : min(Int(buffer.bytesused), mapped.count)
+        // Some drivers leave the end 0, or too large.
+        let start = Int(video_frame_start(&buffer)), end = Int(video_frame_end(&buffer))
+        let used = (end == 0 && !isJPEG ? mapped.count : min(end, mapped.count)) - start
         let size = isJPEG ? used : layout.byteCount
         let isWhole = buffer.flags & UInt32(V4L2_BUF_FLAG_ERROR) == 0 && used >= size && size > 0
         if isWhole {
             frame.count = 0
             frame.reserve(size)
-            frame.bytes.update(from: mapped.base.assumingMemoryBound(to: UInt8.self), count: size)
+            frame.bytes.update(from: mapped.base.assumingMemoryBound(to: UInt8.self) + start, count: size)
             frame.count = size
             frame.layout = layout
             let time = video_captured(&buffer)

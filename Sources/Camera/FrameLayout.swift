@@ -96,31 +96,35 @@ public struct FrameLayout: Equatable, Sendable {
         }
     }
 
-    /// From the command line: `mjpeg`, or `FORMAT:WxH`, or `FORMAT:WxH:ENCODING`. - Throws: when it is none of these.
+    /// Longest row, in bytes.
+    private static let longestStride = 4 * longestSide
+
+    /// From the command line: `mjpeg`, or `FORMAT:WxH`, and after that, in any order, `:ENCODING` and `:stride=BYTES`. - Throws: when it is none of these.
     public init(_ text: String, option: StaticString) throws(Fault) {
-        var parts: [[UInt8]] = [[]]
-        for byte in text.utf8 {
-            if byte == 0x3A { parts.append([]) } else { parts[parts.count - 1].append(byte) }
-        }
+        let parts = text.utf8.split(separator: 0x3A, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
         let expected = "--\(option) \(text): FORMAT:WIDTHxHEIGHT, as in yuv420:1280x720, or mjpeg is expected"
-        guard let format = FrameFormat.named(String(decoding: parts[0], as: UTF8.self)) else {
-            throw Fault(expected + "; formats are yuv420, nv12, yuyv, rgb24, grey, mjpeg")
-        }
+        guard let format = FrameFormat.named(parts[0]) else { throw Fault(expected + "; formats are yuv420, nv12, yuyv, rgb24, grey, mjpeg") }
         if format == .mjpeg {
             guard parts.count == 1 else { throw Fault("--\(option) \(text): JPEG pictures say their size themselves: mjpeg is enough") }
             self.init(.mjpeg, size: Size(height: 0, width: 0))
             return
         }
-        guard parts.count == 2 || parts.count == 3, let size = FrameLayout.size(String(decoding: parts[1], as: UTF8.self)) else { throw Fault(expected) }
-        var encoding = ColourEncoding.bt601
-        if parts.count == 3 {
-            let name = String(decoding: parts[2], as: UTF8.self)
-            guard let named = ColourEncoding.allCases.first(where: { "\($0.name)" == name }) else {
-                throw Fault("--\(option) \(text): colours are bt601, bt709 or full")
+        guard (2...4).contains(parts.count), let size = FrameLayout.size(parts[1]) else { throw Fault(expected) }
+        var encoding: ColourEncoding?, stride: Int?
+        let least = FrameLayout.leastStride(format, width: size.width)
+        for part in parts[2...] {
+            if let named = ColourEncoding.allCases.first(where: { "\($0.name)" == part }), encoding == nil {
+                encoding = named
+            } else if part.utf8.starts(with: "stride=".utf8), stride == nil {
+                guard let bytes = Int(String(decoding: part.utf8.dropFirst(7), as: UTF8.self)), (least...FrameLayout.longestStride).contains(bytes) else {
+                    throw Fault("--\(option) \(text): a stride of \(least)...\(FrameLayout.longestStride) bytes a row is expected")
+                }
+                stride = bytes
+            } else {
+                throw Fault("--\(option) \(text): colours are bt601, bt709 or full; rows longer than their pixels are stride=BYTES")
             }
-            encoding = named
         }
-        self.init(format, size: size, encoding: encoding)
+        self.init(format, size: size, stride: stride, encoding: encoding ?? .bt601)
     }
 
     /// `WIDTHxHEIGHT`, each 1...8192; nil for anything else.

@@ -11,6 +11,8 @@ final class VideoNode<System: VideoSystem> {
     /// What the driver calls the camera, itself, and the place where it is plugged in.
     let card: String, driver: String, bus: String
     private let capabilities: UInt32
+    /// Of its buffers: single-planar or, as many cameras of boards are, multi-planar.
+    let bufferType: UInt32
     /// Whether another program kept `set` from setting a mode.
     private(set) var isBusy = false
 
@@ -30,6 +32,7 @@ final class VideoNode<System: VideoSystem> {
         driver = text(capability.driver)
         bus = text(capability.bus_info)
         capabilities = video_capabilities(&capability)
+        bufferType = video_buffer_type(capabilities)
     }
 
     deinit { system.close(descriptor) }
@@ -44,15 +47,15 @@ final class VideoNode<System: VideoSystem> {
     }
 
     /// Whether it hands pictures over by itself, in buffers that are mapped.
-    var captures: Bool { capabilities & UInt32(V4L2_CAP_VIDEO_CAPTURE) != 0 && capabilities & UInt32(V4L2_CAP_STREAMING) != 0 }
+    var captures: Bool { bufferType != 0 && capabilities & UInt32(V4L2_CAP_STREAMING) != 0 }
 
     /// Whether it is a part of a camera that only libcamera (or the maker's own library) puts together: a sensor's raw receiver on the CSI connector.
     var needsLibcamera: Bool {
-        guard capabilities & UInt32(V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_VIDEO_CAPTURE_MPLANE) != 0 else { return false }
-        return isReceiver || capabilities & UInt32(V4L2_CAP_IO_MC) != 0
+        bufferType != 0 && (isReceiver || capabilities & UInt32(V4L2_CAP_IO_MC) != 0)
     }
 
-    private static var receivers: [StaticString] { ["unicam", "rp1-cfe", "rkisp", "rkcif", "sun6i-csi", "qcom-camss", "tegra-video", "tegra-capture", "imx7-csi", "imx8-isi", "mxc-isi"] }
+    // Not rkisp_v5 and later: Rockchip's own kernels hand finished pictures over.
+    private static var receivers: [StaticString] { ["unicam", "rp1-cfe", "rkisp1", "rkcif", "sun6i-csi", "qcom-camss", "tegra-video", "tegra-capture", "imx7-csi", "imx8-isi", "mxc-isi"] }
 
     private var isReceiver: Bool {
         for name in VideoNode.receivers where driver.utf8.starts(with: "\(name)".utf8) { return true }
@@ -75,7 +78,7 @@ final class VideoNode<System: VideoSystem> {
         for index in 0..<UInt32(256) {
             var description = v4l2_fmtdesc()
             description.index = index
-            description.type = videoCapture
+            description.type = bufferType
             guard system.control(descriptor, video_request_format, &description) == 0 else { break }
             if let format = FrameFormat(code: description.pixelformat) { isThere[format.rawValue] = true }
         }
@@ -84,22 +87,22 @@ final class VideoNode<System: VideoSystem> {
 
     /// Asks for a mode. - Returns: what the driver gives instead, which may differ in everything; nil when it gives nothing that is read here.
     func set(_ format: FrameFormat, _ size: Size) -> FrameLayout? {
-        var wanted = v4l2_format()
-        wanted.type = videoCapture
-        wanted.fmt.pix.width = UInt32(size.width)
-        wanted.fmt.pix.height = UInt32(size.height)
-        wanted.fmt.pix.pixelformat = format.code
-        wanted.fmt.pix.field = V4L2_FIELD_ANY.rawValue
+        var pixels = v4l2_pix_format()
+        pixels.width = UInt32(size.width)
+        pixels.height = UInt32(size.height)
+        pixels.pixelformat = format.code
+        pixels.field = V4L2_FIELD_ANY.rawValue
+        var wanted = video_format(bufferType, pixels)
         let error = system.control(descriptor, video_request_set_format, &wanted)
         if error == EBUSY { isBusy = true }
         guard error == 0 else { return nil }
-        return FrameLayout(wanted.fmt.pix)
+        return FrameLayout(video_pixels(&wanted))
     }
 
     /// Asks for a rate. - Returns: the frames a second that the driver gives; nil when it does not tell.
     func set(framesPerSecond: Int) -> Double? {
         var parameters = v4l2_streamparm()
-        parameters.type = videoCapture
+        parameters.type = bufferType
         parameters.parm.capture.timeperframe.numerator = 1
         parameters.parm.capture.timeperframe.denominator = UInt32(framesPerSecond)
         guard system.control(descriptor, video_request_set_parameters, &parameters) == 0 else { return nil }
@@ -144,8 +147,6 @@ final class VideoNode<System: VideoSystem> {
         interval.numerator > 0 && interval.denominator > 0 ? Double(interval.denominator) / Double(interval.numerator) : nil
     }
 }
-
-let videoCapture = V4L2_BUF_TYPE_VIDEO_CAPTURE.rawValue
 
 func errorText(_ number: Int32) -> String {
     String(cString: strerror(number))

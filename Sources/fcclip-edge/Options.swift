@@ -37,7 +37,7 @@ struct Options {
         .init(name: "model", value: "FILE", help: "model made by quantize") { $0.model = $1 },
         .init(name: "vocab", value: "FILE", help: "vocabulary made by quantize vocab") { $0.vocabulary = $1 },
         .init(name: "image", value: "PATH", help: "a JPEG or PNG picture, a folder of them, or a .txt file with a path a line") { $0.image = $1 },
-        .init(name: "stdin", value: "FORMAT:WxH", help: "raw frames: yuv420, nv12, yuyv, rgb24 or grey; or mjpeg, JPEG pictures in a row") { (options, value) throws(Fault) in
+        .init(name: "stdin", value: "FORMAT:WxH", help: "raw frames: yuv420, nv12, yuyv, rgb24 or grey, perhaps :stride=BYTES; or mjpeg, JPEG pictures in a row") { (options, value) throws(Fault) in
             options.stdin = try FrameLayout(value, option: "stdin")
         },
         .init(name: "camera", value: "DEVICE", help: "a V4L2 camera, as in /dev/video0") { $0.camera = $1 },

@@ -52,6 +52,26 @@ import Testing
         }
     }
 
+    /// Rows longer than their pixels, as many producers write them, are the same frames.
+    @Test(arguments: [FrameFormat.yuv420, .nv12, .yuyv]) func paddedRows(format: FrameFormat) throws {
+        let folder = try TemporaryFolder(), tight = FrameLayout(format, size: Self.size), padded = FrameLayout(format, size: Self.size, stride: tight.stride + 32)
+        let bytes = stream(tight, 1)
+        var wide: [UInt8] = [], position = 0
+        // Chroma rows of yuv420 are half as long, and so is their gap.
+        for row in 0..<(padded.byteCount / padded.stride) {
+            let isHalf = format == .yuv420 && row >= Self.size.height
+            for _ in 0..<(isHalf ? 2 : 1) {
+                let count = tight.stride / (isHalf ? 2 : 1)
+                wide += bytes[position..<(position + count)] + [UInt8](repeating: 0xA5, count: isHalf ? 16 : 32)
+                position += count
+            }
+        }
+        let results = try [("tight", bytes, ""), ("padded", wide, ":stride=\(padded.stride)")].map { name, bytes, suffix in
+            try json(try run(["--stdin", "\(format.name):160x120\(suffix)"], input: try folder.file(name, bytes)).output)
+        }
+        #expect(results[0].count == 1 && results[1].count == 1 && results[0][0]["segments"] as? NSArray == results[1][0]["segments"] as? NSArray)
+    }
+
     @Test func picturesInARow() throws {
         let folder = try TemporaryFolder(), picture = try Fixture.bytes("pictures/synth_420x300.jpg")
         let input = try folder.file("stream", picture + picture[..<(picture.count / 2)] + picture + [1, 2, 3])

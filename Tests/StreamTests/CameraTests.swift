@@ -70,6 +70,26 @@ import Testing
         #expect(result.values == [7, 8] && result.damaged == 1 && result.layouts[0].format == .mjpeg)
     }
 
+    /// Most cameras of boards: the same frames, otherwise described.
+    @Test(arguments: [0, 64]) func multiplanarStreams(dataOffset: Int) throws {
+        var camera = FakeVideo.Camera(modes: [.init(code: video_format_grey, sizes: [(20, 5)]), .init(code: video_format_nv12, sizes: [(16, 4)])])
+        camera.capabilities = UInt32(V4L2_CAP_VIDEO_CAPTURE_MPLANE) | UInt32(V4L2_CAP_STREAMING)
+        camera.driver = "rkisp_v6"
+        camera.stride = 32
+        camera.dataOffset = dataOffset
+        camera.quantization = V4L2_QUANTIZATION_FULL_RANGE.rawValue
+        let video = FakeVideo(["/dev/video0": camera], [.frame(frame(1, count: 192)), .frame(frame(2, count: 191)), .frame(frame(3, count: 192))])
+        var wishes = CameraWishes()
+        wishes.size = Size(height: 4, width: 16)
+        wishes.framesPerSecond = 30
+        let result = try run(video, wishes, stopAfter: 2)
+        #expect(result.values == [1, 3] && result.damaged == 1 && result.fault == nil)
+        #expect(result.layouts[0] == FrameLayout(.nv12, size: Size(height: 4, width: 16), stride: 32, encoding: .full))
+        // Several planes are not read here.
+        camera.planes = 2
+        #expect(try run(["/dev/video0": camera], [], frames: 1).fault?.contains("none of its formats is read here") == true)
+    }
+
     // MARK: - Unplugged
 
     @Test func unpluggedAndBack() throws {
@@ -195,7 +215,7 @@ import Testing
     }
 
     /// The receivers of CSI connectors, and what feeds from them.
-    @Test(arguments: [("unicam", "rpicam-vid"), ("rp1-cfe", "rpicam-vid"), ("rkisp_v7", "libcamerasrc"), ("tegra-video", "nvarguscamerasrc")])
+    @Test(arguments: [("unicam", "rpicam-vid"), ("rp1-cfe", "rpicam-vid"), ("rkisp1", "libcamerasrc"), ("tegra-video", "nvarguscamerasrc")])
     func camerasOfLibcamera(driver: String, program: String) throws {
         let message = try fault {
             $0.driver = driver

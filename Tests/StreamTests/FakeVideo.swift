@@ -18,10 +18,17 @@ final class FakeVideo: VideoSystem, @unchecked Sendable {
         /// The only mode that is ever set, as drivers of some cameras have it.
         var insists: (code: UInt32, width: UInt32, height: UInt32)?
         var stride: UInt32 = 0
+        /// Multi-planar drivers: planes of a frame, and where the frame starts in the first.
+        var planes: UInt8 = 1, dataOffset = 0
         var buffers: UInt32 = 4
         /// Errors of requests.
         var errors: [UInt64: Int32] = [:]
         var colorspace: UInt32 = 0, encoding: UInt32 = 0, quantization: UInt32 = 0
+
+        var bufferType: UInt32 {
+            capabilities & UInt32(V4L2_CAP_VIDEO_CAPTURE) != 0 ? V4L2_BUF_TYPE_VIDEO_CAPTURE.rawValue : V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE.rawValue
+        }
+        var isMultiplanar: Bool { bufferType == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE.rawValue }
     }
 
     /// What happens next on a streaming camera, one step a wait.
@@ -131,7 +138,7 @@ final class FakeVideo: VideoSystem, @unchecked Sendable {
             }
         case video_request_format:
             return with(v4l2_fmtdesc.self) {
-                guard $0.index < camera.modes.count else { return EINVAL }
+                guard $0.type == camera.bufferType, $0.index < camera.modes.count else { return EINVAL }
                 $0.pixelformat = camera.modes[Int($0.index)].code
                 return 0
             }
@@ -153,26 +160,34 @@ final class FakeVideo: VideoSystem, @unchecked Sendable {
                 return 0
             }
         case video_request_set_format: return with(v4l2_format.self) { set(camera, &$0) }
-        case video_request_set_parameters: return 0
+        case video_request_set_parameters: return with(v4l2_streamparm.self) { $0.type == camera.bufferType ? 0 : EINVAL }
         case video_request_buffers:
             return with(v4l2_requestbuffers.self) {
+                guard $0.type == camera.bufferType else { return EINVAL }
                 talk.append("buffers \($0.count)")
                 $0.count = min($0.count, camera.buffers)
                 return 0
             }
         case video_request_buffer:
             return with(v4l2_buffer.self) {
-                $0.length = UInt32(Self.bufferBytes)
-                $0.m.offset = $0.index * 4096
+                guard $0.type == camera.bufferType else { return EINVAL }
+                if camera.isMultiplanar {
+                    guard $0.length >= 1 else { return EINVAL }
+                    $0.m.planes[0].length = UInt32(Self.bufferBytes)
+                    $0.m.planes[0].m.mem_offset = $0.index * 4096
+                } else {
+                    $0.length = UInt32(Self.bufferBytes)
+                    $0.m.offset = $0.index * 4096
+                }
                 return 0
             }
         case video_request_queue:
             return with(v4l2_buffer.self) {
-                precondition(!queued.contains($0.index))
+                precondition(!queued.contains($0.index) && $0.type == camera.bufferType)
                 queued.append($0.index)
                 return 0
             }
-        case video_request_dequeue: return with(v4l2_buffer.self) { dequeue(path, &$0) }
+        case video_request_dequeue: return with(v4l2_buffer.self) { dequeue(camera, path, &$0) }
         case video_request_start:
             talk.append("start")
             return 0
@@ -186,29 +201,47 @@ final class FakeVideo: VideoSystem, @unchecked Sendable {
 
     /// The nearest size of the format, or of the first format when there is no such.
     private func set(_ camera: Camera, _ wanted: inout v4l2_format) -> Int32 {
-        guard let mode = camera.modes.first(where: { $0.code == wanted.fmt.pix.pixelformat }) ?? camera.modes.first else { return EINVAL }
-        let size = mode.sizes.min {
-            abs(Int($0.width) - Int(wanted.fmt.pix.width)) < abs(Int($1.width) - Int(wanted.fmt.pix.width))
-        }!
+        guard wanted.type == camera.bufferType else { return EINVAL }
+        let (code, width) = camera.isMultiplanar ? (wanted.fmt.pix_mp.pixelformat, wanted.fmt.pix_mp.width) : (wanted.fmt.pix.pixelformat, wanted.fmt.pix.width)
+        guard let mode = camera.modes.first(where: { $0.code == code }) ?? camera.modes.first else { return EINVAL }
+        let size = mode.sizes.min { abs(Int($0.width) - Int(width)) < abs(Int($1.width) - Int(width)) }!
         let given = camera.insists ?? (mode.code, size.width, size.height)
-        wanted.fmt.pix.pixelformat = given.0
-        wanted.fmt.pix.width = given.1
-        wanted.fmt.pix.height = given.2
-        wanted.fmt.pix.bytesperline = camera.stride
-        wanted.fmt.pix.colorspace = camera.colorspace
-        wanted.fmt.pix.ycbcr_enc = camera.encoding
-        wanted.fmt.pix.quantization = camera.quantization
+        if camera.isMultiplanar {
+            wanted.fmt.pix_mp.pixelformat = given.0
+            wanted.fmt.pix_mp.width = given.1
+            wanted.fmt.pix_mp.height = given.2
+            wanted.fmt.pix_mp.num_planes = camera.planes
+            wanted.fmt.pix_mp.plane_fmt.0.bytesperline = camera.stride
+            wanted.fmt.pix_mp.colorspace = camera.colorspace
+            wanted.fmt.pix_mp.ycbcr_enc = UInt8(camera.encoding)
+            wanted.fmt.pix_mp.quantization = UInt8(camera.quantization)
+        } else {
+            wanted.fmt.pix.pixelformat = given.0
+            wanted.fmt.pix.width = given.1
+            wanted.fmt.pix.height = given.2
+            wanted.fmt.pix.bytesperline = camera.stride
+            wanted.fmt.pix.colorspace = camera.colorspace
+            wanted.fmt.pix.ycbcr_enc = camera.encoding
+            wanted.fmt.pix.quantization = camera.quantization
+        }
         return 0
     }
 
-    private func dequeue(_ path: String, _ buffer: inout v4l2_buffer) -> Int32 {
+    private func dequeue(_ camera: Camera, _ path: String, _ buffer: inout v4l2_buffer) -> Int32 {
         defer { pending = nil }
         switch pending {
         case .frame(let bytes, let flags):
-            guard !queued.isEmpty else { return EAGAIN }
+            guard !queued.isEmpty, buffer.type == camera.bufferType else { return EAGAIN }
             buffer.index = queued.removeFirst()
-            memory[Int(buffer.index)].copyMemory(from: bytes, byteCount: min(bytes.count, Self.bufferBytes))
-            buffer.bytesused = UInt32(bytes.count)
+            let start = camera.dataOffset
+            (memory[Int(buffer.index)] + start).copyMemory(from: bytes, byteCount: min(bytes.count, Self.bufferBytes - start))
+            if camera.isMultiplanar {
+                buffer.m.planes[0].data_offset = UInt32(start)
+                // The offset counts.
+                buffer.m.planes[0].bytesused = UInt32(bytes.count + start)
+            } else {
+                buffer.bytesused = UInt32(bytes.count)
+            }
             buffer.flags = flags
             return 0
         case .error(let number): return number

@@ -19,6 +19,13 @@ import Testing
         #expect(try FrameLayout("nv12:640x480", option: "stdin") == FrameLayout(.nv12, size: Size(height: 480, width: 640)))
         #expect(try FrameLayout("yuv420:1x8192:bt709", option: "stdin") == FrameLayout(.yuv420, size: Size(height: 8192, width: 1), encoding: .bt709))
         #expect(try FrameLayout("mjpeg", option: "stdin").format == .mjpeg)
+        #expect(try FrameLayout("yuv420:1296x972:stride=1344", option: "stdin") == FrameLayout(.yuv420, size: Size(height: 972, width: 1296), stride: 1344))
+        for text in ["yuyv:5x4:stride=12:full", "yuyv:5x4:full:stride=12"] {
+            #expect(try FrameLayout(text, option: "stdin") == FrameLayout(.yuyv, size: Size(height: 4, width: 5), stride: 12, encoding: .full))
+        }
+        for wrong in ["nv12:8x4:stride=7", "rgb24:8x4:stride=23", "nv12:8x4:stride=40000", "nv12:8x4:stride=", "nv12:8x4:stride=9:stride=9", "nv12:8x4:full:full", "nv12:8x4:stride=9:full:x"] {
+            #expect(faultMessage { _ = try FrameLayout(wrong, option: "stdin") }?.hasPrefix("--stdin \(wrong): ") == true)
+        }
         for wrong in ["", "nv12", "nv12:", "nv12:640", "nv12:640x", "nv12:0x5", "nv12:8193x5", "nv12:-4x5", "nv21:4x4", "nv12:4x4:pal", "nv12:4x4:full:x", "mjpeg:4x4", "nv12:4x4 "] {
             #expect(faultMessage { _ = try FrameLayout(wrong, option: "stdin") }?.hasPrefix("--stdin \(wrong): ") == true)
         }
