@@ -47,6 +47,8 @@ let package = Package(
     products: [
         .executable(name: "fcclip-edge", targets: ["fcclip-edge"]),
         .executable(name: "quantize", targets: ["quantize"]),
+        // For tests: loaded before a program, it counts how often that allocates memory.
+        .library(name: "AllocationCounter", type: .dynamic, targets: ["AllocationCounter"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -102,9 +104,8 @@ let package = Package(
         .executableTarget(name: "Fuzz", dependencies: ["Camera", "Checkpoint", "Runtime", "TestSupport"], path: "Tests/Fuzz", exclude: ["README.md"]),
         // The kernels of each instruction set against the reference, without a test framework: runs on boards and their emulation.
         .executableTarget(name: "BoardKernels", dependencies: ["Board", "CBoard", "Kernels"] + kernelNames, path: "Tests/BoardKernels", exclude: ["README.md"], swiftSettings: board),
-        // Counts allocations while frames are segmented; see its README.
+        // Counts the allocations of a program that it is loaded before.
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
-        .executableTarget(name: "FrameAllocations", dependencies: ["AllocationCounter", "Board", "Camera", "Runtime"], path: "Tests/FrameAllocations", exclude: ["README.md"]),
         .testTarget(name: "KernelTests", dependencies: ["Kernels", "Runtime", "TestSupport"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Checkpoint", "Runtime", "TestSupport"]),
@@ -112,6 +113,6 @@ let package = Package(
         .testTarget(name: "StreamTests", dependencies: ["Board", "Camera", "CBoard", "GPIO", "Output", "Service", "TestSupport"]),
         .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Kernels", "Network", "Text", "TestSupport"]),
         .testTarget(name: "EvaluateTests", dependencies: ["Evaluate", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["Camera", "Checkpoint", "Evaluate", "Kernels", "Output", "TestSupport", "fcclip-edge", "quantize", "FrameAllocations"]),
+        .testTarget(name: "CommandTests", dependencies: ["Camera", "Checkpoint", "Evaluate", "Kernels", "Output", "TestSupport", "fcclip-edge", "quantize"]),
     ] + kernelTargets
 )

@@ -84,6 +84,14 @@ public struct Segmentation {
         while let mask = masks.popLast() { spareMasks.append(mask) }
     }
 
+    /// Becomes what `other` is, in memory of its own, which is used again where sizes are the same.
+    public mutating func copy(_ other: Segmentation) {
+        reset(task: other.task, size: other.size)
+        labels.withUnsafeMutableBufferPointer { _ = $0.update(fromContentsOf: other.labels) }
+        segments.append(contentsOf: other.segments)
+        for mask in other.masks { mask.withUnsafeBufferPointer { appendMask($0.baseAddress!) } }
+    }
+
     /// Appends a mask of `size.area` bits.
     mutating func appendMask(_ words: UnsafePointer<UInt64>) {
         var mask = spareMasks.popLast() ?? [UInt64](repeating: 0, count: (size.area + 63) / 64)

@@ -22,10 +22,10 @@ public struct SegmentsRecord {
 
     /// How long one step took.
     public struct Stage {
-        public let name: String
+        public let name: StaticString
         public let milliseconds: Double
 
-        public init(name: String, milliseconds: Double) {
+        public init(name: StaticString, milliseconds: Double) {
             self.name = name
             self.milliseconds = milliseconds
         }
@@ -69,9 +69,24 @@ public struct SegmentsRecord {
         self.vocabulary = vocabulary
     }
 
-    /// The line, with its line feed, as UTF-8. - Parameter withMasks: false leaves `rle` out.
-    public func line(_ segmentation: Segmentation, legend: Legend, withMasks: Bool = true) -> [UInt8] {
-        var json = JSONWriter()
+    /// Memory that lines are written in, used again by the next.
+    public struct Writer {
+        /// The line, with its line feed, as UTF-8.
+        public var line: [UInt8] { json.bytes }
+        fileprivate var json = JSONWriter()
+        fileprivate var mask = RunLengthEncoding()
+
+        public init() {}
+    }
+
+    /// Leaves the line in `writer`. - Parameter withMasks: false leaves `rle` out.
+    public func write(_ segmentation: Segmentation, legend: Legend, withMasks: Bool = true, into writer: inout Writer) {
+        writer.json.clear()
+        write(segmentation, legend, withMasks, &writer.json, &writer.mask)
+        writer.json.endLine()
+    }
+
+    private func write(_ segmentation: Segmentation, _ legend: Legend, _ withMasks: Bool, _ json: inout JSONWriter, _ mask: inout RunLengthEncoding) {
         json.beginObject()
         json.key("schema")
         json.value(SegmentsRecord.schemaVersion)
@@ -97,7 +112,14 @@ public struct SegmentsRecord {
         json.value(name(of: segmentation.task))
         json.key("segments")
         json.beginArray()
-        for index in segmentation.segments.indices { write(segmentation, index, legend, withMasks, into: &json) }
+        for index in segmentation.segments.indices {
+            write(segmentation.segments[index], legend, into: &json)
+            if withMasks {
+                mask.encode(segmentation, segment: index)
+                write(mask, segmentation.size, into: &json)
+            }
+            json.endObject()
+        }
         json.endArray()
         json.key("timing")
         json.beginObject()
@@ -117,11 +139,10 @@ public struct SegmentsRecord {
         write("model", model, into: &json)
         write("vocabulary", vocabulary, into: &json)
         json.endObject()
-        return json.bytes + [0x0A]
     }
 
-    private func write(_ segmentation: Segmentation, _ index: Int, _ legend: Legend, _ withMasks: Bool, into json: inout JSONWriter) {
-        let segment = segmentation.segments[index]
+    /// The members of a segment but its mask; the object is left open.
+    private func write(_ segment: Segment, _ legend: Legend, into json: inout JSONWriter) {
         json.beginObject()
         json.key("id")
         json.value(segment.id)
@@ -139,22 +160,23 @@ public struct SegmentsRecord {
         json.value(segment.area)
         json.key("box")
         json.beginArray()
-        for value in [segment.box.x, segment.box.y, segment.box.width, segment.box.height] { json.value(value) }
+        json.value(segment.box.x)
+        json.value(segment.box.y)
+        json.value(segment.box.width)
+        json.value(segment.box.height)
         json.endArray()
-        if withMasks { writeMask(segmentation, index, into: &json) }
-        json.endObject()
     }
 
-    private func writeMask(_ segmentation: Segmentation, _ index: Int, into json: inout JSONWriter) {
+    private func write(_ mask: RunLengthEncoding, _ size: Size, into json: inout JSONWriter) {
         json.key("rle")
         json.beginObject()
         json.key("size")
         json.beginArray()
-        json.value(segmentation.size.height)
-        json.value(segmentation.size.width)
+        json.value(size.height)
+        json.value(size.width)
         json.endArray()
         json.key("counts")
-        json.value(RunLengthEncoding(segmentation, segment: index).counts)
+        json.value(utf8: mask.counts)
         json.endObject()
     }
 

@@ -1,9 +1,10 @@
 import Board
 
-/// A sink on a thread of its own, behind a queue of fixed length: whoever feeds it never waits.
+/// A sink on a thread of its own, behind a queue of fixed length: whoever feeds it never waits. Items are filled and written in places that
+/// go round, so that what they hold in memory is used again.
 public final class SinkThread<Item>: @unchecked Sendable {
     private let monitor = Monitor()
-    private var queue: [Item?]
+    private var queue: [Item]
     private var first = 0, count = 0
     private var isEnded = false, isDone = false
     private var droppedCount = 0
@@ -11,13 +12,15 @@ public final class SinkThread<Item>: @unchecked Sendable {
 
     /// - Parameters:
     ///   - capacity: items that may wait. One more drops the oldest of them.
-    ///   - write: called on the sink's thread with one item after another.
-    public init(capacity: Int, write: @escaping (Item) -> Void) throws(Fault) {
-        queue = [Item?](repeating: nil, count: capacity)
-        nonisolated(unsafe) let write = write
+    ///   - empty: what a place holds at first.
+    ///   - write: called on the sink's thread with one item after another. What it leaves there is what a later item is filled into.
+    public init(capacity: Int, empty: Item, write: @escaping (inout Item) -> Void) throws(Fault) {
+        queue = [Item](repeating: empty, count: capacity)
+        nonisolated(unsafe) let write = write, empty = empty
         // The thread keeps the sink alive until `finish` lets it end.
         thread = try Thread { [self] in
-            while let item = take() { write(item) }
+            var item = empty
+            while take(&item) { write(&item) }
             monitor.locked {
                 isDone = true
                 monitor.wakeAll()
@@ -25,15 +28,15 @@ public final class SinkThread<Item>: @unchecked Sendable {
         }
     }
 
-    public func put(_ item: Item) {
+    /// - Parameter fill: changes the item of some earlier time into the new one, and is quick about it.
+    public func put(_ fill: (inout Item) -> Void) {
         monitor.locked {
             if count == queue.count {
-                queue[first] = nil
                 first = (first + 1) % queue.count
                 count -= 1
                 droppedCount += 1
             }
-            queue[(first + count) % queue.count] = item
+            fill(&queue[(first + count) % queue.count])
             count += 1
             monitor.wakeAll()
         }
@@ -60,15 +63,15 @@ public final class SinkThread<Item>: @unchecked Sendable {
         return gotDone
     }
 
-    private func take() -> Item? {
+    /// Swaps the oldest item for `item`, which has been written. - Returns: false at the end.
+    private func take(_ item: inout Item) -> Bool {
         monitor.locked {
             while count == 0, !isEnded { monitor.wait() }
-            guard count > 0 else { return nil }
-            let item = queue[first]
-            queue[first] = nil
+            guard count > 0 else { return false }
+            swap(&queue[first], &item)
             first = (first + 1) % queue.count
             count -= 1
-            return item
+            return true
         }
     }
 }

@@ -17,6 +17,7 @@ final class Inference {
     /// Of the picture whose clock runs.
     private(set) var stages: [SegmentsRecord.Stage] = []
     private var start = 0.0, last = 0.0
+    private var writer = SegmentsRecord.Writer()
 
     /// - Throws: when the model or the vocabulary cannot be used.
     init(_ options: Options) throws(Fault) {
@@ -47,7 +48,7 @@ final class Inference {
     /// Ends a stage.
     func clock(_ name: StaticString) {
         let now = monotonicMilliseconds()
-        stages.append(SegmentsRecord.Stage(name: "\(name)", milliseconds: now - last))
+        stages.append(SegmentsRecord.Stage(name: name, milliseconds: now - last))
         last = now
     }
 
@@ -62,6 +63,7 @@ final class Inference {
     func line(_ segmentation: Segmentation, picture: String, frame: SegmentsRecord.Frame? = nil) -> [UInt8] {
         let record = SegmentsRecord(
             picture: picture, frame: frame, stages: stages, totalMilliseconds: last - start, model: model, vocabulary: vocabulary)
-        return record.line(segmentation, legend: legend, withMasks: withMasks)
+        record.write(segmentation, legend: legend, withMasks: withMasks, into: &writer)
+        return writer.line
     }
 }

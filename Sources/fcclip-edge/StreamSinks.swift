@@ -20,7 +20,7 @@ final class StreamSinks {
     init(_ options: Options, failed: @escaping (Fault) -> Void) throws(Fault) {
         for destination in options.json {
             let output = try LineOutput(destination), talk = RepeatedFault()
-            lines.append(try SinkThread(capacity: Self.waitingLines) { line in
+            lines.append(try SinkThread(capacity: Self.waitingLines, empty: []) { line in
                 do throws(Fault) {
                     try output.write(line)
                     talk.ended()
@@ -40,7 +40,14 @@ final class StreamSinks {
     }
 
     func put(line: [UInt8]) {
-        for sink in lines { sink.put(line) }
+        for sink in lines {
+            sink.put { place in
+                place.removeAll(keepingCapacity: true)
+                // With room for a line that is a little longer.
+                if place.capacity < line.count { place.reserveCapacity(line.count + line.count / 2) }
+                place.append(contentsOf: line)
+            }
+        }
     }
 
     /// - Parameter canvas: what `canvas(_:)` gave for this frame.
@@ -75,10 +82,10 @@ final class RepeatedFault {
 /// Overlays and label maps of a stream, as PNG files in folders, named by the time of capture.
 private final class PictureSink {
     private struct Item {
-        let segmentation: Segmentation
-        let legend: Legend
-        let canvas: Picture?
-        let capturedAt: Double
+        var segmentation = Segmentation(task: .panoptic, size: Size(height: 0, width: 0))
+        var legend = Legend([])
+        var canvas: Picture?
+        var capturedAt = 0.0
     }
 
     private let thread: SinkThread<Item>
@@ -90,7 +97,7 @@ private final class PictureSink {
         let talk = RepeatedFault()
         let pool = overlays == nil ? nil : CanvasPool(count: count)
         self.pool = pool
-        thread = try SinkThread(capacity: count) { item in
+        thread = try SinkThread(capacity: count, empty: Item()) { item in
             do throws(Fault) {
                 if let labels {
                     try LabelMap.write(item.segmentation, to: labels.path(capturedAt: item.capturedAt))
@@ -107,6 +114,7 @@ private final class PictureSink {
                 talk.occurred(error)
             }
             if let canvas = item.canvas { pool?.giveBack(canvas) }
+            item.canvas = nil
         }
     }
 
@@ -124,7 +132,12 @@ private final class PictureSink {
             refusedCount += 1
             return
         }
-        thread.put(Item(segmentation: segmentation, legend: legend, canvas: canvas, capturedAt: capturedAt))
+        thread.put { item in
+            item.segmentation.copy(segmentation)
+            item.legend = legend
+            item.canvas = canvas
+            item.capturedAt = capturedAt
+        }
     }
 
     func finish(milliseconds: Double) -> Int {

@@ -9,7 +9,7 @@ import Service
 struct StreamStatistics {
     var damaged = 0
     private let start = monotonicMilliseconds()
-    private var names: [String] = []
+    private var names: [StaticString] = []
     private var stages: [Durations] = []
     private var totals = Durations(), ages = Durations()
     private var layout: FrameLayout?
@@ -58,7 +58,7 @@ struct StreamStatistics {
     func report(_ options: Options, _ inference: Inference) -> [String] {
         var table = TextTable()
         table.add(["milliseconds", "p50", "p95", "most"])
-        for (name, durations) in zip(names, stages) { table.add(row(name, durations)) }
+        for (name, durations) in zip(names, stages) { table.add(row("\(name)", durations)) }
         table.add(row("total", totals))
         table.add(row("age at output", ages))
         var lines = table.text.split(separator: "\n").map(String.init)

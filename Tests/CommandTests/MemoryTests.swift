@@ -7,13 +7,39 @@ import Testing
 
 /// Memory is counted before it is taken, taken once, and never for two copies of the model.
 @Suite struct MemoryTests {
-    @Test(arguments: [0, 1, 2], [1, 2])
-    func framesAfterTheFirstAllocateNothing(task: Int, threads: Int) throws {
-        let tiny = try TinyModel.shared.get()
-        let result = try Program.frameAllocations.run([tiny.model, tiny.vocabulary, try TinyModel.picture.get(), "\(threads)", "\(task)"])
-        #expect(result.status == 0, "\(result.errors)")
-        let counts = result.output.split { $0.isWhitespace }.compactMap { Int(String($0)) }
-        #expect(counts.count == 2 && counts[0] > 0 && counts[1] == 0, "\(result.output)")
+    /// How often a run over so many frames of `frame` allocates memory, on all its threads.
+    private func allocations(_ count: Int, of frame: [UInt8], _ arguments: [String]) throws -> Int {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let input = try folder.file("stream", Array([[UInt8]](repeating: frame, count: count).joined()))
+        let result = try Program.edge.run(
+            ["--model", tiny.model, "--vocab", tiny.vocabulary, "--every-frame"] + arguments,
+            shell: "cd '\(folder.path)'; ALLOCATION_COUNTER_FILE=count LD_PRELOAD='\(Program.allocationCounter.path)' \"$@\" <'\(input)' >lines")
+        #expect(result.status == 0 && result.errors.contains("\(count) of \(count) frames segmented"), "\(result.errors)")
+        let text = try String(contentsOfFile: folder.path("count"), encoding: .utf8)
+        return try #require(Int(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+    }
+
+    /// Allocations of each frame after the first forty: by then every place in the sinks' queues has held a line.
+    private func allocationsPerFrame(_ frame: [UInt8], _ arguments: [String]) throws -> Double {
+        let few = try allocations(40, of: frame, arguments), many = try allocations(120, of: frame, arguments)
+        return Double(many - few) / 80
+    }
+
+    private static let frame = [UInt8]((0..<28800).map { UInt8(truncatingIfNeeded: $0 / 9) })
+
+    /// From the pipe to the line, on every thread. What little is left is the summary's, once a run.
+    @Test(arguments: ["panoptic", "semantic", "instance"], [1, 2])
+    func framesAllocateNothing(task: String, threads: Int) throws {
+        let each = try allocationsPerFrame(Self.frame, ["--stdin", "yuv420:160x120", "--task", task, "--threads", "\(threads)", "--json", "-", "--json", "copy.json"])
+        #expect(abs(each) < 0.1, "\(each) allocations a frame")
+    }
+
+    /// What libjpeg, libpng and the drawing of overlays allocate, and free again: 14 times a JPEG picture, about 100 times an overlay with a label map.
+    @Test func picturesAllocateALittle() throws {
+        let jpeg = try allocationsPerFrame(try Fixture.bytes("pictures/baseline_420.jpg"), ["--stdin", "mjpeg"])
+        #expect(jpeg < 20, "\(jpeg) allocations a JPEG picture")
+        let drawn = try allocationsPerFrame(Self.frame, ["--stdin", "yuv420:160x120", "--overlay", "overlays", "--labels", "labels", "--keep", "2"])
+        #expect(drawn < 200, "\(drawn) allocations an overlay and label map")
     }
 
     /// Frames stay inside the plan, and use most of it.

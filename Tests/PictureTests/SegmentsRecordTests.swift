@@ -18,7 +18,10 @@ import Testing
         let record = SegmentsRecord(
             picture: "a \"b\"\\\n\u{1}é.jpg", stages: [.init(name: "decode", milliseconds: 1.25), .init(name: "backbone", milliseconds: 700.0006)],
             totalMilliseconds: 701.3, model: .init(path: "models/m.gguf", identity: "00ff"), vocabulary: .init(path: "v.gguf", identity: "abcd"))
-        let line = record.line(segmentation, legend: legend)
+        var writer = SegmentsRecord.Writer()
+        // What was written before leaves no trace.
+        for _ in 0..<2 { record.write(segmentation, legend: legend, into: &writer) }
+        let line = writer.line
         #expect(line.last == 0x0A && line.dropLast().allSatisfy { $0 >= 0x20 })
         let expected: NSDictionary = [
             "schema": 1, "picture": "a \"b\"\\\n\u{1}é.jpg", "size": ["width": 4, "height": 3], "task": "panoptic",
@@ -52,6 +55,11 @@ import Testing
         #expect(text(-3.25, 1) == "-3.3")
         #expect(text(1e300, 9) == "900000000.000000000")
         #expect(text(.nan, 2) == "null" && text(.infinity, 2) == "null")
+        for number in [0, 7, 10, 999, 1000, -1, Int.max, Int.min] {
+            var json = JSONWriter()
+            json.value(number)
+            #expect(String(decoding: json.bytes, as: UTF8.self) == "\(number)")
+        }
     }
 
     @Test func everyCharacterSurvives() throws {

@@ -8,14 +8,14 @@ import Testing
 @Suite struct SinkTests {
     @Test func slowSinkHoldsUpNobody() throws {
         let gate = TestPipe(), written = Log<Int>()
-        let sink = try SinkThread<Int>(capacity: 3) { number in
+        let sink = try SinkThread<Int>(capacity: 3, empty: 0) { number in
             var byte: UInt8 = 0
             _ = read(gate.reading, &byte, 1)
             written.add(number)
         }
         let start = monotonicMilliseconds()
         for number in 1...100 {
-            sink.put(number)
+            sink.put { $0 = number }
             if number == 1 { usleep(50_000) }
         }
         #expect(monotonicMilliseconds() - start < 5000)
@@ -31,8 +31,8 @@ import Testing
     }
 
     @Test func everythingIsWrittenInOrder() throws {
-        let written = Log<Int>(), sink = try SinkThread<Int>(capacity: 1000) { written.add($0) }
-        for number in 0..<1000 { sink.put(number) }
+        let written = Log<Int>(), sink = try SinkThread<Int>(capacity: 1000, empty: 0) { written.add($0) }
+        for number in 0..<1000 { sink.put { $0 = number } }
         #expect(sink.finish(milliseconds: 10_000) && sink.dropped == 0)
         #expect(written.entries == Array(0..<1000))
     }

@@ -4,7 +4,8 @@ import Foundation
 public struct Program: Sendable {
     public static let edge = Program(name: "fcclip-edge")
     public static let quantize = Program(name: "quantize")
-    public static let frameAllocations = Program(name: "FrameAllocations")
+    /// A library that counts the allocations of a program that it is loaded before.
+    public static let allocationCounter = Program(name: "libAllocationCounter.so")
 
     public struct Result: Sendable {
         public let status: Int32
