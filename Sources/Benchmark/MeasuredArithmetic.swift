@@ -89,6 +89,7 @@ public final class MeasuredArithmetic: Arithmetic {
     public func mark() -> ScratchMark { base.mark() }
     public func release(_ mark: ScratchMark) { base.release(mark) }
     public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) { base.parallel(count, body) }
+    public func perform(_ kernel: FloatKernel) { base.perform(kernel) }
     public var isTracing: Bool { false }
     public func record(_ name: @autoclosure () -> String, _ values: Matrix) {}
     public func record(_ name: @autoclosure () -> String, _ values: Operand) {}

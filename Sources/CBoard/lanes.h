@@ -2,6 +2,11 @@
 // vectors again depends on the loops around them. One operation a function, so that nothing is contracted.
 #pragma once
 #include <stdint.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 typedef float kernels_lanes __attribute__((ext_vector_type(16)));
 typedef int32_t kernels_words __attribute__((ext_vector_type(16)));
@@ -53,4 +58,31 @@ KERNELS_LANES float kernels_sum(kernels_lanes x) {
   float __attribute__((ext_vector_type(4))) four = eight.lo + eight.hi;
   float __attribute__((ext_vector_type(2))) two = four.lo + four.hi;
   return two.x + two.y;
+}
+
+/// Whether any word is not zero.
+KERNELS_LANES _Bool kernels_any(kernels_words x) { return __builtin_reduce_or(x) != 0; }
+
+/// Lane by lane that lane of `x` which `index`, 0...15, tells.
+KERNELS_LANES kernels_lanes kernels_permute(kernels_lanes x, kernels_words index) {
+#if defined(__AVX512F__)
+  return (kernels_lanes)_mm512_permutexvar_ps((__m512i)index, (__m512)x);
+#elif defined(__AVX2__)
+  __m256 low = (__m256)x.lo, high = (__m256)x.hi;
+  kernels_words upper = index << 28;
+  __m256i first = (__m256i)index.lo, second = (__m256i)index.hi;
+  kernels_lanes result;
+  result.lo = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, first), _mm256_permutevar8x32_ps(high, first), (__m256)upper.lo);
+  result.hi = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, second), _mm256_permutevar8x32_ps(high, second), (__m256)upper.hi);
+  return result;
+#elif defined(__aarch64__)
+  union { kernels_lanes lanes; uint8x16x4_t bytes; } table = {x}, result;
+  union { kernels_words words; uint8x16x4_t bytes; } offset = {index * 0x04040404 + 0x03020100};
+  for (int i = 0; i < 4; i++) result.bytes.val[i] = vqtbl4q_u8(table.bytes, offset.bytes.val[i]);
+  return result.lanes;
+#else
+  kernels_lanes result;
+  for (int i = 0; i < 16; i++) result[i] = x[index[i]];
+  return result;
+#endif
 }

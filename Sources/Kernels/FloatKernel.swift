@@ -10,6 +10,7 @@ public enum FloatKernel {
     case attention(Attention<Int8Rows, Int8Rows, Int8Rows>)
     case sampledAttention(SampledAttention<Int8Rows>)
     case dotProducts(DotProducts)
+    case maskCompetition(MaskCompetition)
 
     /// - Parameter path: a type of the module that this is compiled into. What is not inlined carries its name, so that the linker
     ///   never takes one path's code for another's.
@@ -31,6 +32,7 @@ public enum FloatKernel {
         case .attention(let kernel): kernel.perform(path)
         case .sampledAttention(let kernel): kernel.perform(path)
         case .dotProducts(let kernel): kernel.perform(path)
+        case .maskCompetition(let kernel): kernel.perform(path)
         }
     }
 }

@@ -103,6 +103,8 @@ public protocol Arithmetic: AnyObject {
     func release(_ mark: ScratchMark)
     /// Calls `body` with the bounds of consecutive ranges that cover `0..<count`, on several threads.
     func parallel(_ count: Int, _ body: (Range<Int>) -> Void)
+    /// Does the work of a kernel that has no parameters, on the calling thread.
+    func perform(_ kernel: FloatKernel)
 
     // MARK: Products
 

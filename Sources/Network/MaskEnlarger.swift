@@ -23,51 +23,50 @@ struct MaskEnlarger {
     }
 
     /// Floats of scratch that `rows` needs.
-    var scratchCount: Int { 2 * inner.width + output.width }
+    var scratchCount: Int { inner.width + 3 * output.width }
+
+    /// The axes as kernels read them.
+    var vertical: MaskCompetition.Axis { MaskCompetition.Axis(picture: outputRows, network: networkRows) }
+    var horizontal: MaskCompetition.Axis { MaskCompetition.Axis(picture: outputColumns, network: networkColumns) }
 
     /// Calls `body` with each row of `range` of the enlarged `mask` (maskSize, row-major).
     @inline(__always)
     func rows(_ range: Range<Int>, of mask: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>, _ body: (Int, UnsafePointer<Float>) -> Void) {
-        var above = scratch, below = scratch + inner.width
-        let result = scratch + 2 * inner.width
+        var above = scratch, below = above + output.width
+        let result = below + output.width, line = result + output.width
         var aboveIndex = -1, belowIndex = -1
         for row in range {
-            let lower = outputRows[row].lower, upper = outputRows[row].upper
-            if aboveIndex != lower {
-                if belowIndex == lower {
+            let tap = outputRows[row]
+            if aboveIndex != tap.lower {
+                if belowIndex == tap.lower {
                     swap(&above, &below)
                     swap(&aboveIndex, &belowIndex)
                 } else {
-                    networkRow(lower, of: mask, into: above)
-                    aboveIndex = lower
+                    networkRow(tap.lower, of: mask, line: line, into: above)
+                    aboveIndex = tap.lower
                 }
             }
-            if belowIndex != upper {
-                networkRow(upper, of: mask, into: below)
-                belowIndex = upper
+            if belowIndex != tap.upper {
+                networkRow(tap.upper, of: mask, line: line, into: below)
+                belowIndex = tap.upper
             }
-            blend(above, below, outputRows[row].share, outputColumns, count: output.width, into: result)
+            for column in 0..<output.width { result[column] = above[column] * (1 - tap.share) + below[column] * tap.share }
             body(row, result)
         }
     }
 
-    private func networkRow(_ row: Int, of mask: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>) {
-        let tap = networkRows[row]
-        blend(
-            mask + tap.lower * maskSize.width, mask + tap.upper * maskSize.width, tap.share, networkColumns, count: inner.width, into: result)
+    /// A row of the network's input, blended to the output's columns.
+    private func networkRow(_ row: Int, of mask: UnsafePointer<Float>, line: UnsafeMutablePointer<Float>, into result: UnsafeMutablePointer<Float>) {
+        let tap = networkRows[row], above = mask + tap.lower * maskSize.width, below = mask + tap.upper * maskSize.width
+        for column in 0..<inner.width {
+            line[column] = blend(above, networkColumns[column]) * (1 - tap.share) + blend(below, networkColumns[column]) * tap.share
+        }
+        for column in 0..<output.width { result[column] = blend(line, outputColumns[column]) }
     }
 
-    /// Bilinear blend of two rows, columns first.
-    private func blend(
-        _ above: UnsafePointer<Float>, _ below: UnsafePointer<Float>, _ fraction: Float, _ columns: UnsafePointer<BilinearTap>, count: Int,
-        into result: UnsafeMutablePointer<Float>
-    ) {
-        for index in 0..<count {
-            let tap = columns[index]
-            let top = above[tap.lower] * (1 - tap.share) + above[tap.upper] * tap.share
-            let bottom = below[tap.lower] * (1 - tap.share) + below[tap.upper] * tap.share
-            result[index] = top * (1 - fraction) + bottom * fraction
-        }
+    @inline(__always)
+    private func blend(_ line: UnsafePointer<Float>, _ tap: BilinearTap) -> Float {
+        line[tap.lower] * (1 - tap.share) + line[tap.upper] * tap.share
     }
 }
 

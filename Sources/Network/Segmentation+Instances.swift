@@ -82,7 +82,7 @@ extension Segmenter {
             for x in 0..<size.width where row[x] > 0 {
                 let pixel = y * size.width + x
                 mask.words[pixel >> 6] |= 1 << UInt64(pixel & 63)
-                mask.extent.add(x: x, y: y)
+                mask.extent.add(x..<x + 1, y: y)
                 sum += Double(sigmoid(row[x]))
             }
         }

@@ -57,7 +57,7 @@ public struct Segmenter<A: Arithmetic> {
     }
 
     /// Rows of the picture that one piece of work covers.
-    static var bandRows: Int { 16 }
+    public static var bandRows: Int { 16 }
 
     func enlarger(_ prediction: Prediction, geometry: PictureGeometry, output: Size? = nil) -> MaskEnlarger {
         MaskEnlarger(maskSize: prediction.maskSize, padded: geometry.padded, inner: geometry.inner, output: output ?? geometry.picture, arithmetic)
@@ -73,17 +73,26 @@ public struct Segmenter<A: Arithmetic> {
     }
 }
 
-/// Area and bounding box, collected pixel by pixel.
+/// Area and bounding box, collected run by run.
 struct Extent {
     var area = 0
     private var left = Int.max, right = -1, top = Int.max, bottom = -1
 
-    mutating func add(x: Int, y: Int) {
-        area += 1
-        left = min(left, x)
-        right = max(right, x)
+    /// The pixels `columns`, at least one, of row `y`.
+    mutating func add(_ columns: Range<Int>, y: Int) {
+        area += columns.count
+        left = min(left, columns.lowerBound)
+        right = max(right, columns.upperBound - 1)
         top = min(top, y)
         bottom = max(bottom, y)
+    }
+
+    mutating func add(_ other: Extent) {
+        area += other.area
+        left = min(left, other.left)
+        right = max(right, other.right)
+        top = min(top, other.top)
+        bottom = max(bottom, other.bottom)
     }
 
     var box: Box {
@@ -92,16 +101,45 @@ struct Extent {
 }
 
 extension Segmenter {
+    /// Calls `body` with each of the bands of `bandRows` rows, its number and its rows, on several threads.
+    func bands(of size: Size, _ body: (Int, Range<Int>) -> Void) {
+        arithmetic.parallel(Self.bandCount(size)) { bands in
+            for band in bands { body(band, band * Self.bandRows..<min((band + 1) * Self.bandRows, size.height)) }
+        }
+    }
+
+    static func bandCount(_ size: Size) -> Int { (size.height + bandRows - 1) / bandRows }
+
+    /// Calls `body` with each run of equal labels of row `y`.
+    @inline(__always)
+    func runs(_ y: Int, of labels: UnsafePointer<UInt16>, width: Int, _ body: (UInt16, Range<Int>) -> Void) {
+        let row = labels + y * width
+        var start = 0
+        while start < width {
+            let label = row[start]
+            var end = start + 1
+            while end < width, row[end] == label { end += 1 }
+            body(label, start..<end)
+            start = end
+        }
+    }
+
     /// Extents of segments 1...count of the label map.
     func extents(_ segmentation: Segmentation, count: Int) -> ScratchList<Extent> {
-        let extents = arithmetic.list(repeating: Extent(), count: count)
-        var pixel = 0
-        for y in 0..<segmentation.size.height {
-            for x in 0..<segmentation.size.width {
-                let id = Int(segmentation.labels[pixel])
-                if id > 0 { extents.base[id - 1].add(x: x, y: y) }
-                pixel += 1
+        let size = segmentation.size, bands = Self.bandCount(size)
+        nonisolated(unsafe) let extents = arithmetic.list(repeating: Extent(), count: bands * count)
+        segmentation.labels.withUnsafeBufferPointer { buffer in
+            nonisolated(unsafe) let labels = buffer.baseAddress!
+            self.bands(of: size) { band, rows in
+                for y in rows {
+                    runs(y, of: labels, width: size.width) { label, columns in
+                        if label > 0 { extents.base[band * count + Int(label) - 1].add(columns, y: y) }
+                    }
+                }
             }
+        }
+        for band in 1..<bands {
+            for index in 0..<count { extents.base[index].add(extents[band * count + index]) }
         }
         return extents
     }

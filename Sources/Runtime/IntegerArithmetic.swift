@@ -98,6 +98,8 @@ public final class IntegerArithmetic: ScratchArithmetic {
         for worker in workers { worker.reserve(perThread) }
     }
 
+    public func perform(_ kernel: FloatKernel) { kernels.perform(kernel) }
+
     /// Bytes of packed weights and small tables, and of scratch memory so far.
     public var packedBytes: Int { constants.capacity }
     public var scratchBytes: Int { workers.reduce(arena.capacity) { $0 + $1.capacity } }

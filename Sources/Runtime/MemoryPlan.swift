@@ -64,14 +64,16 @@ public struct MemoryPlan: Sendable {
     private static func segments(_ geometry: PictureGeometry, queries: Int, classes: Int, task: Task) -> Int {
         let picture = geometry.picture, inner = geometry.inner
         let taps: Int = MemoryLayout<BilinearTap>.stride * (inner.width + inner.height + 2 * (picture.width + picture.height))
-        let row: Int = 4 * (2 * inner.width + picture.width)
+        let row: Int = 4 * (inner.width + 3 * picture.width), bands: Int = picture.height / Segmenter<IntegerArithmetic>.bandRows + 1
         switch task {
         case .panoptic:
-            return taps + 8 * picture.area + (picture.height / 16 + 1) * (row + 8 * queries) + 64 * queries
+            let competition = MaskCompetition.scratchCount(
+                rows: Segmenter<IntegerArithmetic>.bandRows, inner: inner.height, height: picture.height, candidates: queries)
+            return taps + bands * (4 * competition + 64 * queries) + 64 * queries
         case .semantic:
             // A band's scores and masks, two more rows of them for the blending, and what its rows share.
             let width: Int = inner.width * (classes + queries)
-            return taps + max(16 << 20, 4 * width) + 12 * width + queries * (row + 4 * classes) + 8 * classes * picture.height
+            return taps + max(16 << 20, 4 * width) + 12 * width + queries * (row + 4 * classes) + 8 * classes * picture.height + 40 * bands * classes
         case .instance:
             return taps + min(queries, 100) * (picture.area / 8 + 8) + row + 300 * queries
         }

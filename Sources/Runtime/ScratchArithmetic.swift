@@ -32,6 +32,8 @@ extension ScratchArithmetic {
         pool.ranges(count, body)
     }
 
+    public func perform(_ kernel: FloatKernel) { KernelTable.best.perform(kernel) }
+
     public var isTracing: Bool { trace != nil }
 
     public func record(_ name: @autoclosure () -> String, _ values: Matrix) {
