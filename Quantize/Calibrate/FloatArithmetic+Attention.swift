@@ -45,8 +45,11 @@ extension FloatArithmetic {
                     for row in range {
                         for head in 0..<heads { softmax(weights.row(row) + head * share, count: share) }
                     }
-                    Kernels.sampledAttention(
-                        FloatRows(value), levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range, into: result)
+                    withUnsafeTemporaryAllocation(of: Float.self, capacity: SampledAttention<FloatRows>.scratchCount(samples: weights.columns)) { scratch in
+                        Kernels.sampledAttention(
+                            FloatRows(value), levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range,
+                            scratch: scratch.baseAddress!, into: result)
+                    }
                 }
             }
         }

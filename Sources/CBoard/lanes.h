@@ -60,6 +60,17 @@ KERNELS_LANES float kernels_sum(kernels_lanes x) {
   return two.x + two.y;
 }
 
+/// Each lane's integer part, which is small.
+KERNELS_LANES kernels_words kernels_lanes_to_words(kernels_lanes x) { return __builtin_convertvector(x, kernels_words); }
+
+/// The lanes of even and of odd numbers of `x`, then those of `y`.
+KERNELS_LANES kernels_lanes kernels_even(kernels_lanes x, kernels_lanes y) {
+  return __builtin_shufflevector(x, y, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+KERNELS_LANES kernels_lanes kernels_odd(kernels_lanes x, kernels_lanes y) {
+  return __builtin_shufflevector(x, y, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+
 /// Whether any word is not zero.
 KERNELS_LANES _Bool kernels_any(kernels_words x) { return __builtin_reduce_or(x) != 0; }
 

@@ -123,9 +123,8 @@ struct NormParameters {
 
     func apply<A: Arithmetic>(_ x: Matrix, epsilon: Float = 1e-5, into y: Matrix, _ arithmetic: A) {
         arithmetic.parallel(x.rows) { range in
-            for row in range {
-                layerNorm(x.row(row), count: x.columns, epsilon: epsilon, weight: weight.base, bias: bias.base, into: y.row(row))
-            }
+            arithmetic.perform(.layerNorm(LayerNorm(
+                x.base, rows: range, columns: x.columns, epsilon: epsilon, weight: weight.base, bias: bias.base, output: .floats(y.base, stride: y.columns))))
         }
     }
 }

@@ -27,30 +27,6 @@ extension IntegerArithmetic {
         }
         return operand(result, at: point)
     }
-
-    public func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: Point) -> Operand {
-        let result = matrix(rows: offsets.rows, columns: value.columns)
-        let sizes = arena.take(Size.self, count: levels.count), starts = arena.take(Int.self, count: levels.count)
-        var start = 0
-        for (index, size) in levels.enumerated() {
-            sizes[index] = size
-            starts[index] = start
-            start += size.area
-        }
-        let maps = Levels(sizes: sizes, starts: starts, count: levels.count)
-        let share = levels.count * points
-        parallel(offsets.rows) { range in
-            kernels.perform(.softmax(weights.row(range.lowerBound), count: range.count * heads, width: share))
-            if let values = value.int8Rows {
-                kernels.perform(.sampledAttention(SampledAttention(
-                    values, levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range, into: result)))
-            } else {
-                Kernels.sampledAttention(
-                    FloatRows(value.floats), levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range, into: result)
-            }
-        }
-        return operand(result, at: point)
-    }
 }
 
 extension IntegerArithmetic.Operand {

@@ -125,21 +125,22 @@ import Testing
         }
     }
 
-    @Test(arguments: [(8, 32), (2, 8), (1, 40)]) func samplings(_ heads: Int, _ width: Int) {
+    @Test(arguments: [(8, 32), (2, 8), (1, 40), (8, 12), (8, 16), (3, 5), (2, 49), (1, 3)]) func samplings(_ heads: Int, _ width: Int) {
         var random = Generator(heads)
         let sizes = [Size(height: 2, width: 3), Size(height: 4, width: 6)], starts = [0, 6], total = 30, channels = heads * width, points = 4
         let values = random.bytes(total * channels)
         let offsets = Map(rows: total, columns: heads * 2 * points * 2, random.floats(total * heads * 2 * points * 2, in: -9...9))
         let weights = Map(rows: total, columns: heads * 2 * points, random.floats(total * heads * 2 * points, in: 0...1))
+        let scratch = Map(rows: 1, columns: SampledAttention<Int8Rows>.scratchCount(samples: heads * 2 * points))
         values.withUnsafeBufferPointer { values in sizes.withUnsafeBufferPointer { sizes in starts.withUnsafeBufferPointer { starts in
             compare("deformable sampling", count: total * channels) { floats, _ in
                 .sampledAttention(SampledAttention(
                     Int8Rows(values.baseAddress!, rows: total, stride: channels, scale: 0.1, zeroPoint: -4),
                     levels: Levels(sizes: sizes.baseAddress!, starts: starts.baseAddress!, count: 2), heads: heads, points: points,
-                    offsets: offsets.matrix, weights: weights.matrix, rows: 0..<total,
+                    offsets: offsets.matrix, weights: weights.matrix, rows: 0..<total, scratch: scratch.matrix.base,
                     into: Matrix(floats.matrix.base, rows: total, columns: channels)))
             }
         } } }
-        withExtendedLifetime((offsets, weights)) {}
+        withExtendedLifetime((offsets, weights, scratch)) {}
     }
 }

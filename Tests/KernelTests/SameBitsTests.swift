@@ -52,14 +52,15 @@ import Testing
             scratch: scratch.matrix.base, into: out.matrix)
         #expect(hash(out.values) == 18066969903876377167)
         let offsets = Map(rows: 64, columns: 2 * 4 * 2, Array(Self.values.prefix(1024))), weights = Map(rows: 64, columns: 2 * 4, Array(Self.values.suffix(512)))
+        let samples = Map(rows: 1, columns: SampledAttention<FloatRows>.scratchCount(samples: 8))
         withUnsafePointer(to: Size(height: 8, width: 8)) { size in
             withUnsafePointer(to: 0) { start in
                 sampledAttention(
                     rows, levels: Levels(sizes: size, starts: start, count: 1), heads: 2, points: 4, offsets: offsets.matrix,
-                    weights: weights.matrix, rows: 0..<64, into: out.matrix)
+                    weights: weights.matrix, rows: 0..<64, scratch: samples.matrix.base, into: out.matrix)
             }
         }
-        withExtendedLifetime((x, offsets, weights)) {
+        withExtendedLifetime((x, offsets, weights, samples)) {
             #expect(hash(out.values) == 11438031572796819688)
         }
     }

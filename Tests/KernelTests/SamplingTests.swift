@@ -17,6 +17,10 @@ import Testing
         Case(sizes: [Size(height: 3, width: 1), Size(height: 5, width: 2)], heads: 2, headWidth: 8, points: 4),
         Case(sizes: [Size(height: 1, width: 1)], heads: 1, headWidth: 50, points: 3),
         Case(sizes: [Size(height: 4, width: 4), Size(height: 7, width: 9)], heads: 3, headWidth: 17, points: 2),
+        Case(sizes: [Size(height: 3, width: 2), Size(height: 6, width: 4), Size(height: 12, width: 8)], heads: 8, headWidth: 12, points: 4),
+        Case(sizes: [Size(height: 5, width: 6)], heads: 1, headWidth: 16, points: 16),
+        Case(sizes: [Size(height: 2, width: 2), Size(height: 3, width: 3)], heads: 2, headWidth: 65, points: 1),
+        Case(sizes: [Size(height: 6, width: 5)], heads: 5, headWidth: 1, points: 3),
     ]
 
     @Test(arguments: cases) func agreesWithDouble(_ shape: Case) {
@@ -50,6 +54,7 @@ import Testing
 
     private func sample(_ values: some Rows, _ offsets: Map, _ weights: Map, _ shape: Case) -> [Float] {
         let out = Map(rows: shape.rows, columns: shape.channels)
+        let scratch = Map(rows: 1, columns: SampledAttention<FloatRows>.scratchCount(samples: shape.samples))
         shape.sizes.withUnsafeBufferPointer { sizes in
             shape.starts.withUnsafeBufferPointer { starts in
                 let levels = Levels(sizes: sizes.baseAddress!, starts: starts.baseAddress!, count: sizes.count)
@@ -57,11 +62,11 @@ import Testing
                 for rows in [0..<shape.rows / 3, shape.rows / 3..<shape.rows] {
                     sampledAttention(
                         values, levels: levels, heads: shape.heads, points: shape.points, offsets: offsets.matrix, weights: weights.matrix,
-                        rows: rows, into: out.matrix)
+                        rows: rows, scratch: scratch.matrix.base, into: out.matrix)
                 }
             }
         }
-        #expect(out.isIntact)
+        #expect(out.isIntact && scratch.isIntact)
         return out.values
     }
 
