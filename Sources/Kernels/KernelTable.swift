@@ -83,18 +83,20 @@ extension KernelTable {
             peak: fcclip_vnni_peak),
     ]
     #elseif arch(arm64)
+    private static let hasDotProduct = kernels_has_dotprod() && !hasOlderCore()
+
     private static let vector = [
         KernelTable(
             name: "neon", isSupported: true, layout: PackedLayout(columnsPerPanel: 4, depthStep: 16),
             product: fcclip_neon_product, depthwise7x7: fcclip_neon_depthwise7x7, float: portable,
             peak: fcclip_neon_peak),
         KernelTable(
-            name: "dotprod", isSupported: kernels_has_dotprod(), layout: PackedLayout(columnsPerPanel: 8, depthStep: 4, depthBlock: 16),
+            name: "dotprod", isSupported: hasDotProduct, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4, depthBlock: 16),
             product: fcclip_dotprod_product, depthwise7x7: fcclip_dotprod_depthwise7x7, float: portable,
             peak: fcclip_dotprod_peak),
         // Its depthwise convolution would come out the same as that of the dot product, which every such processor has.
         KernelTable(
-            name: "i8mm", isSupported: kernels_has_dotprod() && kernels_has_i8mm(),
+            name: "i8mm", isSupported: hasDotProduct && kernels_has_i8mm(),
             layout: PackedLayout(columnsPerPanel: 16, depthStep: 8, depthBlock: 16),
             product: fcclip_i8mm_product, depthwise7x7: fcclip_dotprod_depthwise7x7, float: portable,
             peak: fcclip_i8mm_peak),

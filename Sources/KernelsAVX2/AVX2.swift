@@ -6,18 +6,12 @@ import Kernels
 /// The byte product takes unsigned times signed values: |a| times w with the sign of a. |-128| is 128 unsigned, and a pair is at most
 /// 2 * 128 * 127 = 32512, so nothing saturates as long as no weight is -128.
 enum AVX2: InstructionSet {
-    struct Activations {
-        let values, sizes: __m256i
+    /// Not a structure: copying one is a function that the whole program shares, compiled for AVX2 as all here.
+    typealias Activations = (values: __m256i, sizes: __m256i)
 
-        @inline(__always)
-        init(_ values: __m256i) {
-            self.init(values: values, sizes: _mm256_abs_epi8(values))
-        }
-
-        @inline(__always)
-        init(values: __m256i, sizes: __m256i) {
-            (self.values, self.sizes) = (values, sizes)
-        }
+    @inline(__always)
+    static func activations(_ values: __m256i) -> Activations {
+        (values, _mm256_abs_epi8(values))
     }
 
     @inline(__always) static var rows: Int { 1 }
@@ -33,7 +27,7 @@ enum AVX2: InstructionSet {
 
     @inline(__always)
     static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> Activations {
-        Activations(_mm256_set1_epi32(UnsafeRawPointer(pointer).loadUnaligned(as: Int32.self)))
+        activations(_mm256_set1_epi32(UnsafeRawPointer(pointer).loadUnaligned(as: Int32.self)))
     }
 
     @inline(__always)
@@ -44,7 +38,7 @@ enum AVX2: InstructionSet {
 
     @inline(__always)
     static func opaque(_ activations: Activations) -> Activations {
-        Activations(values: vector_opaque_256(activations.values), sizes: vector_opaque_256(activations.sizes))
+        (vector_opaque_256(activations.values), vector_opaque_256(activations.sizes))
     }
 
     @inline(__always)

@@ -27,8 +27,8 @@ extension AVX2: ColumnFilter {
 
     @inline(__always)
     static func multiplyAdd(_ sums: inout __m256i, _ pixels: (upper: __m256i, lower: __m256i), _ taps: (upper: __m256i, lower: __m256i)) {
-        multiplyAdd(&sums, Activations(pixels.upper), taps.upper)
-        multiplyAdd(&sums, Activations(pixels.lower), taps.lower)
+        multiplyAdd(&sums, activations(pixels.upper), taps.upper)
+        multiplyAdd(&sums, activations(pixels.lower), taps.lower)
     }
 
     @inline(__always)
