@@ -50,6 +50,7 @@ extension NetworkBenchmark {
         if let bytes = report.peakResidentBytes { json.member("peak_resident_bytes", bytes) }
         json.member("packed_bytes", report.packedBytes)
         json.member("scratch_bytes", report.scratchBytes)
+        json.member("start_milliseconds", report.startMilliseconds, decimals: 3)
         json.member("open_milliseconds", report.openMilliseconds, decimals: 3)
         json.member("pack_milliseconds", report.packMilliseconds, decimals: 3)
         json.endObject()

@@ -24,6 +24,7 @@ extension NetworkBenchmark {
         facts.add(["resident at most", report.peakResidentBytes.map(mebibytes) ?? "unknown"])
         facts.add(["packed weights", mebibytes(report.packedBytes)])
         facts.add(["scratch", mebibytes(report.scratchBytes)])
+        facts.add(["start", decimal(report.startMilliseconds, 1) + " ms"])
         facts.add(["opening", decimal(report.openMilliseconds, 1) + " ms"])
         facts.add(["packing", decimal(report.packMilliseconds, 1) + " ms"])
         return text + "\n" + facts.text

@@ -30,6 +30,8 @@ public final class NetworkBenchmark {
         public let input: Size
         public let picture: Size
         public let frames: Int
+        /// Milliseconds of processor time from the program's start to opening the files, and of reserving the frames' memory.
+        public let startMilliseconds: Double
         /// Milliseconds from opening both files to having checked their headers, and from there to the last packed weight.
         public let openMilliseconds: Double
         public let packMilliseconds: Double
@@ -50,11 +52,13 @@ public final class NetworkBenchmark {
     public let vocabulary: Vocabulary
     let arithmetic: MeasuredArithmetic
     private let engine: SegmentationEngine<MeasuredArithmetic>
+    private let startMilliseconds: Double
     private let openMilliseconds: Double
     private let packMilliseconds: Double
 
     /// - Throws: as `Engine` does.
     public init(model: String, vocabulary: String, kernels: KernelTable, threads: Int) throws(Fault) {
+        startMilliseconds = processorMilliseconds()
         let start = monotonicMilliseconds()
         self.model = try ModelFile(path: model)
         self.vocabulary = try Vocabulary(path: vocabulary)
@@ -76,7 +80,9 @@ public final class NetworkBenchmark {
             resized.deallocate()
             withExtendedLifetime(picture) {}
         }
+        let start = monotonicMilliseconds()
         try engine.prepare(geometry, task: task)
+        let startMilliseconds = startMilliseconds + monotonicMilliseconds() - start
         var peak = measuredPeak(of: arithmetic.base.kernels, on: arithmetic.base.pool)
         var samples: [[Sample]] = []
         for frame in 0...frames {
@@ -98,9 +104,9 @@ public final class NetworkBenchmark {
         return Report(
             stages: stages,
             total: Entry(name: "total", milliseconds: median(totals), multiplyAdds: stages.reduce(0) { $0 + $1.entry.multiplyAdds }),
-            least: totals.min() ?? 0, peak: peak, input: inner, picture: picture.size, frames: frames, openMilliseconds: openMilliseconds,
-            packMilliseconds: packMilliseconds, packedBytes: arithmetic.base.packedBytes, scratchBytes: arithmetic.base.scratchBytes,
-            peakResidentBytes: peakResidentBytes())
+            least: totals.min() ?? 0, peak: peak, input: inner, picture: picture.size, frames: frames,
+            startMilliseconds: startMilliseconds, openMilliseconds: openMilliseconds, packMilliseconds: packMilliseconds,
+            packedBytes: arithmetic.base.packedBytes, scratchBytes: arithmetic.base.scratchBytes, peakResidentBytes: peakResidentBytes())
     }
 
     /// One stage over all frames.

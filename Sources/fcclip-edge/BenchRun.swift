@@ -15,8 +15,8 @@ func runBenchmark(_ options: BenchOptions) throws(Fault) {
         (text, json) = (report.text, report.json)
     } else {
         let size = options.size ?? Size(height: 512, width: 512)
-        let picture: Picture = if let path = options.image { try Picture.read(path: path) } else { Picture.pattern(size) }
         let benchmark = try NetworkBenchmark(model: options.model, vocabulary: options.vocabulary, kernels: options.kernels, threads: options.threads)
+        let picture: Picture = if let path = options.image { try Picture.read(path: path) } else { Picture.pattern(size) }
         let report = try benchmark.run(picture, input: options.image == nil ? size : options.size, task: options.task, frames: options.frames)
         (text, json) = (benchmark.text(report), benchmark.json(report))
     }

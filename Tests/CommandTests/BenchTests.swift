@@ -29,6 +29,7 @@ import Testing
         let peak_resident_bytes: Int
         let packed_bytes: Int
         let scratch_bytes: Int
+        let start_milliseconds: Double
         let open_milliseconds: Double
         let pack_milliseconds: Double
     }
@@ -71,6 +72,8 @@ import Testing
         }
         #expect(report.peak_resident_bytes > report.packed_bytes && report.packed_bytes > 0 && report.scratch_bytes > 0)
         #expect(report.open_milliseconds > 0 && report.pack_milliseconds > 0)
+        // To the first kernel, as the program promises.
+        #expect(report.start_milliseconds > 0 && report.start_milliseconds < 50)
     }
 
     /// The fixture's first stage at 96x64: a 4x4 stem and its blocks, counted here by hand.
