@@ -21,7 +21,9 @@ public final class MappedFile {
             return
         }
         guard let base = board_map(descriptor, count) else {
-            throw Fault("\(path): cannot be mapped: \(systemError())")
+            let reason = systemError()
+            try requireMemory(count, for: "\(path): mapping it needs")
+            throw Fault("\(path): cannot be mapped: \(reason)")
         }
         bytes = UnsafeRawBufferPointer(start: base, count: count)
     }

@@ -6,21 +6,26 @@ public func peakResidentBytes() -> Int? {
 }
 
 /// Bytes that this process may still take: what the machine has free without swapping, within the limits of the process and of its
-/// control groups (version 2). Nil where nothing of it can be read; what cannot be read counts as no limit.
-public func availableBytes() -> Int? {
-    var least = number(in: "/proc/meminfo", after: "MemAvailable:").map { $0 << 10 }
+/// control groups. Nil where nothing of it can be read; what cannot be read counts as no limit.
+///
+/// - Parameter root: in front of `/proc` and `/sys`, for tests.
+public func availableBytes(root: String = "") -> Int? {
+    var least = number(in: root + "/proc/meminfo", after: "MemAvailable:").map { $0 << 10 }
     func limit(_ bytes: Int) { least = min(least ?? bytes, max(bytes, 0)) }
     var addresses = rlimit()
-    if board_address_limit(&addresses) == 0, let used = number(in: "/proc/self/status", after: "VmSize:"), let most = Int(exactly: addresses.rlim_cur) {
+    if board_address_limit(&addresses) == 0, let used = number(in: root + "/proc/self/status", after: "VmSize:"), let most = Int(exactly: addresses.rlim_cur) {
         limit(most - used << 10)
     }
-    var group = controlGroup()
-    while let path = group {
-        if let most = number(in: "/sys/fs/cgroup\(path)/memory.max", after: ""), let used = number(in: "/sys/fs/cgroup\(path)/memory.current", after: "") {
-            // Pages of files go when others need the room.
-            limit(most - used + (number(in: "/sys/fs/cgroup\(path)/memory.stat", after: "file ") ?? 0))
+    for (files, group) in controlGroups(root) {
+        var path: String? = group
+        while let group = path {
+            let folder = root + "/sys/fs/cgroup\(files.hierarchy)\(group)/"
+            if let most = number(in: folder + "\(files.most)", after: ""), let used = number(in: folder + "\(files.used)", after: "") {
+                // Pages of files go when others need the room.
+                limit(most - used + (number(in: folder + "memory.stat", after: files.filePages) ?? 0))
+            }
+            path = parent(of: group)
         }
-        group = parent(of: path)
     }
     return least
 }
@@ -35,20 +40,46 @@ public func requireMemory(_ bytes: Int, held: Int = 0, for what: String) throws(
     throw Fault("\(what) \(need >> 20) MiB of memory, \((free + held) >> 20) MiB are free")
 }
 
-/// Path of this process's control group: `/` or `/system.slice/camera.service`.
-private func controlGroup() -> String? {
-    guard let stream = fopen("/proc/self/cgroup", "rb") else { return nil }
+/// Ends the program with a line of `text` where even little address space is missing: short of memory, Swift itself ends without a word.
+public func requireAddressSpace(_ bytes: Int, orSay text: StaticString) {
+    guard !board_has_addresses(bytes) else { return }
+    // Nothing here may ask for memory.
+    fwrite(text.utf8Start, 1, text.utf8CodeUnitCount, board_stderr())
+    exit(1)
+}
+
+/// Where a version of Linux' control groups keeps what they may take.
+private struct ControlGroupFiles {
+    /// Below `/sys/fs/cgroup`.
+    let hierarchy: StaticString
+    let most, used: StaticString
+    /// In `memory.stat`.
+    let filePages: StaticString
+
+    static let first = ControlGroupFiles(hierarchy: "/memory", most: "memory.limit_in_bytes", used: "memory.usage_in_bytes", filePages: "total_cache ")
+    static let second = ControlGroupFiles(hierarchy: "", most: "memory.max", used: "memory.current", filePages: "file ")
+}
+
+/// This process's control groups that limit memory, by path: `/` or `/system.slice/camera.service`.
+private func controlGroups(_ root: String) -> [(ControlGroupFiles, String)] {
+    guard let stream = fopen(root + "/proc/self/cgroup", "rb") else { return [] }
     defer { fclose(stream) }
-    var line: [UInt8] = []
+    var groups: [(ControlGroupFiles, String)] = [], line: [UInt8] = []
     while case let byte = getc(stream), byte != EOF {
-        if byte == 0x0A {
-            if line.starts(with: [0x30, 0x3A, 0x3A]) { return String(decoding: line[3...], as: UTF8.self) }
-            line.removeAll()
-        } else {
+        guard byte == 0x0A else {
             line.append(UInt8(truncatingIfNeeded: byte))
+            continue
         }
+        // Hierarchy, controllers (none in version 2), path.
+        let parts = line.split(separator: 0x3A, maxSplits: 2, omittingEmptySubsequences: false)
+        if parts.count == 3 {
+            let path = String(decoding: parts[2], as: UTF8.self)
+            if parts[1].isEmpty { groups.append((.second, path)) }
+            if parts[1].split(separator: 0x2C).contains(where: { $0.elementsEqual("memory".utf8) }) { groups.append((.first, path)) }
+        }
+        line.removeAll()
     }
-    return nil
+    return groups
 }
 
 /// The group above; nil above the root.

@@ -10,12 +10,12 @@ public final class Thread: @unchecked Sendable {
         }
     }
 
-    private var thread = pthread_t()
+    private var thread = board_thread()
 
     /// Starts at once. - Throws: when the system has no thread to give.
     public init(_ body: @escaping @Sendable () -> Void) throws(Fault) {
         let work = Unmanaged.passRetained(Work(body))
-        let result = pthread_create(&thread, nil, { pointer in
+        let result = pthread_create(&thread.id, nil, { pointer in
             Unmanaged<Work>.fromOpaque(pointer!).takeRetainedValue().body()
             return nil
         }, work.toOpaque())
@@ -27,7 +27,7 @@ public final class Thread: @unchecked Sendable {
 
     /// Waits for the closure's end; to be called at most once.
     public func join() {
-        pthread_join(thread, nil)
+        pthread_join(thread.id, nil)
     }
 }
 

@@ -50,6 +50,18 @@ static inline uint64_t board_hash_end(void *state) {
 /// The limit of this process's address space.
 static inline int board_address_limit(struct rlimit *limit) { return getrlimit(RLIMIT_AS, limit); }
 
+/// Whether so many bytes can still be mapped within that limit.
+static inline _Bool board_has_addresses(size_t count) {
+  void *base = mmap(NULL, count, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) return 0;
+  munmap(base, count);
+  return 1;
+}
+
+/// What C libraries make of a stream and of a thread differs: to Swift, types of their own.
+typedef struct { FILE *file; } board_stream;
+typedef struct __attribute__((swift_attr("@Sendable"))) { pthread_t id; } board_thread;
+
 static inline FILE *board_stdout(void) { return stdout; }
 static inline FILE *board_stderr(void) { return stderr; }
 
@@ -163,7 +175,6 @@ static inline int64_t board_atomic_add(int64_t *value, int64_t step) { return __
 static inline _Bool board_atomic_exchange(int64_t *value, int64_t expected, int64_t next) {
   return __atomic_compare_exchange_n(value, &expected, next, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
-/// Tells the core that this thread is spinning.
 /// Calls `handler` once when SIGTERM, SIGINT or SIGHUP would end the program.
 static inline void board_on_end(void (*handler)(int)) {
   static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -177,6 +188,7 @@ static inline void board_on_end(void (*handler)(int)) {
   }
 }
 
+/// Tells the core that this thread is spinning.
 static inline void board_pause(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

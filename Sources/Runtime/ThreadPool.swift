@@ -8,15 +8,15 @@ public final class ThreadPool: Sendable {
     /// Threads that take part in `run`, the caller included.
     public let threads: Int
     private let shared: Shared
-    private let workers: [pthread_t]
+    private let workers: [board_thread]
 
     /// - Parameter threads: 1 or more, the caller of `run` included. Fewer take part when the system refuses to start so many.
     public init(threads: Int) {
         shared = Shared()
-        var started: [pthread_t] = []
+        var started: [board_thread] = []
         for _ in 1..<max(threads, 1) {
-            var thread = pthread_t()
-            guard pthread_create(&thread, nil, { Shared(raw: $0!).work() }, shared.raw) == 0 else { break }
+            var thread = board_thread()
+            guard pthread_create(&thread.id, nil, { Shared(raw: $0!).work() }, shared.raw) == 0 else { break }
             started.append(thread)
         }
         workers = started
@@ -25,7 +25,7 @@ public final class ThreadPool: Sendable {
 
     deinit {
         shared.stop()
-        for thread in workers { pthread_join(thread, nil) }
+        for thread in workers { pthread_join(thread.id, nil) }
         shared.deallocate()
     }
 

@@ -2,6 +2,9 @@ import Board
 import Camera
 import CBoard
 
+// Room for options, names and threads; models and pictures are counted on their own.
+requireAddressSpace(16 << 20, orSay: "fcclip-edge: error: needs 16 MiB of address space to start; see ulimit -v\n")
+
 do throws(Fault) {
     let arguments = try programArguments()
     if arguments.count > 1, arguments[1] == "bench" {

@@ -25,6 +25,36 @@ import Testing
         #expect(refused > 0 && done > 0, "\(refused) refused, \(done) done")
     }
 
+    /// From where the system can only just load the program.
+    @Test func anyLimitOfAddressSpace() throws {
+        let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get()
+        var faults: [String] = []
+        for limit in stride(from: 14_000, through: 44_000, by: 250) {
+            let result = try Program.edge.run(
+                ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", picture, "--threads", "2"], shell: "ulimit -v \(limit); exec \"$@\"")
+            // Below that its libraries cannot be loaded, or set themselves up; the board's program has none.
+            if faults.isEmpty, result.status != 1 { continue }
+            #expect(result.status == 0 || result.status == 1, "\(limit) KB: status \(result.status), \(result.errors)")
+            guard result.status != 0 else { break }
+            #expect(result.errorLines.count == 1 && result.output.isEmpty, "\(limit) KB: \(result.errors)")
+            faults.append(result.errors)
+        }
+        #expect(faults.first?.contains("needs 16 MiB of address space to start") == true, "\(faults)")
+        #expect(faults.last?.contains(/needs \d+ MiB of memory, \d+ MiB are free/) == true, "\(faults)")
+    }
+
+    /// A file of a size that the process cannot hold; what it says does not matter.
+    @Test func modelTooLargeForMemory() throws {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), model = folder.path("large.gguf")
+        try FileManager.default.copyItem(atPath: tiny.model, toPath: model)
+        #expect(truncate(model, 3 << 30) == 0)
+        let result = try Program.edge.run(
+            ["--model", model, "--vocab", tiny.vocabulary, "--image", try TinyModel.picture.get()], shell: "ulimit -v 1000000; exec \"$@\"")
+        #expect(result.status == 1 && result.errorLines.count == 1 && result.output.isEmpty, "status \(result.status): \(result.errors)")
+        let fault = try #require(result.errors.firstMatch(of: /large.gguf: mapping it needs (\d+) MiB of memory, (\d+) MiB are free/), "\(result.errors)")
+        #expect(Int(fault.1)! >= 3072 && Int(fault.2)! < 1000)
+    }
+
     @Test func pictureTooLargeForMemory() throws {
         let tiny = try TinyModel.shared.get()
         let result = try Program.edge.run(
@@ -37,11 +67,37 @@ import Testing
     /// Files under `/proc` and `/sys` that cannot be read take nothing but their information away.
     @Test func unreadableSystemFiles() throws {
         let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get()
-        let hide = "for f in meminfo self/status self/cgroup; do mount --bind /dev/null /proc/$f 2>/dev/null; done; mount -t tmpfs none /sys && exec \"$@\""
+        let hide = "for f in meminfo cpuinfo self/status self/cgroup; do mount --bind /dev/null /proc/$f 2>/dev/null; done; mount -t tmpfs none /sys && exec \"$@\""
         let result = try Program.edge.run(
             ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", picture],
             shell: "exec unshare --user --map-root-user --mount sh -c '\(hide)' sh \"$@\"")
         #expect(result.status == 0 && result.output.contains("segments"), "\(result.errors)")
+    }
+
+    /// What is no file is written to, not replaced by one.
+    @Test func devicesAndPipesStay() throws {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), picture = try TinyModel.picture.get()
+        let plain = try tiny.segment(["--image", picture, "--labels", folder.path("labels.png")])
+        #expect(plain.status == 0, "\(plain.errors)")
+        let result = try Program.edge.run(
+            ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", picture, "--labels", folder.path("pipe"), "--json", folder.path("device")],
+            shell: "cd '\(folder.path)'; mkfifo pipe; ln -s /dev/zero device; cat pipe >copy.png & \"$@\"; status=$?; wait; exit $status")
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try folder.contents() == ["copy.png", "device", "labels.png", "pipe"])
+        #expect(try Data(contentsOf: URL(filePath: folder.path("copy.png"))) == Data(contentsOf: URL(filePath: folder.path("labels.png"))))
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.path("device")) == "/dev/zero")
+    }
+
+    /// A board without GPIO, or one whose kernel has no driver for it.
+    @Test(arguments: ["GPIO17:person", "gpiochip0:17:person", "/dev/gpiochip0:17:person", "0:17:person"])
+    func noGPIOChips(alarm: String) throws {
+        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let input = try folder.file("frame", [UInt8](repeating: 90, count: 28800))
+        let result = try Program.edge.run(
+            ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120", "--alarm", alarm],
+            shell: "exec unshare --user --map-root-user --mount sh -c 'mount -t tmpfs none /dev && exec \"$@\" <\"\(input)\"' sh \"$@\"")
+        #expect(result.status == 1 && result.output.isEmpty && result.errorLines.count == 1, "status \(result.status): \(result.errors)")
+        #expect(result.errors.contains("this board has no such line; gpioinfo lists those there are"), "\(result.errors)")
     }
 
     /// SIGTERM while pictures are being segmented: what was finished stays, nothing half-written does.

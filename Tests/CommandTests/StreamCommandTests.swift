@@ -147,6 +147,25 @@ import Testing
         #expect(result.output.contains("status 0") && result.output.contains("1 of 1 frames segmented"), "\(result.output)")
     }
 
+    /// SIGTERM, once or twice, while frames are being segmented and drawn: whole pictures and lines only.
+    @Test(arguments: [1, 2]) func endsBetweenWholeFiles(signals: Int) throws {
+        let script = """
+            (for i in $(seq 2000); do cat stream; done >&3) 2>/dev/null & feeder=$!
+            until_lines 3; for i in $(seq \(signals)); do kill -TERM $pid; done; wait $pid; echo status $?
+            exec 3>&-; kill $feeder 2>/dev/null
+            for f in overlays/* labels/*; do [ "$(tail -c 8 $f | head -c 4)" = IEND ] && echo whole || echo cut $f; done
+            tail -c 1 lines.json | od -An -tx1; ls -a | grep part
+            """
+        let result = try live(
+            script, ["--isa", "scalar", "--threads", "1", "--every-frame", "--overlay", "overlays", "--labels", "labels", "--json", "-", "--json", "lines.json"],
+            frames: stream(FrameLayout(.yuv420, size: Self.size), 1))
+        let lines = result.output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+        // The second signal does not wait for the frame at hand.
+        #expect(lines.contains("status 0") || (signals == 2 && lines.contains("status 143")), "\(result.output)")
+        #expect(lines.filter { $0 == "whole" }.count >= 2 && !lines.contains { $0.hasPrefix("cut") || $0.contains("part") }, "\(result.output)")
+        #expect(lines.contains("0a"), "\(result.output)")
+    }
+
     /// A reader that goes away is said; one that only stands still holds up nobody.
     @Test func readersOfTheLines() throws {
         let folder = try TemporaryFolder(), tiny = try TinyModel.shared.get()

@@ -1,3 +1,4 @@
+import Board
 import Foundation
 import Service
 import TestSupport
@@ -31,11 +32,7 @@ import Testing
 
     @Test func whatTheKernelTells() throws {
         let folder = try TemporaryFolder()
-        func put(_ path: String, _ text: String) throws {
-            let whole = folder.path(path)
-            try FileManager.default.createDirectory(atPath: (whole as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-            try text.write(toFile: whole, atomically: false, encoding: .utf8)
-        }
+        func put(_ path: String, _ text: String) throws { try self.put(path, text, in: folder) }
         #expect(Health.temperature(root: folder.path) == nil && Health.clock(root: folder.path) == nil)
         for (zone, text) in ["48312\n", "-5000\n", "61000\n", "850000\n", "nothing\n"].enumerated() { try put("sys/class/thermal/thermal_zone\(zone)/temp", text) }
         #expect(Health.temperature(root: folder.path) == 61)
@@ -45,5 +42,51 @@ import Testing
         }
         #expect(Health.clock(root: folder.path)! == (2400, 2400))
         #expect(try #require(Health.residentBytes()) > 1 << 20)
+    }
+
+    private func put(_ path: String, _ text: String, in folder: TemporaryFolder) throws {
+        let whole = folder.path(path)
+        try FileManager.default.createDirectory(atPath: (whole as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try text.write(toFile: whole, atomically: false, encoding: .utf8)
+    }
+
+    /// What the machine has free, and the limits of both versions of control groups, those of outer groups included.
+    @Test func memoryThatMayBeTaken() throws {
+        let folder = try TemporaryFolder()
+        func put(_ path: String, _ text: String) throws { try self.put(path, text, in: folder) }
+        var available: Int? { availableBytes(root: folder.path).map { $0 >> 20 } }
+        #expect(available == nil)
+        try put("proc/meminfo", "MemTotal:        1048576 kB\nMemFree:          100000 kB\nMemAvailable:     524288 kB\n")
+        #expect(available == 512)
+        // Version 2.
+        try put("proc/self/cgroup", "0::/system.slice/camera.service\n")
+        #expect(available == 512)
+        let service = "sys/fs/cgroup/system.slice/camera.service/"
+        try put(service + "memory.max", "max\n")
+        try put(service + "memory.current", "104857600\n")
+        #expect(available == 512)
+        try put(service + "memory.max", "209715200\n")
+        #expect(available == 100)
+        try put(service + "memory.stat", "anon 1000\nfile 52428800\nfile_mapped 5\n")
+        #expect(available == 150)
+        try put("sys/fs/cgroup/system.slice/memory.max", "314572800\n")
+        try put("sys/fs/cgroup/system.slice/memory.current", "293601280\n")
+        #expect(available == 20)
+        // Version 1, alone and beside version 2; its "no limit" is a large number.
+        try put("proc/self/cgroup", "12:cpu,cpuacct:/elsewhere\n5:hugetlb,memory:/robot\n1:name=systemd:/robot\n")
+        #expect(available == 512)
+        try put("sys/fs/cgroup/memory/robot/memory.limit_in_bytes", "9223372036854771712\n")
+        try put("sys/fs/cgroup/memory/robot/memory.usage_in_bytes", "104857600\n")
+        #expect(available == 512)
+        try put("sys/fs/cgroup/memory/robot/memory.limit_in_bytes", "146800640\n")
+        try put("sys/fs/cgroup/memory/robot/memory.stat", "cache 7\ntotal_cache 10485760\n")
+        #expect(available == 50)
+        try put("proc/self/cgroup", "5:memory:/robot\n0::/system.slice\n")
+        #expect(available == 20)
+        // A group that is over its limit has nothing left.
+        try put("sys/fs/cgroup/memory/robot/memory.limit_in_bytes", "1048576\n")
+        #expect(available == 0)
+        try put("proc/self/cgroup", "nonsense\n:::\n\n")
+        #expect(available == 512)
     }
 }
