@@ -166,6 +166,7 @@ class CloseUpPhase(PicturePhase):
 
 class MaskPhase(Phase):
     """Pixel decoder, mask decoder and void embedding, on panoptic ground truth of the seen classes; CLIP is frozen."""
+    seed = 4
     decay = .02
     betas = (.9, .999)
 
@@ -173,7 +174,7 @@ class MaskPhase(Phase):
         return [*self.net.pixel.parameters(), *self.net.decoder.parameters(), self.net.void]
 
     def batches(self):
-        return Panoptic(4, self.stage.batch, self.stage.side)
+        return Panoptic(self.seed, self.stage.batch, self.stage.side)
 
     def names(self) -> Tensor:
         if not hasattr(self, "rows"):
@@ -194,3 +195,8 @@ class MaskPhase(Phase):
 
     def judge(self):
         return judge_scenes(self.net, self.tokenizer, PROBE_SEED, 32)
+
+
+class SecondMaskPhase(MaskPhase):
+    """More of the same on other scenes, from a high learning rate again: masks are learnt in the first round, names in this one."""
+    seed = 5
