@@ -24,6 +24,9 @@ public struct KernelBenchmark {
     private static let products: [(Int, Int, Int)] = [
         (256, 3072, 768), (256, 768, 3072), (256, 1536, 6144), (1024, 256, 256), (250, 256, 256), (1024, 544, 256), (1024, 192, 48),
     ]
+    /// Keys of attention.
+    private static let attention = [250, 4096]
+    private static let queries = 250
     /// Height, width, channels.
     private static let depthwise: [(Int, Int, Int)] = [(128, 128, 192), (64, 64, 384), (32, 32, 768), (16, 16, 1536)]
 
@@ -37,6 +40,9 @@ public struct KernelBenchmark {
         }
         for (height, width, channels) in Self.depthwise {
             rows.append(Row(name: "depthwise 7x7, \(height)x\(width)x\(channels)", rates: tables.map { Self.depthwise($0, height, width, channels) }))
+        }
+        for keys in Self.attention {
+            rows.append(Row(name: "attention \(Self.queries)x\(keys), a head of 32", rates: tables.map { Self.attention($0, keys: keys) }))
         }
         self.rows = rows
     }
@@ -59,6 +65,19 @@ public struct KernelBenchmark {
         defer { withExtendedLifetime(arena) {} }
         return rate(table, multiplyAdds: height * width * 49 * channels) {
             for row in 0..<height { table.depthwise7x7(x, height, width, channels, weights, row, sums) }
+        }
+    }
+
+    private static func attention(_ table: KernelTable, keys: Int) -> Rate {
+        let arena = Arena(), width = 32, stride = 256
+        let rows = [queries, keys, keys].map { Int8Rows(noise($0 * stride, arena), rows: $0, stride: stride, scale: 0.01, zeroPoint: 3) }
+        let scratch = arena.take(bytes: IntegerAttention.scratch(keys: keys, headWidth: width, layout: table.layout))
+        let result = arena.take(Float.self, count: queries * stride)
+        let kernel = IntegerAttention(
+            queries: rows[0], keys: rows[1], values: rows[2], head: 0, headWidth: width, blocked: nil, wordsPerRow: 0)
+        defer { withExtendedLifetime(arena) {} }
+        return rate(table, multiplyAdds: 2 * queries * keys * width) {
+            kernel.perform(0..<queries, with: table, scratch: scratch, output: .floats(result, stride: stride))
         }
     }
 

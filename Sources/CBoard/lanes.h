@@ -12,6 +12,8 @@ typedef float kernels_lanes __attribute__((ext_vector_type(16)));
 typedef int32_t kernels_words __attribute__((ext_vector_type(16)));
 typedef uint32_t kernels_unsigned __attribute__((ext_vector_type(16)));
 typedef int8_t kernels_bytes __attribute__((ext_vector_type(16)));
+typedef int8_t kernels_bytes_32 __attribute__((ext_vector_type(32)));
+typedef int8_t kernels_bytes_64 __attribute__((ext_vector_type(64)));
 
 #define KERNELS_LANES static inline __attribute__((always_inline))
 
@@ -37,6 +39,9 @@ KERNELS_LANES kernels_words kernels_add_words(kernels_words x, kernels_words y) 
 KERNELS_LANES kernels_words kernels_subtract_words(kernels_words x, kernels_words y) {
   return (kernels_words)((kernels_unsigned)x - (kernels_unsigned)y);
 }
+KERNELS_LANES kernels_words kernels_larger_words(kernels_words x, kernels_words y) { return __builtin_elementwise_max(x, y); }
+KERNELS_LANES int32_t kernels_largest_word(kernels_words x) { return __builtin_reduce_max(x); }
+KERNELS_LANES kernels_words kernels_choose_words(kernels_words mask, kernels_words x, kernels_words y) { return (x & mask) | (y & ~mask); }
 KERNELS_LANES kernels_words kernels_and_words(kernels_words x, kernels_words y) { return x & y; }
 KERNELS_LANES kernels_words kernels_shift_left(kernels_words x, int32_t count) {
   return (kernels_words)((kernels_unsigned)x << (kernels_unsigned)(uint32_t)count);
@@ -51,6 +56,40 @@ KERNELS_LANES kernels_lanes kernels_words_to_lanes(kernels_words x) { return __b
 KERNELS_LANES kernels_lanes kernels_bytes_to_lanes(kernels_bytes x) { return __builtin_convertvector(x, kernels_lanes); }
 /// The low byte of each word.
 KERNELS_LANES kernels_bytes kernels_words_to_bytes(kernels_words x) { return __builtin_convertvector(x, kernels_bytes); }
+
+typedef int32_t kernels_quarter __attribute__((ext_vector_type(4)));
+
+/// One after the other.
+KERNELS_LANES kernels_words kernels_join(kernels_quarter a, kernels_quarter b, kernels_quarter c, kernels_quarter d) {
+  int32_t __attribute__((ext_vector_type(8))) ab = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+  int32_t __attribute__((ext_vector_type(8))) cd = __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7);
+  return __builtin_shufflevector(ab, cd, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+/// In each quarter: x0 y0 x1 y1 and x2 y2 x3 y3; x0 x1 y0 y1 and x2 x3 y2 y3.
+KERNELS_LANES kernels_words kernels_low_words(kernels_words x, kernels_words y) {
+  return __builtin_shufflevector(x, y, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+}
+KERNELS_LANES kernels_words kernels_high_words(kernels_words x, kernels_words y) {
+  return __builtin_shufflevector(x, y, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+}
+KERNELS_LANES kernels_words kernels_low_pairs(kernels_words x, kernels_words y) {
+  return __builtin_shufflevector(x, y, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+}
+KERNELS_LANES kernels_words kernels_high_pairs(kernels_words x, kernels_words y) {
+  return __builtin_shufflevector(x, y, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+}
+
+/// a0 b0 c0 d0 a1 b1 c1 d1 ..., nothing below `least`.
+KERNELS_LANES kernels_bytes_64 kernels_interleave_four(kernels_bytes a, kernels_bytes b, kernels_bytes c, kernels_bytes d, int8_t least) {
+  typedef int16_t pairs __attribute__((ext_vector_type(16)));
+  kernels_bytes_32 ab = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+                                                8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  kernels_bytes_32 cd = __builtin_shufflevector(c, d, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+                                                8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  kernels_bytes_64 all = (kernels_bytes_64)__builtin_shufflevector((pairs)ab, (pairs)cd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+                                                                   8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  return __builtin_elementwise_max(all, (kernels_bytes_64)least);
+}
 
 /// The sum of the lanes: halves are added, then halves of the halves.
 KERNELS_LANES float kernels_sum(kernels_lanes x) {

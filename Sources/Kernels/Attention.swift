@@ -1,79 +1,66 @@
 import CKernels
 
 /// How many floats of scratch memory `attention` needs for `keys` keys and heads of `headWidth` channels.
-@inlinable
 public func attentionScratch(keys: Int, headWidth: Int) -> Int {
     (keys + 63) / 64 * 64 * (headWidth + 4) + headWidth
 }
 
-/// `Attention` of the first `heads` heads, done.
-@inlinable
-public func attention<Queries: Rows, Keys: Rows, Values: Rows>(
-    queries: Queries, keys: Keys, values: Values, heads: Int, headWidth: Int,
+/// softmax(Q K^T / sqrt(headWidth)) V of all heads in float32: `IntegerAttention` for models that keep it there.
+///
+/// - Parameters:
+///   - queries, keys, values: `[Q]`, `[T]` and `[T]` rows; head `h` has the columns `h * headWidth..<(h + 1) * headWidth`.
+///   - blocked: `[Q][wordsPerRow]` words, or nil. Bit `t % 64` of word `t / 64` blocks key `t` for that query. A query with every key
+///     blocked sees all of them (Cheng et al. 2022, Mask2Former).
+///   - range: the query rows to compute; rows are independent of each other.
+///   - scratch: `attentionScratch(keys:headWidth:)` floats, not shared between threads.
+///   - out: `[Q][heads * headWidth]`; only the rows `range` are written.
+public func attention(
+    queries: FloatRows, keys: FloatRows, values: FloatRows, heads: Int, headWidth: Int,
     blocked: UnsafePointer<UInt64>?, wordsPerRow: Int, range: Range<Int>,
     scratch: UnsafeMutablePointer<Float>, into out: Matrix
 ) {
     Attention(
-        queries: queries, keys: keys, values: values, heads: 0..<heads, headWidth: headWidth, blocked: blocked, wordsPerRow: wordsPerRow,
-        range: range, scratch: scratch, into: out
-    ).perform(Portable.self)
+        queries: queries, keys: keys, values: values, heads: heads, headWidth: headWidth, blocked: blocked, wordsPerRow: wordsPerRow,
+        range: range, scratch: scratch, out: out
+    ).perform()
 }
 
-/// softmax(Q K^T / sqrt(headWidth)) V for some heads. Float or int8 in, float out.
-public struct Attention<Queries: Rows, Keys: Rows, Values: Rows> {
-    public let queries: Queries
-    public let keys: Keys
-    public let values: Values
-    public let heads: Range<Int>
-    public let headWidth: Int
-    public let blocked: UnsafePointer<UInt64>?
-    public let wordsPerRow: Int
-    public let range: Range<Int>
-    public let scratch: UnsafeMutablePointer<Float>
-    public let out: Matrix
-
-    /// - Parameters:
-    ///   - queries, keys, values: `[Q]`, `[T]` and `[T]` rows; head `h` has the columns `h * headWidth..<(h + 1) * headWidth`.
-    ///   - heads: the heads to compute.
-    ///   - blocked: `[Q][wordsPerRow]` words, or nil. Bit `t % 64` of word `t / 64` blocks key `t` for that query. A query with every key
-    ///     blocked sees all of them (Cheng et al. 2022, Mask2Former).
-    ///   - range: the query rows to compute; rows are independent of each other.
-    ///   - scratch: `attentionScratch(keys:headWidth:)` floats, not shared between threads.
-    ///   - out: `[Q][all heads * headWidth]`; only the rows `range` of these heads are written.
-    @inlinable
-    public init(
-        queries: Queries, keys: Keys, values: Values, heads: Range<Int>, headWidth: Int, blocked: UnsafePointer<UInt64>?,
-        wordsPerRow: Int, range: Range<Int>, scratch: UnsafeMutablePointer<Float>, into out: Matrix
-    ) {
-        (self.queries, self.keys, self.values, self.heads, self.headWidth) = (queries, keys, values, heads, headWidth)
-        (self.blocked, self.wordsPerRow, self.range, self.scratch, self.out) = (blocked, wordsPerRow, range, scratch, out)
-    }
+private struct Attention {
+    let queries: FloatRows
+    let keys: FloatRows
+    let values: FloatRows
+    let heads: Int
+    let headWidth: Int
+    let blocked: UnsafePointer<UInt64>?
+    let wordsPerRow: Int
+    let range: Range<Int>
+    let scratch: UnsafeMutablePointer<Float>
+    let out: Matrix
 
     /// Keys in groups of 64, a word of the mask each.
-    @inlinable var padded: Int { (keys.rows + 63) / 64 * 64 }
+    var padded: Int { (keys.rows + 63) / 64 * 64 }
     /// `[4][padded]`, `[headWidth][padded]` and `[headWidth]` floats.
-    @inlinable var scores: UnsafeMutablePointer<Float> { scratch }
-    @inlinable var transposed: UnsafeMutablePointer<Float> { scratch + 4 * padded }
-    @inlinable var channels: UnsafeMutablePointer<Float> { transposed + padded * headWidth }
+    var scores: UnsafeMutablePointer<Float> { scratch }
+    var transposed: UnsafeMutablePointer<Float> { scratch + 4 * padded }
+    var channels: UnsafeMutablePointer<Float> { transposed + padded * headWidth }
 
-    @inlinable @inline(__always)
-    public func perform<Path>(_ path: Path.Type) {
-        for head in heads {
-            transposeKeys(head, path)
+    func perform() {
+        for head in 0..<heads {
+            transposeKeys(head)
             for first in stride(from: range.lowerBound, to: range.upperBound, by: 4) {
                 let count = min(4, range.upperBound - first)
                 var factors = InlineArray<4, Float>(repeating: 0)
                 for index in 0..<4 {
                     // Queries that are missing weigh nothing.
-                    if index < count { factors[index] = weigh(first + index, head: head, into: scores + index * padded, path) }
+                    if index < count { factors[index] = weigh(first + index, head: head, into: scores + index * padded) }
                     else { (scores + index * padded).update(repeating: 0, count: keys.rows) }
                 }
                 for start in stride(from: 0, to: headWidth, by: 32) {
                     let width = min(32, headWidth - start)
                     if width == 32 {
-                        sum(column: head * headWidth + start, width: 32, factors: factors, query: first, count: count, path)
+                        sum(column: head * headWidth + start, width: 32, factors: factors, query: first, count: count)
                     } else {
-                        sum(column: head * headWidth + start, width: width, factors: factors, query: first, count: count, path)
+                        sum(column: head * headWidth + start, width: width, factors: factors, query: first, count: count)
                     }
                 }
             }
@@ -81,8 +68,7 @@ public struct Attention<Queries: Rows, Keys: Rows, Values: Rows> {
     }
 
     /// Keys as [channel][key]: scores then grow side by side, in channel order, without a horizontal sum.
-    @inlinable @inline(__always)
-    func transposeKeys<Path>(_ head: Int, _: Path.Type) {
+    func transposeKeys(_ head: Int) {
         for channel in 0..<headWidth { (transposed + (channel * padded + keys.rows)).update(repeating: 0, count: padded - keys.rows) }
         for first in stride(from: 0, to: keys.rows, by: 16) {
             // Sixteen keys at a time: their rows stay in the cache while channel after channel is filled line by line.
@@ -95,15 +81,14 @@ public struct Attention<Queries: Rows, Keys: Rows, Values: Rows> {
 
     /// Replaces `weights` by e^(score - largest score) of every key, zero where it is blocked. - Returns: what the values' sum is to be
     /// multiplied by.
-    @inlinable @inline(__always)
-    func weigh<Path>(_ query: Int, head: Int, into weights: UnsafeMutablePointer<Float>, _ path: Path.Type) -> Float {
+    func weigh(_ query: Int, head: Int, into weights: UnsafeMutablePointer<Float>) -> Float {
         var mask = blocked.map { $0 + query * wordsPerRow }
-        if let words = mask, isFull(words, count: keys.rows, path) { mask = nil }
+        if let words = mask, isFull(words, count: keys.rows, Portable.self) { mask = nil }
         for channel in 0..<headWidth { channels[channel] = queries.load(query, at: head * headWidth + channel) }
         let scale = queries.scale * keys.scale / squareRoot(Float(headWidth))
         var highest = splat(-.infinity)
         for key in stride(from: 0, to: padded, by: 64) {
-            let bits = blockedKeys(mask, key: key)
+            let bits = blockedBits(mask, key: key, of: keys.rows)
             guard bits != .max else { continue }
             // Four times sixteen scores: their additions do not wait for each other.
             var a = splat(0), b = a, c = a, d = a
@@ -125,7 +110,7 @@ public struct Attention<Queries: Rows, Keys: Rows, Values: Rows> {
         var total = splat(0)
         for key in stride(from: 0, to: padded, by: 16) {
             var value = splat(0)
-            if blockedKeys(mask, key: key & ~63) >> UInt64(key & 63) & 0xFFFF != 0xFFFF {
+            if blockedBits(mask, key: key & ~63, of: keys.rows) >> UInt64(key & 63) & 0xFFFF != 0xFFFF {
                 value = exponential(load(weights + key) - top)
                 total += value
             }
@@ -135,8 +120,7 @@ public struct Attention<Queries: Rows, Keys: Rows, Values: Rows> {
     }
 
     /// Adds up the value rows, each times its weight, in key order; rows of weight zero count for nothing.
-    @inlinable @inline(__always)
-    func sum<Path>(column: Int, width: Int, factors: InlineArray<4, Float>, query: Int, count: Int, _: Path.Type) {
+    func sum(column: Int, width: Int, factors: InlineArray<4, Float>, query: Int, count: Int) {
         let first = min(16, width), second = width - first
         var low = InlineArray<4, Lanes>(repeating: splat(0)), high = low
         for key in 0..<keys.rows {
@@ -167,21 +151,21 @@ public struct Attention<Queries: Rows, Keys: Rows, Values: Rows> {
             if second > 0 { store(high[index] * factors[index], y + 16, count: second) }
         }
     }
+}
 
-    /// The 64 mask bits from `key` (a multiple of 64) on; keys beyond the last are blocked.
-    @inlinable @inline(__always)
-    func blockedKeys(_ mask: UnsafePointer<UInt64>?, key: Int) -> UInt64 {
-        let bits = mask.map { $0[key >> 6] } ?? 0
-        return key + 64 > keys.rows ? bits | (.max << UInt64(keys.rows - key)) : bits
-    }
+/// The 64 mask bits from `key` (a multiple of 64) on; keys beyond the last, of `count`, are blocked.
+@inlinable @inline(__always)
+func blockedBits(_ mask: UnsafePointer<UInt64>?, key: Int, of count: Int) -> UInt64 {
+    let bits = mask.map { $0[key >> 6] } ?? 0
+    return key + 64 > count ? bits | (.max << UInt64(count - key)) : bits
+}
 
-    /// Lane `i` tells whether bit `i` is set.
-    @usableFromInline @_transparent
-    func lanes(_ bits: UInt64) -> Words {
-        // The bit becomes the sign.
-        let shifts = Words(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16)
-        return kernels_shift_right(kernels_shift_each(kernels_splat_words(Int32(truncatingIfNeeded: bits)), shifts), 31)
-    }
+/// Lane `i` tells whether bit `i` is set.
+@usableFromInline @_transparent
+func lanes(_ bits: UInt64) -> Words {
+    // The bit becomes the sign.
+    let shifts = Words(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16)
+    return kernels_shift_right(kernels_shift_each(kernels_splat_words(Int32(truncatingIfNeeded: bits)), shifts), 31)
 }
 
 /// Whether each of the first `count` bits is set.

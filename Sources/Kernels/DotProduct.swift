@@ -20,34 +20,61 @@ public struct DotProducts {
     }
 
     @inlinable @inline(__always)
-    func perform<Path>(_: Path.Type) {
-        let depth = x.columns
-        for column in stride(from: 0, to: columns, by: 2) {
-            let first = weights + column * depth, second = column + 1 < columns ? first + depth : first
-            // Two by two: four sums hide the latency of the addition, and the weights stay in the first-level cache.
-            for row in stride(from: 0, to: x.rows, by: 2) {
-                let upper = x.row(row), lower = row + 1 < x.rows ? upper + depth : upper
-                var a = splat(0), b = a, c = a, d = a
-                forEachGroup(depth) {
-                    let u = load(upper + $0), l = load(lower + $0), f = load(first + $0), s = load(second + $0)
-                    a += u * f
-                    b += u * s
-                    c += l * f
-                    d += l * s
-                } rest: {
-                    let u = load(upper + $0, count: $1), l = load(lower + $0, count: $1)
-                    let f = load(first + $0, count: $1), s = load(second + $0, count: $1)
-                    a += u * f
-                    b += u * s
-                    c += l * f
-                    d += l * s
-                }
-                let result = y + row * columns + column
-                result[0] = sum(a)
-                if column + 1 < columns { result[1] = sum(b) }
-                if row + 1 < x.rows { result[columns] = sum(c) }
-                if row + 1 < x.rows, column + 1 < columns { result[columns + 1] = sum(d) }
+    func perform<Path: FloatPath>(_: Path.Type) {
+        // As many sums as there are registers for: every load then serves that many multiplications.
+        if Path.registers >= 32 { perform(TileShape<4, 4>.self, Path.self) } else { perform(TileShape<2, 2>.self, Path.self) }
+    }
+
+    /// The weights of a few columns stay in the first-level cache while all rows pass by.
+    @inlinable @inline(__always)
+    func perform<Path, let R: Int, let C: Int>(_ shape: TileShape<R, C>.Type, _ path: Path.Type) {
+        var column = 0
+        while column + C <= columns {
+            sweep(column, shape, TileShape<1, C>.self, path)
+            column += C
+        }
+        while column < columns {
+            sweep(column, TileShape<R, 1>.self, TileShape<1, 1>.self, path)
+            column += 1
+        }
+    }
+
+    @inlinable @inline(__always)
+    func sweep<Path, let R: Int, let C: Int>(_ column: Int, _ shape: TileShape<R, C>.Type, _ single: TileShape<1, C>.Type, _ path: Path.Type) {
+        var row = 0
+        while row + R <= x.rows {
+            tile(row, column, shape, path)
+            row += R
+        }
+        while row < x.rows {
+            tile(row, column, single, path)
+            row += 1
+        }
+    }
+
+    @inlinable @inline(__always)
+    func tile<Path, let R: Int, let C: Int>(_ row: Int, _ column: Int, _: TileShape<R, C>.Type, _: Path.Type) {
+        let depth = x.columns, rows = x.row(row), weights = weights + column * depth
+        var sums = InlineArray<R, _>(repeating: InlineArray<C, _>(repeating: splat(0)))
+        var factors = InlineArray<C, _>(repeating: splat(0))
+        var position = 0
+        while position + 16 <= depth {
+            for c in 0..<C { factors[c] = load(weights + (c &* depth &+ position)) }
+            for r in 0..<R {
+                let values = load(rows + (r &* depth &+ position))
+                for c in 0..<C { sums[r][c] += values * factors[c] }
             }
+            position += 16
+        }
+        if position < depth {
+            for c in 0..<C { factors[c] = load(weights + (c &* depth &+ position), count: depth - position) }
+            for r in 0..<R {
+                let values = load(rows + (r &* depth &+ position), count: depth - position)
+                for c in 0..<C { sums[r][c] += values * factors[c] }
+            }
+        }
+        for r in 0..<R {
+            for c in 0..<C { y[(row + r) * columns + column + c] = sum(sums[r][c]) }
         }
     }
 }

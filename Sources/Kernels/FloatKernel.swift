@@ -1,3 +1,9 @@
+/// What is compiled for one kind of registers.
+public protocol FloatPath {
+    /// How many `Lanes` its registers hold.
+    static var registers: Int { get }
+}
+
 /// A kernel of everything but int8 products, with its arguments: the one list of what a path compiles for its own registers.
 /// All paths give the same bits.
 public enum FloatKernel {
@@ -7,15 +13,17 @@ public enum FloatKernel {
     case quantize(Matrix, rows: Range<Int>, output: RowOutput)
     /// `softmax` of each of `count` runs of `width` values, one after the other.
     case softmax(UnsafeMutablePointer<Float>, count: Int, width: Int)
-    case attention(Attention<Int8Rows, Int8Rows, Int8Rows>)
+    case attentionWeights(AttentionWeights)
+    case attentionMeans(AttentionMeans)
     case sampledAttention(SampledAttention<Int8Rows>)
     case dotProducts(DotProducts)
     case maskCompetition(MaskCompetition)
+    case transposedSums(TransposedSums)
 
     /// - Parameter path: a type of the module that this is compiled into. What is not inlined carries its name, so that the linker
     ///   never takes one path's code for another's.
     @inlinable @inline(__always)
-    public func perform<Path>(_ path: Path.Type) {
+    public func perform<Path: FloatPath>(_ path: Path.Type) {
         switch self {
         case .epilogue(let kernel): kernel.perform(path)
         case .layerNorm(let kernel): kernel.perform(path)
@@ -29,10 +37,12 @@ public enum FloatKernel {
             }
         case .softmax(let x, let count, let width):
             for index in 0..<count { Kernels.softmax(x + index * width, count: width, path) }
-        case .attention(let kernel): kernel.perform(path)
+        case .attentionWeights(let kernel): kernel.perform(path)
+        case .attentionMeans(let kernel): kernel.perform(path)
         case .sampledAttention(let kernel): kernel.perform(path)
         case .dotProducts(let kernel): kernel.perform(path)
         case .maskCompetition(let kernel): kernel.perform(path)
+        case .transposedSums(let kernel): kernel.perform(path)
         }
     }
 }

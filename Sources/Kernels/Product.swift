@@ -1,3 +1,5 @@
+import CKernels
+
 // Products of int8 rows and int8 weights, summed in int32.
 
 /// How a path wants the weights: panels of columns, inside a panel groups of consecutive depth.
@@ -48,27 +50,82 @@ public struct PackedLayout: Equatable, Sendable {
     }
 }
 
-/// Packs `weights`, `[columns][depth]` row-major with values of -127...127, into `packed` (`layout.byteCount` bytes).
-public func packWeights(_ weights: UnsafePointer<Int8>, columns: Int, depth: Int, layout: PackedLayout, into packed: UnsafeMutablePointer<Int8>) {
-    let width = layout.columnsPerPanel, step = layout.depthStep, padded = layout.padded(depth)
-    var out = packed
-    for panel in stride(from: 0, to: columns, by: width) {
+/// Packs weights into `packed` (`layout.byteCount` bytes), -128 as -127: paths that multiply in pairs take no lower ones.
+///
+/// - Parameters:
+///   - weights: weight `k` of column `c` lies at `c * columnStride + k * depthStride`; row-major `[columns][depth]` unless told otherwise.
+public func packWeights(
+    _ weights: UnsafePointer<Int8>, columns: Int, depth: Int, columnStride: Int? = nil, depthStride: Int = 1, layout: PackedLayout,
+    into packed: UnsafeMutablePointer<Int8>
+) {
+    let width = layout.columnsPerPanel, step = layout.depthStep, panelBytes = layout.panelBytes(depth: depth), columnStride = columnStride ?? depth
+    for first in stride(from: 0, to: columns, by: width) {
+        let own = min(width, columns - first), panel = packed + first / width * panelBytes, source = weights + first * columnStride
+        panel.update(repeating: 0, count: own == width && layout.padded(depth) == depth ? layout.headerBytes : panelBytes)
         if layout.activationOffset != 0 {
-            for column in panel..<panel + width {
-                var sum: Int32 = 0
-                if column < columns { for k in 0..<depth { sum &+= Int32(weights[column * depth + k]) } }
-                UnsafeMutableRawPointer(out).storeBytes(of: 0 &- layout.activationOffset &* sum, as: Int32.self)
-                out += 4
-            }
+            writeCosts(source, columns: own, depth: depth, columnStride, depthStride, offset: layout.activationOffset, into: panel)
         }
-        for group in stride(from: 0, to: padded, by: step) {
-            for column in panel..<panel + width {
-                for k in group..<group + step {
-                    out.pointee = column < columns && k < depth ? weights[column * depth + k] : 0
-                    out += 1
+        for group in stride(from: 0, to: depth, by: step) {
+            let from = source + group * depthStride, to = panel + (layout.headerBytes + group * width), count = min(step, depth - group)
+            // The usual ones by vectors or words: attention packs its keys and values at every frame.
+            if count == 4, depthStride == 1 {
+                for column in 0..<own { packWord(from + column &* columnStride, into: to + column &* step) }
+            } else if count == 4, step == 4, columnStride == 1 {
+                packRows(from, depthStride, columns: own, into: to)
+            } else {
+                for column in 0..<own {
+                    for k in 0..<count { to[column &* step &+ k] = max(from[column &* columnStride &+ k &* depthStride], -127) }
                 }
             }
         }
+    }
+}
+
+/// Writes -`offset` times the sum of each column's weights.
+private func writeCosts(
+    _ weights: UnsafePointer<Int8>, columns: Int, depth: Int, _ columnStride: Int, _ depthStride: Int, offset: Int32,
+    into panel: UnsafeMutablePointer<Int8>
+) {
+    panel.withMemoryRebound(to: Int32.self, capacity: columns) { sums in
+        // The inner loop goes along the memory.
+        if depthStride == 1 {
+            for column in 0..<columns {
+                let own = weights + column &* columnStride
+                for k in 0..<depth { sums[column] &+= Int32(max(own[k], -127)) }
+            }
+        } else {
+            for k in 0..<depth {
+                let row = weights + k &* depthStride
+                for column in 0..<columns { sums[column] &+= Int32(max(row[column &* columnStride], -127)) }
+            }
+        }
+        for column in 0..<columns { sums[column] = 0 &- offset &* sums[column] }
+    }
+}
+
+/// Four consecutive weights of one column.
+@inline(__always)
+private func packWord(_ weights: UnsafePointer<Int8>, into packed: UnsafeMutablePointer<Int8>) {
+    let word = UnsafeRawPointer(weights).loadUnaligned(as: UInt32.self), flipped = word ^ 0x8080_8080
+    // The high bit of the bytes that were -128: those that are zero now.
+    let lowest = ~((flipped & 0x7F7F_7F7F) &+ 0x7F7F_7F7F | flipped) & 0x8080_8080
+    UnsafeMutableRawPointer(packed).storeBytes(of: word &+ (lowest >> 7), as: UInt32.self)
+}
+
+/// Four consecutive weights of each column, in rows `stride` apart.
+private func packRows(_ weights: UnsafePointer<Int8>, _ stride: Int, columns: Int, into packed: UnsafeMutablePointer<Int8>) {
+    @inline(__always) func load(_ row: Int, _ column: Int) -> SIMD16<Int8> {
+        UnsafeRawPointer(weights + (row &* stride &+ column)).loadUnaligned(as: SIMD16<Int8>.self)
+    }
+    var column = 0
+    while column + 16 <= columns {
+        let four = kernels_interleave_four(load(0, column), load(1, column), load(2, column), load(3, column), -127)
+        UnsafeMutableRawPointer(packed + 4 * column).storeBytes(of: four, as: SIMD64<Int8>.self)
+        column += 16
+    }
+    while column < columns {
+        for row in 0..<4 { packed[4 * column + row] = max(weights[row * stride + column], -127) }
+        column += 1
     }
 }
 

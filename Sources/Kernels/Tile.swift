@@ -37,7 +37,8 @@ extension InstructionSet {
     @inlinable public static func sums(_ pointer: UnsafePointer<Int8>) -> Sums { zero }
 }
 
-/// One tile of a product: `MR` times `ISA.rows` rows by `NV` times `ISA.lanes` columns, its sums in registers for the whole depth.
+/// One tile of a product: `MR` times `ISA.rows` rows by `NV` times `ISA.lanes` columns, its sums in registers for the whole depth. The panel
+/// has `panelLanes` columns, perhaps more.
 ///
 ///                     packed panel, one step of ISA.depth
 ///                     w0       w1       ...  (NV)
@@ -46,7 +47,7 @@ extension InstructionSet {
 ///     ...             (MR)
 @inlinable @inline(__always)
 func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
-    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, _ panel: UnsafePointer<Int8>, columns: Int,
+    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int, columns: Int,
     into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int, sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
 ) {
     var weights = panel
@@ -56,10 +57,10 @@ func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
             for vector in 0..<NV {
                 ISA.multiplyAdd(
                     &sums[row][vector], activations,
-                    ISA.loadWeights(weights + vector * ISA.lanes * ISA.depthStep, groupStride: NV * ISA.lanes * ISA.depthStep))
+                    ISA.loadWeights(weights + vector * ISA.lanes * ISA.depthStep, groupStride: panelLanes * ISA.depthStep))
             }
         }
-        weights += NV * ISA.lanes * ISA.depth
+        weights += panelLanes * ISA.depth
     }
     for row in 0..<MR {
         let out = accumulators + row * ISA.rows * accumulatorStride
@@ -77,39 +78,68 @@ public enum TileShape<let rows: Int, let vectors: Int> {}
 /// for the layout of `NV * ISA.lanes` columns a panel and the instruction set's depths and offset.
 ///
 /// Rows go in blocks that stay in the second-level cache while every panel of the weights passes by; a panel stays in the
-/// first-level cache while the block's rows pass by.
+/// first-level cache while the block's rows pass by. The last panel goes by `narrow` tiles where its columns fit into them.
 @inlinable @inline(__always)
-public func tiledProduct<ISA: InstructionSet, let MR: Int, let NV: Int>(
-    _: ISA.Type, _: TileShape<MR, NV>.Type,
+public func tiledProduct<ISA: InstructionSet, let MR: Int, let NV: Int, let NarrowMR: Int, let NarrowNV: Int>(
+    _: ISA.Type, _: TileShape<MR, NV>.Type, narrow: TileShape<NarrowMR, NarrowNV>.Type,
     _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, _ packed: UnsafePointer<Int8>, columns: Int,
     into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
 ) {
     let steps = (depth + ISA.depth - 1) / ISA.depth, height = MR * ISA.rows, width = NV * ISA.lanes
-    let headerBytes = ISA.activationOffset == 0 ? 0 : width * 4, panelBytes = headerBytes + steps * ISA.depth * width
+    let panelBytes = (ISA.activationOffset == 0 ? 0 : width * 4) + steps * ISA.depth * width
     let block = max(height, 131_072 / max(depth, 1) / height * height)
     for firstRow in Swift.stride(from: 0, to: rows, by: block) {
-        let lastRow = min(firstRow + block, rows)
+        let count = min(block, rows - firstRow), a = a + firstRow * stride
         for column in Swift.stride(from: 0, to: columns, by: width) {
-            let header = packed + column / width * panelBytes, panel = header + headerBytes
-            var start = InlineArray<NV, ISA.Sums>(repeating: ISA.zero)
-            if ISA.activationOffset != 0 {
-                for vector in 0..<NV { start[vector] = ISA.sums(header + vector * ISA.lanes * 4) }
-            }
-            var row = firstRow
-            while row + height <= lastRow {
-                tile(
-                    ISA.self, a + row * stride, stride: stride, rows: ISA.rows, steps: steps, panel, columns: columns - column,
-                    into: accumulators + row * accumulatorStride + column, accumulatorStride: accumulatorStride,
-                    sums: InlineArray<MR, _>(repeating: start))
-                row += height
-            }
-            while row < lastRow {
-                tile(
-                    ISA.self, a + row * stride, stride: stride, rows: min(ISA.rows, lastRow - row), steps: steps, panel,
-                    columns: columns - column, into: accumulators + row * accumulatorStride + column, accumulatorStride: accumulatorStride,
-                    sums: InlineArray<1, _>(repeating: start))
-                row += ISA.rows
+            let panel = packed + column / width * panelBytes, out = accumulators + (firstRow * accumulatorStride + column)
+            if NarrowNV < NV, columns - column <= NarrowNV * ISA.lanes {
+                panelProduct(
+                    ISA.self, narrow, a, rows: count, stride: stride, steps: steps, panel, panelLanes: width, columns: columns - column,
+                    into: out, accumulatorStride: accumulatorStride)
+            } else {
+                panelProduct(
+                    ISA.self, TileShape<MR, NV>.self, a, rows: count, stride: stride, steps: steps, panel, panelLanes: width,
+                    columns: columns - column, into: out, accumulatorStride: accumulatorStride)
             }
         }
+    }
+}
+
+/// As above, by tiles of one shape.
+@inlinable @inline(__always)
+public func tiledProduct<ISA: InstructionSet, let MR: Int, let NV: Int>(
+    _: ISA.Type, _ shape: TileShape<MR, NV>.Type,
+    _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, _ packed: UnsafePointer<Int8>, columns: Int,
+    into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
+) {
+    tiledProduct(
+        ISA.self, shape, narrow: shape, a, rows: rows, stride: stride, depth: depth, packed, columns: columns, into: accumulators,
+        accumulatorStride: accumulatorStride)
+}
+
+/// All rows times the first `NV * ISA.lanes` columns of one panel.
+@inlinable @inline(__always)
+func panelProduct<ISA: InstructionSet, let MR: Int, let NV: Int>(
+    _: ISA.Type, _: TileShape<MR, NV>.Type, _ a: UnsafePointer<Int8>, rows: Int, stride: Int, steps: Int, _ header: UnsafePointer<Int8>,
+    panelLanes: Int, columns: Int, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
+) {
+    let panel = header + (ISA.activationOffset == 0 ? 0 : panelLanes * 4)
+    var start = InlineArray<NV, ISA.Sums>(repeating: ISA.zero)
+    if ISA.activationOffset != 0 {
+        for vector in 0..<NV { start[vector] = ISA.sums(header + vector * ISA.lanes * 4) }
+    }
+    var row = 0
+    while row + MR * ISA.rows <= rows {
+        tile(
+            ISA.self, a + row * stride, stride: stride, rows: ISA.rows, steps: steps, panel, panelLanes: panelLanes, columns: columns,
+            into: accumulators + row * accumulatorStride, accumulatorStride: accumulatorStride, sums: InlineArray<MR, _>(repeating: start))
+        row += MR * ISA.rows
+    }
+    while row < rows {
+        tile(
+            ISA.self, a + row * stride, stride: stride, rows: min(ISA.rows, rows - row), steps: steps, panel, panelLanes: panelLanes,
+            columns: columns, into: accumulators + row * accumulatorStride, accumulatorStride: accumulatorStride,
+            sums: InlineArray<1, _>(repeating: start))
+        row += ISA.rows
     }
 }

@@ -10,7 +10,13 @@ import CKernels
 public typealias Lanes = SIMD16<Float>
 
 /// The path of what is compiled for every processor of the architecture.
-public enum Portable {}
+public enum Portable: FloatPath {
+    #if arch(arm64)
+    @inlinable public static var registers: Int { 8 }
+    #else
+    @inlinable public static var registers: Int { 4 }
+    #endif
+}
 
 // MARK: - Arithmetic
 
@@ -109,6 +115,12 @@ func load(_ pointer: UnsafePointer<Int32>, count: Int) -> SIMD16<Int32> {
 func store(_ lanes: SIMD16<Int8>, _ pointer: UnsafeMutablePointer<Int8>, count: Int) {
     if count == 16 { return UnsafeMutableRawPointer(pointer).storeBytes(of: lanes, as: SIMD16<Int8>.self) }
     withUnsafeBytes(of: lanes) { UnsafeMutableRawPointer(pointer).copyMemory(from: $0.baseAddress!, byteCount: count) }
+}
+
+/// Writes 16 values at `pointer`.
+@usableFromInline @_transparent
+func store(_ words: Words, _ pointer: UnsafeMutablePointer<Int32>) {
+    UnsafeMutableRawPointer(pointer).storeBytes(of: words, as: Words.self)
 }
 
 /// Lane by lane `Float(value)`.

@@ -7,7 +7,7 @@ public func fcclip_vnni_product(
     _ accumulators: UnsafeMutablePointer<Int32>, _ accumulatorStride: Int
 ) {
     tiledProduct(
-        VNNI.self, TileShape<4, 4>.self, a, rows: rows, stride: stride, depth: depth, packed, columns: columns,
+        VNNI.self, TileShape<4, 4>.self, narrow: TileShape<8, 2>.self, a, rows: rows, stride: stride, depth: depth, packed, columns: columns,
         into: accumulators, accumulatorStride: accumulatorStride)
 }
 

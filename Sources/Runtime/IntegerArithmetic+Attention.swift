@@ -2,30 +2,32 @@ import Kernels
 import Network
 
 extension IntegerArithmetic {
-    /// Queries that one piece of attention covers, of one head: transposing the keys is shared by them.
-    private static var blockQueries: Int { 128 }
+    /// Queries that one piece of attention covers, of one head: packing its keys and values is shared by them.
+    private static var blockQueries: Int { 256 }
 
     public func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: Point) -> Operand {
-        let result = matrix(rows: query.rows, columns: value.columns)
         let headWidth = query.columns / heads
         let pieces = (query.rows + Self.blockQueries - 1) / Self.blockQueries
-        blocks(heads * pieces, of: 1) { piece, scratch in
-            let head = piece.lowerBound / pieces, start = piece.lowerBound % pieces * Self.blockQueries
-            let own = head..<head + 1, range = start..<min(start + Self.blockQueries, query.rows)
-            let floats = scratch.take(Float.self, count: attentionScratch(keys: key.rows, headWidth: headWidth))
-            let words = blocked.map { UnsafePointer($0.words) }, wordsPerRow = blocked?.wordsPerRow ?? 0
-            if let queries = query.int8Rows, let keys = key.int8Rows, let values = value.int8Rows {
-                kernels.perform(.attention(Attention(
-                    queries: queries, keys: keys, values: values, heads: own, headWidth: headWidth, blocked: words,
-                    wordsPerRow: wordsPerRow, range: range, scratch: floats, into: result)))
-            } else {
-                Attention(
-                    queries: FloatRows(query.floats), keys: FloatRows(key.floats), values: FloatRows(value.floats), heads: own,
-                    headWidth: headWidth, blocked: words, wordsPerRow: wordsPerRow, range: range, scratch: floats, into: result
-                ).perform(Portable.self)
+        let words = blocked.map { UnsafePointer($0.words) }, wordsPerRow = blocked?.wordsPerRow ?? 0
+        guard let queries = query.int8Rows, let keys = key.int8Rows, let values = value.int8Rows else {
+            let result = matrix(rows: query.rows, columns: value.columns)
+            blocks(query.rows, of: Self.blockQueries) { range, scratch in
+                Kernels.attention(
+                    queries: FloatRows(query.floats), keys: FloatRows(key.floats), values: FloatRows(value.floats), heads: heads,
+                    headWidth: headWidth, blocked: words, wordsPerRow: wordsPerRow, range: range,
+                    scratch: scratch.take(Float.self, count: attentionScratch(keys: key.rows, headWidth: headWidth)), into: result)
             }
+            return operand(result, at: point)
         }
-        return operand(result, at: point)
+        let result = newOperand(rows: query.rows, columns: value.columns, at: point)
+        blocks(heads * pieces, of: 1) { piece, scratch in
+            let piece = piece.lowerBound, start = piece % pieces * Self.blockQueries
+            let bytes = IntegerAttention.scratch(keys: key.rows, headWidth: headWidth, layout: kernels.layout)
+            IntegerAttention(
+                queries: queries, keys: keys, values: values, head: piece / pieces, headWidth: headWidth, blocked: words, wordsPerRow: wordsPerRow
+            ).perform(start..<min(start + Self.blockQueries, query.rows), with: kernels, scratch: scratch.take(bytes: bytes), output: result.output)
+        }
+        return result
     }
 }
 

@@ -29,21 +29,21 @@ extension IntegerArithmetic {
     }
 
     public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, into result: Matrix) {
-        rowBlocks(x.rows) { range, scratch in
+        rowBlocks(x.rows, of: layer) { range, scratch in
             product(x, layer, rows: range, scratch: scratch, adding: table, output: .floats(result.base, stride: result.columns))
         }
     }
 
     public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: Point) -> Operand {
         let result = newOperand(rows: x.rows, columns: layer.columns, at: point)
-        rowBlocks(x.rows) { range, scratch in
+        rowBlocks(x.rows, of: layer) { range, scratch in
             product(x, layer, rows: range, scratch: scratch, adding: table, activation: activation, output: result.output)
         }
         return result
     }
 
     public func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix) {
-        rowBlocks(x.rows) { range, scratch in
+        rowBlocks(x.rows, of: layer) { range, scratch in
             product(x, layer, rows: range, scratch: scratch, output: .added(stream.base, stride: stream.columns))
         }
     }
@@ -86,28 +86,22 @@ extension IntegerArithmetic {
         }
         let mark = mark()
         // The embeddings, few, take the part of the weights; the pixels, many, are read in place.
-        let queries = embeddings.rows, depth = embeddings.columns
-        let rows = arena.take(Int8.self, count: queries * depth)
+        let queries = embeddings.rows, depth = embeddings.columns, stride = (queries + 15) / 16 * 16
         let offset = arena.take(Int32.self, count: queries)
         for query in 0..<queries {
             var sum: Int32 = 0
-            for position in 0..<depth {
-                let value = max(embeddings.bytes[query * embeddings.stride + position], -127)
-                rows[query * depth + position] = value
-                sum &+= Int32(value)
-            }
+            for position in 0..<depth { sum &+= Int32(max(embeddings.bytes[query * embeddings.stride + position], -127)) }
             offset[query] = 0 &- right.zeroPoint &* sum
         }
         let packed = arena.take(Int8.self, count: kernels.layout.byteCount(columns: queries, depth: depth))
-        packWeights(rows, columns: queries, depth: depth, layout: kernels.layout, into: packed)
-        let scale = left.scale * right.scale
-        blocks(features.rows, of: 32) { range, scratch in
-            let sums = scratch.take(Int32.self, count: range.count * queries)
-            kernels.product(features.bytes + range.lowerBound * features.stride, range.count, features.stride, depth, packed, queries, sums, queries)
-            for query in 0..<queries {
-                let logits = result.row(query) + range.lowerBound
-                for row in 0..<range.count { logits[row] = Float(sums[row * queries + query] &+ offset[query]) * scale }
-            }
+        packWeights(embeddings.bytes, columns: queries, depth: depth, columnStride: embeddings.stride, layout: kernels.layout, into: packed)
+        blocks(features.rows, of: 64) { range, scratch in
+            let sums = scratch.take(Int32.self, count: 64 * stride)
+            kernels.product(
+                features.bytes + range.lowerBound * features.stride, range.count, features.stride, depth, packed, queries, sums, stride)
+            kernels.perform(.transposedSums(TransposedSums(
+                sums, stride: stride, rows: range.count, columns: queries, offset: offset, scale: left.scale * right.scale,
+                into: result.base + range.lowerBound, stride: result.columns)))
         }
         release(mark)
     }
@@ -131,9 +125,14 @@ extension IntegerArithmetic {
 
     // MARK: - One block of rows
 
-    /// As `blocks`, in as many rows as a product likes: enough to share the weights, few enough to share out among the threads.
-    private func rowBlocks(_ count: Int, _ body: (Range<Int>, Arena) -> Void) {
-        blocks(count, of: min(64, max(8, count / (4 * pool.threads) / 8 * 8)), body)
+    /// As `blocks`, in as many rows as a product with `layer`'s weights likes: enough to share the weights, few enough to share out among
+    /// the threads, in equal parts where there are few.
+    private func rowBlocks(_ count: Int, of layer: Linear? = nil, _ body: (Range<Int>, Arena) -> Void) {
+        var (most, share) = (64, 4)
+        // Weights in float32 do not fit the caches, but for a few columns: the fewer times they pass by, the better.
+        if case .float32 = layer?.kind { (most, share) = (128, 1) }
+        let pieces = share * pool.threads
+        blocks(count, of: min(most, (count + 8 * pieces - 1) / (8 * pieces) * 8), body)
     }
 
     /// Rows `rows` of `x W^T + bias`, finished and written as `Epilogue` says.

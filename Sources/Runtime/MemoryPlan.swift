@@ -86,7 +86,10 @@ public struct MemoryPlan: Sendable {
         var most: Int = max((5 * rows + 5) * wide + rows * wide, 13 * width * hidden, width * (48 + 4 * dims[0]))
         for stage in 0..<4 { most = max(most, 8 * ((width >> stage) + 1) * dims[stage]) }
         for stage in 0..<3 { most = max(most, (width >> (stage + 1)) * 4 * (dims[stage] + dims[stage + 1]) + 4 * dims[stage]) }
-        most = max(most, 4 * attentionScratch(keys: keys, headWidth: hidden / network.heads), 4 * rows * network.queries)
+        // Whichever kernels are chosen.
+        for table in KernelTable.all { most = max(most, IntegerAttention.scratch(keys: keys, headWidth: hidden / network.heads, layout: table.layout)) }
+        // Sums of masks; of the classifiers' layers, in float32.
+        most = max(most, 4 * rows * (network.queries + 16), 4 * 2 * rows * max(network.visualHidden, network.embedding, hidden))
         return most + (64 << 10)
     }
 }

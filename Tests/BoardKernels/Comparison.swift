@@ -40,6 +40,10 @@ struct Comparison {
         for activation in [Int8(-128), 127] { for weight in [Int8(-127), 127] { depthwise(7, 7, 9, activation: activation, weight: weight) } }
     }
 
+    mutating func attentions() {
+        for keys in [1, 15, 64, 65, 257, 600] { for (heads, width) in [(2, 32), (1, 50), (3, 8)] { attention(11, keys, heads, width) } }
+    }
+
     /// Every sum of the register-only loop is its own instruction's doing.
     mutating func peak() {
         let operands = [Int8](repeating: 1, count: 256)
@@ -76,6 +80,50 @@ struct Comparison {
             return y
         }
         judge(run(table) == run(Self.reference), "depthwise \(height)x\(width)x\(channels)")
+    }
+
+    private mutating func attention(_ queries: Int, _ keys: Int, _ heads: Int, _ width: Int) {
+        let channels = heads * width, words = (keys + 63) / 64
+        // Keys and values in one, what may be read beyond their end besides.
+        let q = kept(bytes(queries * channels + 16, least: -128, all: nil)), k = kept(bytes(2 * keys * channels + 16, least: -128, all: nil))
+        let bits = bytes(queries * words * 8, least: -128, all: nil)
+        // Half of the queries see one word of keys.
+        let mask = kept((0..<queries * words).map { index in
+            index / words % 2 == 0 && index % words > 0 ? UInt64.max : (0..<8).reduce(0 as UInt64) { $0 << 8 | UInt64(UInt8(bitPattern: bits[index * 8 + $1])) }
+        })
+        let multipliers = kept([Float](repeating: 9, count: channels))
+        func run(_ table: KernelTable) -> [Int8] {
+            let result = kept([Int8](repeating: 55, count: queries * channels))
+            let scratch = UnsafeMutableRawPointer.allocate(
+                byteCount: IntegerAttention.scratch(keys: keys, headWidth: width, layout: table.layout), alignment: 64)
+            for head in 0..<heads {
+                let kernel = IntegerAttention(
+                    queries: Int8Rows(q, rows: queries, stride: channels, scale: 0.02, zeroPoint: 3),
+                    keys: Int8Rows(k, rows: keys, stride: channels, scale: 0.01, zeroPoint: -9),
+                    values: Int8Rows(k + keys * channels, rows: keys, stride: channels, scale: 0.1, zeroPoint: 5),
+                    head: head, headWidth: width, blocked: mask, wordsPerRow: words)
+                kernel.perform(0..<queries, with: table, scratch: scratch, output: .int8(result, stride: channels, multiplier: multipliers, zeroPoint: 1))
+            }
+            defer {
+                scratch.deallocate()
+                result.deallocate()
+            }
+            return Array(UnsafeBufferPointer(start: result, count: queries * channels))
+        }
+        defer {
+            q.deallocate()
+            k.deallocate()
+            mask.deallocate()
+            multipliers.deallocate()
+        }
+        judge(run(table) == run(Self.reference), "attention \(queries)x\(keys), \(heads) heads of \(width)")
+    }
+
+    /// The values at an address that stays until it is deallocated.
+    private func kept<Value>(_ values: [Value]) -> UnsafeMutablePointer<Value> {
+        let base = UnsafeMutablePointer<Value>.allocate(capacity: values.count)
+        base.initialize(from: values, count: values.count)
+        return base
     }
 
     private mutating func judge(_ isSame: Bool, _ what: String) {

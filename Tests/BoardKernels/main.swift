@@ -13,6 +13,7 @@ func compareAll() -> Int {
         var comparison = Comparison(of: table)
         comparison.products()
         comparison.depthwiseConvolutions()
+        comparison.attentions()
         comparison.peak()
         answer("\(table.name): \(comparison.passed) passed, \(comparison.failed) failed")
         failed += comparison.failed

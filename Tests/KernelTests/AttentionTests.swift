@@ -10,29 +10,46 @@ import Testing
         var words: Int { (keys + 63) / 64 }
     }
 
-    static let cases = [1, 15, 16, 17, 64, 65, 200].flatMap { keys in
+    static let cases = [1, 15, 16, 17, 64, 65, 200, 257, 600].flatMap { keys in
         [(8, 32), (2, 8), (1, 50), (3, 64)].flatMap { heads, width in
-            [false, true].map { Case(queries: 7, keys: keys, heads: heads, headWidth: width, isMasked: $0) }
+            [false, true].map { Case(queries: 11, keys: keys, heads: heads, headWidth: width, isMasked: $0) }
         }
     }
 
     @Test(arguments: cases) func agreesWithDouble(_ shape: Case) {
-        var random = Generator(shape.keys * 131 + shape.channels)
-        let q = random.bytes(shape.queries * shape.channels), k = random.bytes(shape.keys * shape.channels), v = random.bytes(shape.keys * shape.channels)
-        var mask = random.words(shape.queries * shape.words)
-        // One row blocked everywhere: it sees everything.
-        for word in 0..<shape.words { mask[2 * shape.words + word] = .max }
-        let rows = (q: Quantized(q, 0.011, 3), k: Quantized(k, 0.013, -128), v: Quantized(v, 0.02, 127))
+        let (rows, mask) = inputs(shape)
         let expected = plain(rows.q.real, rows.k.real, rows.v.real, shape.isMasked ? mask : nil, shape)
-        let fromBytes = rows.q.withRows(shape.channels) { q in
-            rows.k.withRows(shape.channels) { k in rows.v.withRows(shape.channels) { v in attend(q, k, v, mask, shape) } }
-        }
-        #expect(relativeRMS(fromBytes, expected) < 5e-6)
         let maps = [rows.q, rows.k, rows.v].map { Map(rows: $0.real.count / shape.channels, columns: shape.channels, $0.real) }
         let fromFloats = withExtendedLifetime(maps) {
             attend(FloatRows(maps[0].matrix), FloatRows(maps[1].matrix), FloatRows(maps[2].matrix), mask, shape)
         }
         #expect(relativeRMS(fromFloats, expected) < 2e-5)
+        // Weights of 15 bits.
+        #expect(relativeRMS(attend(rows.q, rows.k, rows.v, mask, shape, .best), expected) < 2e-5)
+    }
+
+    /// Every path against the scalar one, bit for bit, through all of its kernels.
+    @Test(arguments: cases) func sameBits(_ shape: Case) {
+        let (rows, mask) = inputs(shape)
+        let expected = attend(rows.q, rows.k, rows.v, mask, shape, testedTables[0])
+        for table in testedTables.dropFirst() {
+            #expect(attend(rows.q, rows.k, rows.v, mask, shape, table).map(\.bitPattern) == expected.map(\.bitPattern), "\(table.name)")
+        }
+    }
+
+    /// Keys and values of -128 are none: products take them as -127.
+    private func inputs(_ shape: Case) -> (rows: (q: Quantized, k: Quantized, v: Quantized), mask: [UInt64]) {
+        var random = Generator(shape.keys * 131 + shape.channels)
+        let q = random.bytes(shape.queries * shape.channels), k = random.bytes(shape.keys * shape.channels, in: -127...127)
+        let v = random.bytes(shape.keys * shape.channels, in: -127...127)
+        var mask = random.words(shape.queries * shape.words)
+        for word in 0..<shape.words {
+            // One row blocked everywhere: it sees everything. Others see little; some words are blocked for a whole group.
+            mask[2 * shape.words + word] = .max
+            for query in 3..<shape.queries where word != query % 3 { mask[query * shape.words + word] = .max }
+            if word == 0, shape.words > 5 { for query in 8..<shape.queries { mask[query * shape.words] = .max } }
+        }
+        return ((Quantized(q, 0.011, 3), Quantized(k, 0.013, -128), Quantized(v, 0.02, 127)), mask)
     }
 
     struct Quantized {
@@ -45,14 +62,37 @@ import Testing
             (self.bytes, self.scale, self.zeroPoint) = (bytes, scale, zeroPoint)
         }
 
-        func withRows(_ channels: Int, _ body: (Int8Rows) -> [Float]) -> [Float] {
-            bytes.withUnsafeBufferPointer {
-                body(Int8Rows($0.baseAddress!, rows: bytes.count / channels, stride: channels, scale: scale, zeroPoint: zeroPoint))
-            }
+        /// Stored with what a kernel may read beyond the end.
+        var stored: Stored<Int8> { Stored(bytes + [Int8](repeating: 99, count: 16)) }
+
+        func rows(_ stored: Stored<Int8>, _ channels: Int) -> Int8Rows {
+            Int8Rows(stored.base, rows: bytes.count / channels, stride: channels, scale: scale, zeroPoint: zeroPoint)
         }
     }
 
-    private func attend(_ q: some Rows, _ k: some Rows, _ v: some Rows, _ mask: [UInt64], _ shape: Case) -> [Float] {
+    private func attend(_ q: Quantized, _ k: Quantized, _ v: Quantized, _ mask: [UInt64], _ shape: Case, _ table: KernelTable) -> [Float] {
+        let out = Map(rows: shape.queries, columns: shape.channels), stored = [q.stored, k.stored, v.stored]
+        let bytes = IntegerAttention.scratch(keys: shape.keys, headWidth: shape.headWidth, layout: table.layout)
+        let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 64)
+        defer { scratch.deallocate() }
+        // Whatever lay there before must not count.
+        scratch.initializeMemory(as: UInt8.self, repeating: 0xA5, count: bytes + 64)
+        mask.withUnsafeBufferPointer { mask in
+            for head in 0..<shape.heads {
+                let kernel = IntegerAttention(
+                    queries: q.rows(stored[0], shape.channels), keys: k.rows(stored[1], shape.channels), values: v.rows(stored[2], shape.channels),
+                    head: head, headWidth: shape.headWidth, blocked: shape.isMasked ? mask.baseAddress : nil, wordsPerRow: shape.words)
+                for range in [0..<3, 3..<shape.queries] {
+                    kernel.perform(range, with: table, scratch: scratch, output: .floats(out.matrix.base, stride: shape.channels))
+                }
+            }
+        }
+        #expect(out.isIntact)
+        #expect((bytes..<bytes + 64).allSatisfy { scratch.load(fromByteOffset: $0, as: UInt8.self) == 0xA5 })
+        return withExtendedLifetime(stored) { out.values }
+    }
+
+    private func attend(_ q: FloatRows, _ k: FloatRows, _ v: FloatRows, _ mask: [UInt64], _ shape: Case) -> [Float] {
         let out = Map(rows: shape.queries, columns: shape.channels)
         let scratch = Map(rows: 1, columns: attentionScratch(keys: shape.keys, headWidth: shape.headWidth))
         mask.withUnsafeBufferPointer { mask in

@@ -85,7 +85,7 @@ import Testing
         compare("softmax of \(columns)", count: 4 * columns, start: x) { floats, _ in .softmax(floats.matrix.base, count: 4, width: columns) }
     }
 
-    @Test(arguments: [(1, 1, 1), (2, 3, 17), (5, 4, 64), (7, 9, 100), (4, 2, 16)]) func dotProducts(_ rows: Int, _ columns: Int, _ depth: Int) {
+    @Test(arguments: [(1, 1, 1), (2, 3, 17), (5, 4, 64), (7, 9, 100), (4, 2, 16), (3, 5, 15), (8, 8, 33), (13, 1, 48)]) func dotProducts(_ rows: Int, _ columns: Int, _ depth: Int) {
         var random = Generator(rows * 100 + columns)
         let x = Map(rows: rows, columns: depth, random.floats(rows * depth)), weights = random.floats(columns * depth)
         weights.withUnsafeBufferPointer { weights in
@@ -102,26 +102,24 @@ import Testing
         }
     }
 
-    @Test(arguments: [1, 17, 64, 65, 200]) func attentions(_ keys: Int) {
-        for (heads, width) in [(2, 32), (1, 8), (1, 50), (3, 16)] {
-            var random = Generator(keys * 31 + width)
-            let channels = heads * width, queries = 6, words = (keys + 63) / 64
-            let q = random.bytes(queries * channels), k = random.bytes(keys * channels), v = random.bytes(keys * channels)
-            let mask = random.words(queries * words), scratch = Map(rows: 1, columns: attentionScratch(keys: keys, headWidth: width))
-            func rows(_ bytes: UnsafeBufferPointer<Int8>, _ count: Int) -> Int8Rows {
-                Int8Rows(bytes.baseAddress!, rows: count, stride: channels, scale: 0.02, zeroPoint: 5)
+    @Test(arguments: [(1, 1), (16, 16), (5, 17), (17, 5), (64, 250), (31, 33)]) func transposedSums(_ rows: Int, _ columns: Int) {
+        var random = Generator(rows * 300 + columns)
+        let stride = (columns + 15) / 16 * 16, count = columns * (rows + 3)
+        let sums = Stored((0..<(rows + 15) / 16 * 16 * stride).map { _ in Int32.random(in: -3_000_000...3_000_000, using: &random) })
+        let offset = Stored((0..<columns).map { _ in Int32.random(in: -9000...9000, using: &random) })
+        defer { withExtendedLifetime((sums, offset)) {} }
+        func kernel(_ y: Map) -> FloatKernel {
+            .transposedSums(TransposedSums(
+                sums.base, stride: stride, rows: rows, columns: columns, offset: offset.base, scale: 0.37, into: y.matrix.base, stride: rows + 3))
+        }
+        compare("\(rows)x\(columns) sums transposed", count: count) { floats, _ in kernel(floats) }
+        let y = Map(rows: columns, columns: rows + 3, [Float](repeating: 7, count: count))
+        testedTables.last!.perform(kernel(y))
+        for column in 0..<columns {
+            for row in 0..<rows + 3 {
+                let value = row < rows ? Float(sums.base[row * stride + column] + offset.base[column]) * 0.37 : 7
+                #expect(y.matrix[column, row] == value)
             }
-            q.withUnsafeBufferPointer { q in k.withUnsafeBufferPointer { k in v.withUnsafeBufferPointer { v in mask.withUnsafeBufferPointer { mask in
-                for blocked in [nil, mask.baseAddress!] {
-                    compare("attention to \(keys) keys", count: queries * channels) { floats, _ in
-                        .attention(Attention(
-                            queries: rows(q, queries), keys: rows(k, keys), values: rows(v, keys), heads: 0..<heads, headWidth: width, blocked: blocked,
-                            wordsPerRow: words, range: 0..<queries, scratch: scratch.matrix.base,
-                            into: Matrix(floats.matrix.base, rows: queries, columns: channels)))
-                    }
-                }
-            } } } }
-            withExtendedLifetime(scratch) {}
         }
     }
 
