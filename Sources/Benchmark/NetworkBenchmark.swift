@@ -95,7 +95,7 @@ public final class NetworkBenchmark {
             }
             resizer.resize(picture.pixels, size: picture.size, into: resized, size: inner)
             clock("preprocessing")
-            _ = engine.segment(resized, geometry: geometry, task: task, clock: clock)
+            _ = try engine.segment(resized, geometry: geometry, task: task, clock: clock)
             if frame > 0 { samples.append(stages) }
         }
         peak = max(peak, measuredPeak(of: arithmetic.base.kernels, on: arithmetic.base.pool))

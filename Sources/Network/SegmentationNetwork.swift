@@ -71,12 +71,14 @@ public final class SegmentationNetwork<A: Arithmetic> {
     ///
     /// The prediction lives in scratch memory: `body` reads it, then it is gone.
     /// `clock` is told the name of each stage as it ends.
-    public func run<Result>(
+    /// - Throws: what `body` throws.
+    public func run<Result, Failure: Error>(
         _ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, classifier: Classifier,
-        clock: (StaticString) -> Void = { _ in }, _ body: (Prediction) -> Result
-    ) -> Result {
+        clock: (StaticString) -> Void = { _ in }, _ body: (Prediction) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         let geometry = prepare(padded)
         let mark = arithmetic.mark()
+        defer { arithmetic.release(mark) }
         let hidden = architecture.hidden
         let maskSize = Backbone<A>.size(stage: 0, of: padded)
         let tokens = arithmetic.matrix(rows: geometry.ranges[2].upperBound, columns: hidden)
@@ -107,9 +109,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
         head.embeddings(maps[3], logits: small, into: outer)
         let prediction = classify(inner: inner, outer: outer, masks: masks, maskSize: maskSize, classifier: classifier)
         clock("open-vocabulary head")
-        let result = body(prediction)
-        arithmetic.release(mark)
-        return result
+        return try body(prediction)
     }
 
     /// The mask decoder's layers and its last prediction head.

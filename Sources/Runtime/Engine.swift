@@ -77,12 +77,19 @@ public final class SegmentationEngine<A: Arithmetic> {
 
     /// Segments RGB8 `pixels` of `geometry.inner` (the resized picture) at the picture's own size.
     ///
-    /// - Parameter clock: told the name of each stage as it ends.
-    public func segment(_ pixels: UnsafePointer<UInt8>, geometry: PictureGeometry, task: Task, clock: (StaticString) -> Void) -> Segmentation {
-        network.run(pixels, size: geometry.inner, padded: geometry.padded, classifier: classifier, clock: clock) { prediction in
+    /// - Parameters:
+    ///   - clock: told the name of each stage as it ends.
+    ///   - inspect: reads the prediction after the last stage; then it is gone.
+    /// - Throws: what `inspect` throws.
+    public func segment(
+        _ pixels: UnsafePointer<UInt8>, geometry: PictureGeometry, task: Task, clock: (StaticString) -> Void,
+        inspect: (Prediction) throws(Fault) -> Void = { _ in }
+    ) throws(Fault) -> Segmentation {
+        try network.run(pixels, size: geometry.inner, padded: geometry.padded, classifier: classifier, clock: clock) { prediction throws(Fault) in
             segmenter.segment(prediction, classifier: classifier, geometry: geometry, task: task, into: &segmentation)
+            clock("post-processing")
+            try inspect(prediction)
         }
-        clock("post-processing")
         return segmentation
     }
 }

@@ -52,11 +52,14 @@ final class Inference {
         last = now
     }
 
-    /// Segments what the preprocessor holds: a picture of `size`. - Throws: when the machine lacks the memory.
-    func segment(_ size: Size) throws(Fault) -> Segmentation {
+    /// Segments what the preprocessor holds: a picture of `size`.
+    ///
+    /// - Parameter inspect: reads the network's prediction when the clock has stopped; then it is gone.
+    /// - Throws: when the machine lacks the memory, and what `inspect` throws.
+    func segment(_ size: Size, inspect: (Prediction) throws(Fault) -> Void = { _ in }) throws(Fault) -> Segmentation {
         let geometry = PictureGeometry(picture: size, inner: preprocessor.resizedSize, padded: preprocessor.paddedSize)
         try engine.prepare(geometry, task: task)
-        return engine.segment(preprocessor.resized, geometry: geometry, task: task, clock: clock)
+        return try engine.segment(preprocessor.resized, geometry: geometry, task: task, clock: clock, inspect: inspect)
     }
 
     /// The JSON line of the picture whose clock runs.

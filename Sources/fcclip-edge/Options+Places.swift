@@ -9,6 +9,7 @@ extension Options {
         var wanted: [(name: String, path: String)] = []
         if let overlay { wanted.append(("--overlay", overlay)) }
         if let labels { wanted.append(("--labels", labels)) }
+        if let logits { wanted.append(("--logits", logits)) }
         for destination in json where destination != "-" && !LineOutput.isDatagrams(destination) { wanted.append(("--json", destination)) }
         for (name, path) in wanted {
             for (other, before) in taken where samePlace(path, before) { throw Fault("\(name) \(path): is \(other) too") }

@@ -12,6 +12,7 @@ struct Options {
     var task = Task.panoptic
     var overlay: String?
     var labels: String?
+    var logits: String?
     /// Destinations, see `LineOutput`.
     var json: [String] = []
     var masks = true
@@ -58,6 +59,7 @@ struct Options {
         },
         .init(name: "overlay", value: "PATH", help: "write the picture with its segments drawn and named, as PNG") { $0.overlay = $1 },
         .init(name: "labels", value: "PATH", help: "write the segments' ids as a 16-bit PNG") { $0.labels = $1 },
+        .init(name: "logits", value: "PATH", help: "write the network's mask logits as a NumPy array (.npy) of queries x rows x columns; with --image only") { $0.logits = $1 },
         .init(name: "keep", value: "N", help: "of a stream's overlays and label maps, keep the newest N") { (options, value) throws(Fault) in
             options.keep = try OptionValue.number(value, of: "keep", in: 1...1_000_000)
         },
@@ -105,11 +107,11 @@ struct Options {
         guard !options.model.isEmpty else { throw Fault("--model is missing; see --help") }
         guard !options.vocabulary.isEmpty else { throw Fault("--vocab is missing; see --help") }
         try options.checkSource()
-        if options.overlay == nil, options.labels == nil, options.json.isEmpty { options.json = ["-"] }
+        if options.overlay == nil, options.labels == nil, options.logits == nil, options.json.isEmpty { options.json = ["-"] }
         return .segment(options)
     }
 
-    /// - Throws: when there is not exactly one source, or what goes with streams only is asked of pictures.
+    /// - Throws: when there is not exactly one source, or what goes with streams only is asked of pictures or the other way round.
     private func checkSource() throws(Fault) {
         let sources = (image.isEmpty ? 0 : 1) + (stdin == nil ? 0 : 1) + (camera == nil ? 0 : 1)
         guard sources > 0 else { throw Fault("--image, --camera or --stdin is missing; see --help") }
@@ -117,6 +119,7 @@ struct Options {
         guard image.isEmpty || (trigger == nil && heartbeat == nil && alarms.isEmpty) else {
             throw Fault("--trigger, --alarm and --heartbeat go with --camera or --stdin")
         }
+        guard logits == nil || !image.isEmpty else { throw Fault("--logits goes with --image") }
         guard trigger == nil || !everyFrame else { throw Fault("--trigger and --every-frame exclude each other") }
     }
 
@@ -148,7 +151,7 @@ struct Options {
         """ + table.help + """
 
 
-        With many pictures or a stream, --overlay and --labels name folders. Results go to standard output, everything else to standard
+        With many pictures or a stream, --overlay, --labels and --logits name folders. Results go to standard output, everything else to standard
         error. Exit status: 0, or 1 after an error, said in one line.
         """
     }

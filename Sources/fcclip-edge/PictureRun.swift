@@ -18,8 +18,9 @@ final class PictureRun {
         try options.checkPlaces()
         let list = try PictureList(path: options.image)
         if !list.isSingle {
-            try makeFolder(options.overlay)
-            try makeFolder(options.labels)
+            for folder in [options.overlay, options.labels, options.logits] {
+                if let folder { try PictureFolder.make(folder) }
+            }
         }
         var sinks: [LineSink] = []
         for destination in options.json { sinks.append(try LineSink(destination)) }
@@ -37,7 +38,7 @@ final class PictureRun {
                 continue
             }
             if let warning = picture.warning { say("fcclip-edge: \(path): \(warning)") }
-            let line = try segment(picture, path, isSingle: list.isSingle)
+            let line = try segment(picture, path, name: list.isSingle ? nil : fileName(path))
             for sink in sinks { try sink.write(line) }
         }
         for sink in sinks { try sink.commit() }
@@ -65,30 +66,35 @@ final class PictureRun {
         }
     }
 
-    /// Segments one picture and writes its overlay and label map. - Returns: its JSON line.
-    private func segment(_ picture: Picture, _ path: String, isSingle: Bool) throws(Fault) -> [UInt8] {
+    /// Segments one picture and writes what belongs to it alone.
+    ///
+    /// - Parameter name: what its files are called in the folders of outputs; nil where the outputs are files themselves.
+    /// - Returns: its JSON line.
+    private func segment(_ picture: Picture, _ path: String, name: String?) throws(Fault) -> [UInt8] {
         // Its pixels are read through a pointer that does not keep it.
         defer { withExtendedLifetime(picture) {} }
         inference.clock("decode")
         inference.preprocessor.resize(picture)
         inference.clock("resize")
-        let segmentation = try inference.segment(picture.size)
+        /// With many pictures `street.jpg` becomes `output/street.jpg.png`: those that differ in their ending only stay apart.
+        func place(_ output: String, _ ending: StaticString) -> String {
+            name.map { "\(output)/\($0)\(ending)" } ?? output
+        }
+        let segmentation = try inference.segment(picture.size) { prediction throws(Fault) in
+            if let logits = options.logits { try MaskLogits.write(prediction, to: place(logits, ".npy")) }
+        }
         let line = options.json.isEmpty ? [] : inference.line(segmentation, picture: path)
         if let overlay = options.overlay {
-            try Overlay.write(segmentation, legend: inference.legend, on: picture.pixels, to: isSingle ? overlay : overlay + "/" + pngName(path))
+            try Overlay.write(segmentation, legend: inference.legend, on: picture.pixels, to: place(overlay, ".png"))
         }
-        if let labels = options.labels { try LabelMap.write(segmentation, to: isSingle ? labels : labels + "/" + pngName(path)) }
+        if let labels = options.labels { try LabelMap.write(segmentation, to: place(labels, ".png")) }
         return line
     }
 
-    private func makeFolder(_ path: String?) throws(Fault) {
-        if let path { try PictureFolder.make(path) }
-    }
-
-    /// `folder/street.jpg` to `street.jpg.png`: pictures that differ in their ending only stay apart.
-    private func pngName(_ path: String) -> String {
+    /// `folder/street.jpg` to `street.jpg`.
+    private func fileName(_ path: String) -> String {
         let bytes = Array(path.utf8)
         let start = bytes.lastIndex(of: 0x2F).map { $0 + 1 } ?? 0
-        return String(decoding: bytes[start...], as: UTF8.self) + ".png"
+        return String(decoding: bytes[start...], as: UTF8.self)
     }
 }

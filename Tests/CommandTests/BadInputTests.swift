@@ -150,12 +150,13 @@ import Testing
         expectFault(try edge(["--image", picture, "--overlay", picture]), "--overlay", "--image")
         expectFault(try edge(["--image", folder.path, "--labels", folder.path + "/"]), "--labels", "--image")
         expectFault(try edge(["--image", picture, "--overlay", folder.path("x.png"), "--labels", folder.path("x.png")]), "--labels", "--overlay")
+        expectFault(try edge(["--image", picture, "--labels", folder.path("x"), "--logits", folder.path("x")]), "--logits", "--labels")
         #expect(try folder.contents() == ["a.png"])
     }
 
     @Test func unwritableOutputs() throws {
         let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get()
-        for option in ["--overlay", "--labels", "--json"] {
+        for option in ["--overlay", "--labels", "--logits", "--json"] {
             expectFault(try edge(["--image", picture, option, "/proc/none/here"]), "/proc/none/here")
         }
         expectFault(try quantize(tiny.checkpoint, to: "/proc/none/model.gguf"), "/proc/none/model.gguf")
@@ -173,13 +174,22 @@ import Testing
             tiny.checkpoint + ["--calib", try TinyModel.picture.get(), "--size", "64", "--output", folder.path("model.gguf")], shell: within)
         expectFault(written, "model.gguf", "No space left")
         #expect(written.output.isEmpty)
-        let drawn = try Program.edge.run(
-            ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", try TinyModel.picture.get(), "--overlay", folder.path("overlay.png")], shell: within)
-        expectFault(drawn, "overlay.png", "No space left")
-        #expect(drawn.output.isEmpty)
+        for (option, name) in [("--overlay", "overlay.png"), ("--logits", "logits.npy")] {
+            let drawn = try Program.edge.run(
+                ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", try TinyModel.picture.get(), option, folder.path(name)], shell: within)
+            expectFault(drawn, name, "No space left")
+            #expect(drawn.output.isEmpty)
+        }
     }
 
     // MARK: - Options
+
+    /// A stream has no place for megabytes a frame.
+    @Test(arguments: [["--stdin", "yuv420:160x120"], ["--camera", "/dev/video0"]]) func logitsOfAStream(source: [String]) throws {
+        let folder = try TemporaryFolder()
+        expectFault(try edge(source + ["--logits", folder.path("logits")]), "--logits goes with --image")
+        #expect(try folder.contents().isEmpty)
+    }
 
     @Test(arguments: [
         ["--model"], ["--modle", "x"], ["--threads", "0"], ["--threads", "many"], ["--task", "everything"], ["--isa", "mmx"], ["picture.jpg"],

@@ -54,7 +54,7 @@ import Testing
                 let engine = try Engine(model: tiny.model, vocabulary: tiny.vocabulary, kernels: .best, threads: 2)
                 try engine.prepare(geometry, task: task)
                 let before = engine.arithmetic.scratchBytes
-                _ = engine.segment(pixels, geometry: geometry, task: task) { _ in }
+                _ = try engine.segment(pixels, geometry: geometry, task: task) { _ in }
                 #expect(engine.arithmetic.scratchBytes == before, "\(picture) \(task) outgrew its plan")
                 let plan = MemoryPlan(
                     engine.model.architecture, geometry: geometry, names: engine.vocabulary.names.count, classes: engine.vocabulary.categories.count, task: task)
