@@ -19,6 +19,12 @@ extension FloatArithmetic {
         return values
     }
 
+    public func operand(rows: Int, columns: Int, at point: Point, _ write: (RowOutput) -> Void) -> Matrix {
+        let values = matrix(rows: rows, columns: columns)
+        write(.floats(values.base, stride: columns))
+        return operand(values, at: point)
+    }
+
     public func rows(_ range: Range<Int>, of operand: Matrix) -> Matrix {
         operand.rows(range)
     }

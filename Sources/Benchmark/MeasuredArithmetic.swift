@@ -100,6 +100,10 @@ public final class MeasuredArithmetic: Arithmetic {
         measure(.quantization, 0) { base.operand(values, at: point) }
     }
 
+    public func operand(rows: Int, columns: Int, at point: Point, _ write: (RowOutput) -> Void) -> Operand {
+        measure(.quantization, 0) { base.operand(rows: rows, columns: columns, at: point, write) }
+    }
+
     public func rows(_ range: Range<Int>, of operand: Operand) -> Operand { base.rows(range, of: operand) }
 
     public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, into result: Matrix) {

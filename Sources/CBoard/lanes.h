@@ -9,6 +9,7 @@
 #endif
 
 typedef float kernels_lanes __attribute__((ext_vector_type(16)));
+typedef float kernels_lanes_anywhere __attribute__((ext_vector_type(16), aligned(4)));
 typedef int32_t kernels_words __attribute__((ext_vector_type(16)));
 typedef uint32_t kernels_unsigned __attribute__((ext_vector_type(16)));
 typedef int8_t kernels_bytes __attribute__((ext_vector_type(16)));
@@ -23,10 +24,46 @@ KERNELS_LANES kernels_lanes kernels_subtract(kernels_lanes x, kernels_lanes y) {
 KERNELS_LANES kernels_lanes kernels_multiply(kernels_lanes x, kernels_lanes y) { return x * y; }
 KERNELS_LANES kernels_lanes kernels_divide(kernels_lanes x, kernels_lanes y) { return x / y; }
 
+/// The first `count`, 0 to 16, lanes at `x`; the others are 0. Nothing is read beyond them.
+KERNELS_LANES kernels_lanes kernels_load(const float *x, int32_t count) {
+#if defined(__AVX512F__)
+  return (kernels_lanes)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), x);
+#else
+  kernels_lanes lanes = 0;
+  char *to = (char *)&lanes;
+  const char *from = (const char *)x;
+  if (count & 16) return *(const kernels_lanes_anywhere *)x;
+  if (count & 8) { __builtin_memcpy(to, from, 32); to += 32; from += 32; }
+  if (count & 4) { __builtin_memcpy(to, from, 16); to += 16; from += 16; }
+  if (count & 2) { __builtin_memcpy(to, from, 8); to += 8; from += 8; }
+  if (count & 1) __builtin_memcpy(to, from, 4);
+  return lanes;
+#endif
+}
+/// Writes the first `count`, 0 to 16, lanes at `y` and nothing beyond them.
+KERNELS_LANES void kernels_store(kernels_lanes x, float *y, int32_t count) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(y, (__mmask16)((1u << count) - 1), (__m512)x);
+#else
+  char *to = (char *)y;
+  const char *from = (const char *)&x;
+  if (count & 16) { *(kernels_lanes_anywhere *)y = x; return; }
+  if (count & 8) { __builtin_memcpy(to, from, 32); to += 32; from += 32; }
+  if (count & 4) { __builtin_memcpy(to, from, 16); to += 16; from += 16; }
+  if (count & 2) { __builtin_memcpy(to, from, 8); to += 8; from += 8; }
+  if (count & 1) __builtin_memcpy(to, from, 4);
+#endif
+}
+
 /// Comparisons give words of all ones or all zeros.
 KERNELS_LANES kernels_words kernels_less(kernels_lanes x, kernels_lanes y) { return x < y; }
 KERNELS_LANES kernels_words kernels_less_or_equal(kernels_lanes x, kernels_lanes y) { return x <= y; }
 KERNELS_LANES kernels_words kernels_equal(kernels_lanes x, kernels_lanes y) { return x == y; }
+
+/// Ones in the first `count` words.
+KERNELS_LANES kernels_words kernels_lanes_before(int32_t count) {
+  return (kernels_words){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} < (kernels_words)count;
+}
 
 /// `x` where `mask` is ones, `y` where it is zeros.
 KERNELS_LANES kernels_lanes kernels_choose(kernels_words mask, kernels_lanes x, kernels_lanes y) {
@@ -99,6 +136,17 @@ KERNELS_LANES float kernels_sum(kernels_lanes x) {
   return two.x + two.y;
 }
 
+/// The largest lane, found by halves; none is NaN.
+KERNELS_LANES float kernels_largest(kernels_lanes x) {
+  typedef float eights __attribute__((ext_vector_type(8)));
+  typedef float fours __attribute__((ext_vector_type(4)));
+  typedef float twos __attribute__((ext_vector_type(2)));
+  eights eight = x.lo < x.hi ? x.hi : x.lo;
+  fours four = eight.lo < eight.hi ? eight.hi : eight.lo;
+  twos two = four.lo < four.hi ? four.hi : four.lo;
+  return two.x < two.y ? two.y : two.x;
+}
+
 /// Each lane's integer part, which is small.
 KERNELS_LANES kernels_words kernels_lanes_to_words(kernels_lanes x) { return __builtin_convertvector(x, kernels_words); }
 
@@ -108,6 +156,13 @@ KERNELS_LANES kernels_lanes kernels_even(kernels_lanes x, kernels_lanes y) {
 }
 KERNELS_LANES kernels_lanes kernels_odd(kernels_lanes x, kernels_lanes y) {
   return __builtin_shufflevector(x, y, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+
+/// Bit `i` is the sign of word `i`: of a comparison, whether it holds.
+KERNELS_LANES uint16_t kernels_bits(kernels_words x) {
+  typedef _Bool bits __attribute__((ext_vector_type(16)));
+  union { bits bits; uint16_t word; } signs = {__builtin_convertvector(x < 0, bits)};
+  return signs.word;
 }
 
 /// Whether any word is not zero.

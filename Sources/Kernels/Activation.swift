@@ -1,25 +1,21 @@
 /// What a product applies to its result before the next step reads it.
 public enum Activation: Sendable {
     case none, relu, gelu
-
-    @usableFromInline @_transparent
-    func callAsFunction(_ x: Lanes) -> Lanes {
-        switch self {
-        case .none: x
-        case .relu: larger(x, splat(0))
-        case .gelu: x * 0.5 * (errorFunction(x * 0.70710678) + 1)
-        }
-    }
 }
 
 /// x * Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016, exact form by the error function), in place.
 public func gelu(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    transform(x, count: count) { Activation.gelu($0) }
+    transform(x, count: count) { gelu(FourLanes($0, $0, $0, $0)).a }
+}
+
+@usableFromInline @_transparent
+func gelu(_ x: FourLanes) -> FourLanes {
+    x * 0.5 * (errorFunction(x * 0.70710678) + 1)
 }
 
 /// max(x, 0) in place.
 public func relu(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    transform(x, count: count) { Activation.relu($0) }
+    transform(x, count: count) { larger($0, splat(0)) }
 }
 
 /// e^x / sum(e^x) over `count` values in place, the largest subtracted first. Values of -infinity become 0 as long as one is finite.
@@ -30,6 +26,12 @@ public func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
 @inlinable @inline(__always)
 func softmax<Path>(_ x: UnsafeMutablePointer<Float>, count: Int, _ path: Path.Type) {
     guard count > 0 else { return }
+    if count <= 16 {
+        // Deformable attention has hundreds of thousands of these.
+        let values = load(x, count: count, fill: -.infinity)
+        let exponentials = exponential(values - splat(largest(values)))
+        return store(exponentials * (1 / sum(exponentials)), x, count: count)
+    }
     let total = exponentials(x, count: count, path)
     let factor = 1 / total
     transform(x, count: count) { $0 * factor }

@@ -12,14 +12,43 @@ public enum RowOutput {
     @usableFromInline @_transparent
     func write(_ values: Lanes, row: Int, column: Int, count: Int) {
         switch self {
-        case .floats(let y, let stride):
-            store(values, y + row * stride + column, count: count)
-        case .added(let y, let stride):
-            let target = y + row * stride + column
-            store(load(target, count: count) + values, target, count: count)
+        case .floats(let y, let stride): store(values, y + row * stride + column, count: count)
+        case .added(let y, let stride): add(values, y + row * stride + column, count)
         case .int8(let y, let stride, let multiplier, let zeroPoint):
-            let steps = values * load(multiplier + column, count: count) + Float(zeroPoint)
-            store(rounded(steps), y + row * stride + column, count: count)
+            quantize(values, load(multiplier + column, count: count), zeroPoint, y + row * stride + column, count)
+        }
+    }
+
+    /// The same of up to four rows from `row` on, of which there are `rows`.
+    @usableFromInline @_transparent
+    func write(_ values: FourLanes, row: Int, rows: Int, column: Int, count: Int) {
+        switch self {
+        case .floats(let y, let stride):
+            values.forEach(rows) { store($0, y + (row + $1) * stride + column, count: count) }
+        case .added(let y, let stride):
+            values.forEach(rows) { add($0, y + (row + $1) * stride + column, count) }
+        case .int8(let y, let stride, let multiplier, let zeroPoint):
+            let multiplier = load(multiplier + column, count: count)
+            values.forEach(rows) { quantize($0, multiplier, zeroPoint, y + (row + $1) * stride + column, count) }
+        }
+    }
+
+    @usableFromInline @_transparent
+    func add(_ values: Lanes, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
+        store(load(target, count: count) + values, target, count: count)
+    }
+
+    @usableFromInline @_transparent
+    func quantize(_ values: Lanes, _ multiplier: Lanes, _ zeroPoint: Int32, _ target: UnsafeMutablePointer<Int8>, _ count: Int) {
+        store(rounded(values * multiplier + Float(zeroPoint)), target, count: count)
+    }
+
+    /// The same from `row` on.
+    public func advanced(by row: Int) -> RowOutput {
+        switch self {
+        case .floats(let y, let stride): .floats(y + row * stride, stride: stride)
+        case .added(let y, let stride): .added(y + row * stride, stride: stride)
+        case .int8(let y, let stride, let multiplier, let zeroPoint): .int8(y + row * stride, stride: stride, multiplier: multiplier, zeroPoint: zeroPoint)
         }
     }
 }
@@ -32,6 +61,8 @@ public struct Epilogue {
         /// Float(sum + offset) * scale; the addition wraps. `offset`, minus the zero point's share, and `scale` are per column.
         case sums(UnsafePointer<Int32>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>)
         case floats(UnsafePointer<Float>)
+        /// (value - mean) * factor; both per column.
+        case normalized(UnsafePointer<Float>, means: UnsafePointer<Float>, factors: UnsafePointer<Float>)
     }
 
     /// Rows that are added, `width` values each; nil adds nothing.
@@ -67,47 +98,71 @@ public struct Epilogue {
         (self.bias, self.table, self.activation, self.output) = (bias, table, activation, output)
     }
 
+    /// Asks for the rows that will be added to: they lie far apart, each a few cache lines that the processor does not foresee.
+    public func prefetch() {
+        guard case .added(let y, let stride) = output else { return }
+        for row in rows {
+            for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) { kernels_prefetch(y + (row * stride + column)) }
+        }
+    }
+
     @inlinable @inline(__always)
     func perform<Path>(_: Path.Type) {
-        for row in rows {
-            // Residual rows lie far apart, each a few cache lines that the processor does not foresee.
-            if case .added(let y, let stride) = output {
-                for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
-                    kernels_prefetch(y + ((row + 8) * stride + column))
-                }
-            }
-            let start = (row - rows.lowerBound) * valuesStride - columns.lowerBound
-            let vertical = table.map { $0.vertical + row / $0.period * $0.width }
-            var horizontal: UnsafePointer<Float>?
-            if let table, let first = table.horizontal { horizontal = first + row % table.period * table.width }
-            var column = columns.lowerBound
-            while column < columns.upperBound {
-                // The usual case apart, so that its lengths are known.
-                if column + 16 <= columns.upperBound {
-                    finish(row, column, count: 16, start: start, vertical, horizontal)
-                } else {
-                    finish(row, column, count: columns.upperBound - column, start: start, vertical, horizontal)
-                }
-                column += 16
-            }
+        // Loops of their own: asked for again and again, the activation costs as much as some.
+        switch activation {
+        case .none: forEachBlock { $0 }
+        case .relu: forEachBlock { $0.mapped { larger($0, splat(0)) } }
+        case .gelu: forEachBlock { gelu($0) }
         }
     }
 
     @usableFromInline @_transparent
-    func finish(
-        _ row: Int, _ column: Int, count: Int, start: Int, _ vertical: UnsafePointer<Float>?, _ horizontal: UnsafePointer<Float>?
-    ) {
-        var value: Lanes
+    func forEachBlock(_ activate: (FourLanes) -> FourLanes) {
+        for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
+            // The usual case apart, so that its lengths are known.
+            if column + 16 <= columns.upperBound {
+                finish(column, 16, activate)
+            } else {
+                finish(column, columns.upperBound - column, activate)
+            }
+        }
+    }
+
+    /// `count` columns of all rows, four rows at a time: one row's values would wait for each other.
+    @usableFromInline @_transparent
+    func finish(_ column: Int, _ count: Int, _ activate: (FourLanes) -> FourLanes) {
+        let bias = load(bias + column, count: count), last = rows.upperBound - 1
+        for row in Swift.stride(from: rows.lowerBound, through: last, by: 4) {
+            // Where fewer are left, the last one again and again, of which one is written.
+            let block = (row, min(row + 1, last), min(row + 2, last), min(row + 3, last))
+            var values = self.values(block, column, count) + FourLanes(bias, bias, bias, bias)
+            if let table {
+                values = values + each(block) { load(table.vertical + ($0 / table.period * table.width + column), count: count) }
+                if let horizontal = table.horizontal {
+                    values = values + each(block) { load(horizontal + ($0 % table.period * table.width + column), count: count) }
+                }
+            }
+            output.write(activate(values), row: row, rows: last + 1 - row, column: column, count: count)
+        }
+    }
+
+    @usableFromInline @_transparent
+    func values(_ block: (Int, Int, Int, Int), _ column: Int, _ count: Int) -> FourLanes {
+        let start = column - columns.lowerBound - rows.lowerBound * valuesStride
         switch values {
         case .sums(let sums, let offset, let scale):
-            let total = kernels_add_words(load(sums + (start + column), count: count), load(offset + column, count: count))
-            value = converted(total) * load(scale + column, count: count)
+            let offset = load(offset + column, count: count), scale = load(scale + column, count: count)
+            return each(block) { converted(kernels_add_words(load(sums + ($0 * valuesStride + start), count: count), offset)) * scale }
         case .floats(let floats):
-            value = load(floats + (start + column), count: count)
+            return each(block) { load(floats + ($0 * valuesStride + start), count: count) }
+        case .normalized(let floats, let means, let factors):
+            let mean = load(means + column, count: count), factor = load(factors + column, count: count)
+            return each(block) { (load(floats + ($0 * valuesStride + start), count: count) - mean) * factor }
         }
-        value += load(bias + column, count: count)
-        if let vertical { value += load(vertical + column, count: count) }
-        if let horizontal { value += load(horizontal + column, count: count) }
-        output.write(activation(value), row: row, column: column, count: count)
+    }
+
+    @usableFromInline @_transparent
+    func each(_ block: (Int, Int, Int, Int), _ body: (_ row: Int) -> Lanes) -> FourLanes {
+        FourLanes(body(block.0), body(block.1), body(block.2), body(block.3))
     }
 }

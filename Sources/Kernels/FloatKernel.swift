@@ -9,6 +9,7 @@ public protocol FloatPath {
 public enum FloatKernel {
     case epilogue(Epilogue)
     case layerNorm(LayerNorm)
+    case channelMoments(ChannelMoments)
     /// The rows `rows` of `x`, dense, to `output`, which is int8 or a copy.
     case quantize(Matrix, rows: Range<Int>, output: RowOutput)
     /// `softmax` of each of `count` runs of `width` values, one after the other.
@@ -19,6 +20,8 @@ public enum FloatKernel {
     case dotProducts(DotProducts)
     case maskCompetition(MaskCompetition)
     case transposedSums(TransposedSums)
+    case resizedLine(ResizedLine)
+    case signBits(SignBits)
 
     /// - Parameter path: a type of the module that this is compiled into. What is not inlined carries its name, so that the linker
     ///   never takes one path's code for another's.
@@ -27,6 +30,7 @@ public enum FloatKernel {
         switch self {
         case .epilogue(let kernel): kernel.perform(path)
         case .layerNorm(let kernel): kernel.perform(path)
+        case .channelMoments(let kernel): kernel.perform(path)
         case .quantize(let x, let rows, let output):
             for row in rows {
                 forEachGroup(x.columns) {
@@ -43,6 +47,8 @@ public enum FloatKernel {
         case .dotProducts(let kernel): kernel.perform(path)
         case .maskCompetition(let kernel): kernel.perform(path)
         case .transposedSums(let kernel): kernel.perform(path)
+        case .resizedLine(let kernel): kernel.perform(path)
+        case .signBits(let kernel): kernel.perform(path)
         }
     }
 }

@@ -1,3 +1,5 @@
+import CKernels
+
 /// Adds up the rows of `features` whose bit is set.
 ///
 /// - Parameters:
@@ -40,4 +42,35 @@ private func forEachSetBit(_ bits: UnsafePointer<UInt64>, count: Int, _ body: (I
         }
     }
     return found
+}
+
+/// Sets bit `i % 64` of `words[i / 64]` where `x[i]` has the wanted sign, and clears the others up to a whole word. Zeros and what is not a
+/// number have no sign.
+public struct SignBits {
+    public enum Sign: Sendable {
+        case negative, positive
+    }
+
+    public let x: UnsafePointer<Float>
+    public let count: Int
+    public let sign: Sign
+    public let words: UnsafeMutablePointer<UInt64>
+
+    @inlinable
+    public init(_ x: UnsafePointer<Float>, count: Int, where sign: Sign, into words: UnsafeMutablePointer<UInt64>) {
+        (self.x, self.count, self.sign, self.words) = (x, count, sign, words)
+    }
+
+    @inlinable @inline(__always)
+    func perform<Path>(_: Path.Type) {
+        for word in 0..<(count + 63) / 64 {
+            var bits: UInt64 = 0
+            for part in 0..<4 {
+                let start = word * 64 + part * 16, values = load(x + start, count: max(0, min(16, count - start)))
+                let wanted = sign == .negative ? values .< splat(0) : splat(0) .< values
+                bits |= UInt64(kernels_bits(wanted)) << UInt64(part * 16)
+            }
+            words[word] = bits
+        }
+    }
 }

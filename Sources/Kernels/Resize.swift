@@ -21,20 +21,47 @@ public struct BilinearTap {
 
 /// Bilinear resize of a map (one row per pixel, one column per channel) to `y`, which has `to.area` rows.
 public func resizeBilinear(_ x: Matrix, from: Size, to: Size, into y: Matrix) {
-    resizeBilinear(x, from: from, to: to, rows: 0..<to.height, into: y)
+    for line in 0..<to.height {
+        ResizedLine(x, from: from, to: to, line: line, into: y.row(line * to.width)).perform(Portable.self)
+    }
 }
 
-/// As above for the output rows `rows` (of pixels) alone; `y` is the whole output map.
-public func resizeBilinear(_ x: Matrix, from: Size, to: Size, rows: Range<Int>, into y: Matrix) {
-    for row in rows {
-        let vertical = BilinearTap(row, from: from.height, to: to.height)
+/// Line `line` of a map resized bilinearly, `to.width` pixels of `x.columns` channels.
+public struct ResizedLine {
+    public let x: Matrix
+    public let from, to: Size
+    public let line: Int
+    public let y: UnsafeMutablePointer<Float>
+
+    @inlinable
+    public init(_ x: Matrix, from: Size, to: Size, line: Int, into y: UnsafeMutablePointer<Float>) {
+        (self.x, self.from, self.to, self.line, self.y) = (x, from, to, line, y)
+    }
+
+    @inlinable @inline(__always)
+    func perform<Path>(_: Path.Type) {
+        let vertical = BilinearTap(line, from: from.height, to: to.height)
+        let top = x.row(vertical.lower * from.width), bottom = x.row(vertical.upper * from.width)
         for column in 0..<to.width {
             let horizontal = BilinearTap(column, from: from.width, to: to.width)
-            blend(
-                x.row(vertical.lower * from.width + horizontal.lower), x.row(vertical.lower * from.width + horizontal.upper),
-                x.row(vertical.upper * from.width + horizontal.lower), x.row(vertical.upper * from.width + horizontal.upper),
-                vertical.share, horizontal.share, count: x.columns, into: y.row(row * to.width + column))
+            let left = horizontal.lower * x.columns, right = horizontal.upper * x.columns, pixel = y + column * x.columns
+            forEachGroup(x.columns) {
+                blend(top, bottom, left + $0, right + $0, vertical.share, horizontal.share, count: 16, into: pixel + $0)
+            } rest: {
+                blend(top, bottom, left + $0, right + $0, vertical.share, horizontal.share, count: $1, into: pixel + $0)
+            }
         }
+    }
+
+    @usableFromInline @_transparent
+    func blend(
+        _ top: UnsafeMutablePointer<Float>, _ bottom: UnsafeMutablePointer<Float>, _ left: Int, _ right: Int, _ vertical: Float, _ horizontal: Float,
+        count: Int, into y: UnsafeMutablePointer<Float>
+    ) {
+        let first = 1 - horizontal
+        let above = load(top + left, count: count) * first + load(top + right, count: count) * horizontal
+        let below = load(bottom + left, count: count) * first + load(bottom + right, count: count) * horizontal
+        store(above * (1 - vertical) + below * vertical, y, count: count)
     }
 }
 
@@ -56,16 +83,5 @@ public func resizeBilinearPlaneRow(_ x: UnsafePointer<Float>, from: Size, to: Si
         let above = first * top[tap.lower] + tap.share * top[tap.upper]
         let below = first * bottom[tap.lower] + tap.share * bottom[tap.upper]
         y[column] = lowerShare * above + vertical.share * below
-    }
-}
-
-@inline(__always)
-private func blend(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafePointer<Float>, _ d: UnsafePointer<Float>,
-    _ vertical: Float, _ horizontal: Float, count: Int, into y: UnsafeMutablePointer<Float>
-) {
-    let above = 1 - vertical, left = 1 - horizontal
-    for i in 0..<count {
-        y[i] = above * (left * a[i] + horizontal * b[i]) + vertical * (left * c[i] + horizontal * d[i])
     }
 }

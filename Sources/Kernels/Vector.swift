@@ -57,9 +57,8 @@ public func load(_ pointer: UnsafePointer<Float>) -> Lanes {
 @_transparent
 public func load(_ pointer: UnsafePointer<Float>, count: Int, fill: Float = 0) -> Lanes {
     if count == 16 { return load(pointer) }
-    var lanes = splat(fill)
-    withUnsafeMutableBytes(of: &lanes) { $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: count * 4)) }
-    return lanes
+    let lanes = kernels_load(pointer, Int32(truncatingIfNeeded: count))
+    return fill == 0 ? lanes : choose(lanes, splat(fill), where: kernels_lanes_before(Int32(truncatingIfNeeded: count)))
 }
 
 /// Writes 16 values at `pointer`.
@@ -72,7 +71,7 @@ public func store(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Float>) {
 @_transparent
 public func store(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Float>, count: Int) {
     if count == 16 { return store(lanes, pointer) }
-    withUnsafeBytes(of: lanes) { UnsafeMutableRawPointer(pointer).copyMemory(from: $0.baseAddress!, byteCount: count * 4) }
+    kernels_store(lanes, pointer, Int32(truncatingIfNeeded: count))
 }
 
 /// The sum of the lanes: halves are added, then halves of the halves.
@@ -95,19 +94,15 @@ public func smaller(_ a: Lanes, _ b: Lanes) -> Lanes {
 
 /// The largest lane of `lanes`, none of which is NaN.
 @_transparent
-public func largest(_ lanes: Lanes) -> Float {
-    var largest = lanes[0]
-    for lane in 1..<16 { largest = largest < lanes[lane] ? lanes[lane] : largest }
-    return largest
-}
+public func largest(_ lanes: Lanes) -> Float { kernels_largest(lanes) }
 
 /// Reads the first `count` (0...16) lanes at `pointer`; the others hold 0.
 @usableFromInline @_transparent
 func load(_ pointer: UnsafePointer<Int32>, count: Int) -> SIMD16<Int32> {
     if count == 16 { return UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int32>.self) }
-    var lanes = SIMD16<Int32>(repeating: 0)
-    withUnsafeMutableBytes(of: &lanes) { $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: count * 4)) }
-    return lanes
+    return UnsafeRawPointer(pointer).withMemoryRebound(to: Float.self, capacity: count) {
+        unsafeBitCast(kernels_load($0, Int32(truncatingIfNeeded: count)), to: Words.self)
+    }
 }
 
 /// Writes the first `count` (0...16) lanes at `pointer`.

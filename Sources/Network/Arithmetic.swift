@@ -110,6 +110,8 @@ public protocol Arithmetic: AnyObject {
 
     /// `values` at `point`. The operand may be a view of them: they stay unchanged while it is read.
     func operand(_ values: Matrix, at point: Point) -> Operand
+    /// `rows` x `columns` values at `point`, put out by `write`: all rows, in any order, on any threads.
+    func operand(rows: Int, columns: Int, at point: Point, _ write: (RowOutput) -> Void) -> Operand
     /// Rows `range` of an operand.
     func rows(_ range: Range<Int>, of operand: Operand) -> Operand
     /// `into = x W^T + bias`, plus the position table's rows.

@@ -105,26 +105,3 @@ public struct Backbone<A: Arithmetic> {
         }
     }
 }
-
-/// Scale and shift of a normalisation layer.
-struct NormParameters {
-    let weight: Matrix
-    let bias: Matrix
-
-    init<A: Arithmetic>(_ name: String, channels: Int, _ arithmetic: A) throws(Fault) {
-        weight = try arithmetic.parameter(name + ".weight", rows: 1, columns: channels)
-        bias = try arithmetic.parameter(name + ".bias", rows: 1, columns: channels)
-    }
-
-    /// LayerNorm of each row of `x`, in place.
-    func apply<A: Arithmetic>(to x: Matrix, epsilon: Float = 1e-5, _ arithmetic: A) {
-        apply(x, epsilon: epsilon, into: x, arithmetic)
-    }
-
-    func apply<A: Arithmetic>(_ x: Matrix, epsilon: Float = 1e-5, into y: Matrix, _ arithmetic: A) {
-        arithmetic.parallel(x.rows) { range in
-            arithmetic.perform(.layerNorm(LayerNorm(
-                x.base, rows: range, columns: x.columns, epsilon: epsilon, weight: weight.base, bias: bias.base, output: .floats(y.base, stride: y.columns))))
-        }
-    }
-}

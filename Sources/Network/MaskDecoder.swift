@@ -209,8 +209,11 @@ public struct MaskDecoder<A: Arithmetic> {
         arithmetic.masks(embeddings, features: features, into: logits)
         arithmetic.parallel(logits.rows) { range in
             for query in range {
-                let count = packBits(logits.row(query), count: tokens, where: { $0 < 0 }, into: blocked.row(query))
-                if count == tokens { blocked.row(query).update(repeating: 0, count: blocked.wordsPerRow) }
+                let row = blocked.row(query)
+                arithmetic.perform(.signBits(SignBits(logits.row(query), count: tokens, where: .negative, into: row)))
+                var count = 0
+                for word in 0..<blocked.wordsPerRow { count += row[word].nonzeroBitCount }
+                if count == tokens { row.update(repeating: 0, count: blocked.wordsPerRow) }
             }
         }
         arithmetic.release(mark)
@@ -220,16 +223,11 @@ public struct MaskDecoder<A: Arithmetic> {
     public func classEmbeddings(normed: Matrix, logits: Matrix, features: A.Operand, into result: Matrix, trace: Int) {
         let mark = arithmetic.mark()
         let words = (logits.columns + 63) / 64
-        let inside = arithmetic.words(words * logits.rows)
-        arithmetic.parallel(logits.rows) { range in
-            for query in range { packBits(logits.row(query), count: logits.columns, where: { $0 > 0 }, into: inside + query * words) }
-        }
+        let inside = arithmetic.insideBits(of: logits)
         let pooled = arithmetic.matrix(rows: normed.rows, columns: normed.columns)
         arithmetic.maskedMean(inside, wordsPerRow: words, features: features, into: pooled)
         arithmetic.record("dec.h\(trace).maskpool", pooled)
-        for row in 0..<pooled.rows {
-            layerNorm(pooled.row(row), count: pooled.columns, epsilon: 1e-5, weight: nil, bias: nil, into: pooled.row(row))
-        }
+        arithmetic.normalizeRows(pooled, epsilon: 1e-5)
         let sum = arithmetic.matrix(rows: normed.rows, columns: normed.columns)
         arithmetic.linear(arithmetic.operand(pooled, at: poolInput), pool, adding: nil, into: sum)
         arithmetic.record("dec.h\(trace).maskpool_proj", sum)
@@ -242,16 +240,13 @@ public struct MaskDecoder<A: Arithmetic> {
     }
 }
 
-/// Sets bit `i & 63` of `words[i >> 6]` where `predicate(x[i])` holds, clears the others. - Returns: how many hold.
-@discardableResult
-func packBits(_ x: UnsafePointer<Float>, count: Int, where predicate: (Float) -> Bool, into words: UnsafeMutablePointer<UInt64>) -> Int {
-    var total = 0
-    for word in 0..<(count + 63) / 64 {
-        var bits: UInt64 = 0
-        let start = word * 64
-        for bit in 0..<min(64, count - start) where predicate(x[start + bit]) { bits |= 1 << UInt64(bit) }
-        words[word] = bits
-        total += bits.nonzeroBitCount
+extension Arithmetic {
+    /// Bits of the pixels inside each mask, those of positive `logits`: `(logits.columns + 63) / 64` words for each row.
+    func insideBits(of logits: Matrix) -> UnsafeMutablePointer<UInt64> {
+        let words = (logits.columns + 63) / 64, bits = self.words(words * logits.rows)
+        parallel(logits.rows) { range in
+            for row in range { perform(.signBits(SignBits(logits.row(row), count: logits.columns, where: .positive, into: bits + row * words))) }
+        }
+        return bits
     }
-    return total
 }

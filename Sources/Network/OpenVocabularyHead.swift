@@ -69,14 +69,11 @@ public struct OpenVocabularyHead<A: Arithmetic> {
     func embeddings(_ dense: Matrix, logits: Matrix, into result: Matrix) {
         let mark = arithmetic.mark()
         let words = (logits.columns + 63) / 64
-        let inside = arithmetic.words(words * logits.rows)
-        for query in 0..<logits.rows { packBits(logits.row(query), count: logits.columns, where: { $0 > 0 }, into: inside + query * words) }
+        let inside = arithmetic.insideBits(of: logits)
         let pooled = arithmetic.matrix(rows: logits.rows, columns: dense.columns)
         arithmetic.maskedMean(inside, wordsPerRow: words, features: arithmetic.operand(dense, at: densePoint), into: pooled)
         arithmetic.record("clip.mask_pooled", pooled)
-        for row in 0..<pooled.rows {
-            layerNorm(pooled.row(row), count: pooled.columns, epsilon: architecture.backboneEpsilon, weight: nil, bias: nil, into: pooled.row(row))
-        }
+        arithmetic.normalizeRows(pooled, epsilon: architecture.backboneEpsilon)
         if let expand {
             let hidden = arithmetic.linear(arithmetic.operand(pooled, at: expandInput), expand, adding: nil, activation: .gelu, at: projectInput)
             arithmetic.linear(hidden, project, adding: nil, into: result)
@@ -90,7 +87,9 @@ public struct OpenVocabularyHead<A: Arithmetic> {
     /// Cosine similarities times `scale` of `embeddings` (Q x E; overwritten by their unit vectors) to all names, and void
     /// last: `into` is Q x (N + 1).
     func similarities(_ embeddings: Matrix, scale: Float, classifier: Classifier, into result: Matrix) {
-        for row in 0..<embeddings.rows { normalize(embeddings.row(row), count: embeddings.columns) }
+        arithmetic.parallel(embeddings.rows) { range in
+            for row in range { normalize(embeddings.row(row), count: embeddings.columns) }
+        }
         let mark = arithmetic.mark()
         let names = arithmetic.matrix(rows: embeddings.rows, columns: classifier.embeddings.rows)
         let voids = arithmetic.matrix(rows: embeddings.rows, columns: 1)
@@ -115,34 +114,33 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         }
     }
 
-    /// Geometric ensemble (FC-CLIP, equation 7) of both classifiers' logits (Q x (K + 1), void last); `into` holds
+    /// Geometric ensemble (FC-CLIP, equation 7) of both classifiers' logits (Q x (K + 1), void last; overwritten); `into` holds
     /// probabilities of K classes and void that sum to 1.
     func ensemble(inVocabulary: Matrix, outOfVocabulary: Matrix, classifier: Classifier, weights: Ensemble, into result: Matrix) {
         let classes = classifier.count
-        let mark = arithmetic.mark()
-        let inner = arithmetic.matrix(rows: 1, columns: classes + 1), outer = arithmetic.matrix(rows: 1, columns: classes + 1)
-        for row in 0..<result.rows {
-            inner.base.update(from: inVocabulary.row(row), count: classes + 1)
-            softmax(inner.base, count: classes + 1)
-            let void = inner.base[classes]
-            logSoftmax(inVocabulary.row(row), count: classes, into: inner.base)
-            logSoftmax(outOfVocabulary.row(row), count: classes, into: outer.base)
-            let mixed = result.row(row)
-            for category in 0..<classes {
-                let weight = classifier.isSeen[category] ? weights.seen : weights.unseen
-                mixed[category] = inner.base[category] * (1 - weight) + outer.base[category] * weight
+        arithmetic.parallel(result.rows) { range in
+            for row in range {
+                let inner = inVocabulary.row(row), outer = outOfVocabulary.row(row), mixed = result.row(row)
+                mixed.update(from: inner, count: classes + 1)
+                softmax(mixed, count: classes + 1)
+                let void = mixed[classes]
+                logSoftmax(inner, count: classes)
+                logSoftmax(outer, count: classes)
+                for category in 0..<classes {
+                    let weight = classifier.isSeen[category] ? weights.seen : weights.unseen
+                    mixed[category] = inner[category] * (1 - weight) + outer[category] * weight
+                }
+                softmax(mixed, count: classes)
+                var total: Float = 0
+                for category in 0..<classes {
+                    mixed[category] = mixed[category] * (1 - void) + 1e-8
+                    total += mixed[category]
+                }
+                mixed[classes] = void + 1e-8
+                total += mixed[classes]
+                for column in 0...classes { mixed[column] /= total }
             }
-            softmax(mixed, count: classes)
-            var total: Float = 0
-            for category in 0..<classes {
-                mixed[category] = mixed[category] * (1 - void) + 1e-8
-                total += mixed[category]
-            }
-            mixed[classes] = void + 1e-8
-            total += mixed[classes]
-            for column in 0...classes { mixed[column] /= total }
         }
-        arithmetic.release(mark)
     }
 }
 
@@ -154,12 +152,12 @@ private func normalize(_ x: UnsafeMutablePointer<Float>, count: Int) {
     for index in 0..<count { x[index] /= norm }
 }
 
-/// x - max - log(sum(exp(x - max))).
-private func logSoftmax(_ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>) {
+/// x - max - log(sum(exp(x - max))), in place.
+private func logSoftmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
     var largest = x[0]
     for index in 1..<max(count, 1) { largest = max(largest, x[index]) }
     var sum: Float = 0
     for index in 0..<count { sum += exponential(x[index] - largest) }
     let logarithmOfSum = logarithm(sum)
-    for index in 0..<count { y[index] = x[index] - largest - logarithmOfSum }
+    for index in 0..<count { x[index] = x[index] - largest - logarithmOfSum }
 }

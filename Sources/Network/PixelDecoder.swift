@@ -129,7 +129,7 @@ public struct PixelDecoder<A: Arithmetic> {
             let mark = arithmetic.mark()
             let own = tokens.rows(ranges[level])
             arithmetic.linear(arithmetic.operand(maps[level], at: inputPoints[level]), inputs[level], adding: nil, into: own)
-            groupNorm(own, inputNorms[level], relu: false)
+            arithmetic.groupNorm(own, inputNorms[level])
             arithmetic.record("pd.input_proj.\(level)", own)
             arithmetic.release(mark)
         }
@@ -175,18 +175,11 @@ public struct PixelDecoder<A: Arithmetic> {
     /// Mask features at stride 4 (`into`: area x hidden) from the stride-4 map and the encoded stride-8 tokens.
     public func maskFeatures(_ finest: Matrix, size: Size, encoded: Matrix, encodedSize: Size, into result: Matrix) {
         let mark = arithmetic.mark()
-        let sum = arithmetic.matrix(rows: size.area, columns: architecture.hidden)
         arithmetic.linear(arithmetic.operand(finest, at: lateralInput), lateral, adding: nil, into: result)
-        groupNorm(result, lateralNorm, relu: false)
-        arithmetic.parallel(size.height) { rows in
-            resizeBilinear(encoded, from: encodedSize, to: size, rows: rows, into: sum)
-            for index in rows.lowerBound * size.width * sum.columns..<rows.upperBound * size.width * sum.columns {
-                result.base[index] += sum.base[index]
-            }
-        }
-        arithmetic.convolution3x3(arithmetic.operand(result, at: smoothInput), size: size, smooth, into: sum)
-        groupNorm(sum, smoothNorm, relu: true)
-        arithmetic.linear(arithmetic.operand(sum, at: featuresInput), features, adding: nil, into: result)
+        let sum = arithmetic.groupNorm(result, size: size, lateralNorm, adding: CoarseMap(map: encoded, size: encodedSize), at: smoothInput)
+        arithmetic.convolution3x3(sum, size: size, smooth, into: result)
+        let smoothed = arithmetic.groupNorm(result, size: size, smoothNorm, activation: .relu, at: featuresInput)
+        arithmetic.linear(smoothed, features, adding: nil, into: result)
         arithmetic.record("pd.mask_features", result)
         arithmetic.release(mark)
     }
@@ -212,13 +205,6 @@ public struct PixelDecoder<A: Arithmetic> {
         arithmetic.record("pd.enc_pos", positions)
         arithmetic.record("pd.ref_points", points)
         arithmetic.release(mark)
-    }
-
-    private func groupNorm(_ x: Matrix, _ norm: NormParameters, relu: Bool) {
-        arithmetic.parallel(Architecture.groups) { range in
-            Kernels.groupNorm(
-                x, groups: Architecture.groups, range: range, epsilon: 1e-5, weight: norm.weight.base, bias: norm.bias.base, relu: relu)
-        }
     }
 }
 

@@ -124,7 +124,11 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let reduced = InlineArray<3, A.Operand> {
             let level = geometry.levels[$0]
             let smaller = arithmetic.matrix(rows: level.area, columns: features.columns)
-            arithmetic.parallel(level.height) { rows in resizeBilinear(features, from: maskSize, to: level, rows: rows, into: smaller) }
+            arithmetic.parallel(level.height) { lines in
+                for line in lines {
+                    arithmetic.perform(.resizedLine(ResizedLine(features, from: maskSize, to: level, line: line, into: smaller.row(line * level.width))))
+                }
+            }
             return maskDecoder.features(smaller)
         }
         let x = arithmetic.matrix(rows: queries, columns: architecture.hidden)

@@ -6,8 +6,14 @@ extension IntegerArithmetic {
         guard point.quantization != nil else {
             return Operand(base: values.base, rows: values.rows, columns: values.columns, point: point)
         }
-        let result = newOperand(rows: values.rows, columns: values.columns, at: point)
-        parallel(values.rows) { range in kernels.perform(.quantize(values, rows: range, output: result.output)) }
+        return operand(rows: values.rows, columns: values.columns, at: point) { output in
+            parallel(values.rows) { range in kernels.perform(.quantize(values, rows: range, output: output)) }
+        }
+    }
+
+    public func operand(rows: Int, columns: Int, at point: Point, _ write: (RowOutput) -> Void) -> Operand {
+        let result = newOperand(rows: rows, columns: columns, at: point)
+        write(result.output)
         return result
     }
 
@@ -125,14 +131,23 @@ extension IntegerArithmetic {
 
     // MARK: - One block of rows
 
-    /// As `blocks`, in as many rows as a product with `layer`'s weights likes: enough to share the weights, few enough to share out among
-    /// the threads, in equal parts where there are few.
+    /// Calls `body` with ranges that cover `0..<count` and scratch of the thread's own: as many rows as a product with `layer`'s weights
+    /// likes, enough to share the weights, few enough to share out among the threads, in equal parts.
     private func rowBlocks(_ count: Int, of layer: Linear? = nil, _ body: (Range<Int>, Arena) -> Void) {
-        var (most, share) = (64, 4)
+        var most = 64, share = 4
         // Weights in float32 do not fit the caches, but for a few columns: the fewer times they pass by, the better.
         if case .float32 = layer?.kind { (most, share) = (128, 1) }
-        let pieces = share * pool.threads
-        blocks(count, of: min(most, (count + 8 * pieces - 1) / (8 * pieces) * 8), body)
+        // Whole tiles of any path, three to a piece at least.
+        let rows = 8, tiles = (count + rows - 1) / rows, threads = pool.threads
+        let wanted = max((count + most - 1) / most, min(share * threads, tiles / 3), 1)
+        let pieces = min((wanted + threads - 1) / threads * threads, max(tiles, 1))
+        let (each, longer) = tiles.quotientAndRemainder(dividingBy: pieces)
+        // The longer ones last, where the last tile may be short.
+        blocks(pieces, of: 1) { piece, scratch in
+            let first = piece.lowerBound * each + max(0, piece.lowerBound - (pieces - longer))
+            let last = piece.upperBound * each + max(0, piece.upperBound - (pieces - longer))
+            body(min(first * rows, count)..<min(last * rows, count), scratch)
+        }
     }
 
     /// Rows `rows` of `x W^T + bias`, finished and written as `Epilogue` says.
@@ -150,12 +165,14 @@ extension IntegerArithmetic {
             let sums = scratch.take(Int32.self, count: rows.count * width)
             for column in stride(from: 0, to: layer.columns, by: width) {
                 let columns = column..<min(column + width, layer.columns)
+                let epilogue = Epilogue(
+                    values: .sums(sums, offset: offset, scale: scale), valuesStride: width, rows: rows, columns: columns, bias: layer.bias,
+                    table: terms, activation: activation, output: output)
+                epilogue.prefetch()
                 kernels.product(
                     x.bytes + rows.lowerBound * x.stride, rows.count, x.stride, layer.depth,
                     packed + column / layout.columnsPerPanel * layout.panelBytes(depth: layer.depth), columns.count, sums, width)
-                kernels.perform(.epilogue(Epilogue(
-                    values: .sums(sums, offset: offset, scale: scale), valuesStride: width, rows: rows, columns: columns, bias: layer.bias,
-                    table: terms, activation: activation, output: output)))
+                kernels.perform(.epilogue(epilogue))
             }
         case .float32(let weights):
             let values = scratch.take(Float.self, count: rows.count * layer.columns)

@@ -85,6 +85,60 @@ import Testing
         compare("softmax of \(columns)", count: 4 * columns, start: x) { floats, _ in .softmax(floats.matrix.base, count: 4, width: columns) }
     }
 
+    @Test(arguments: widths) func moments(_ columns: Int) {
+        var random = Generator(columns + 1)
+        for rows in [1, 2, 5, 64] {
+            let x = Map(rows: rows, columns: columns, random.floats(rows * columns, in: 3...5))
+            compare("moments of \(rows)x\(columns)", count: 2 * columns) { floats, _ in
+                .channelMoments(ChannelMoments(x.matrix, means: floats.matrix.base, squares: floats.matrix.base + columns))
+            }
+            let bias = Stored(random.floats(columns)), terms = Stored(random.floats(2 * columns))
+            defer { withExtendedLifetime((x, bias, terms)) {} }
+            for values in [Epilogue.Values.normalized(x.matrix.base, means: terms.base, factors: terms.base + columns), .floats(x.matrix.base)] {
+                compare("epilogue of \(rows)x\(columns) floats", count: rows * columns) { floats, _ in
+                    .epilogue(Epilogue(
+                        values: values, valuesStride: columns, rows: 0..<rows, columns: 0..<columns, bias: bias.base, activation: .gelu,
+                        output: .floats(floats.matrix.base, stride: columns)))
+                }
+            }
+        }
+    }
+
+    @Test(arguments: widths) func resizing(_ columns: Int) {
+        var random = Generator(columns + 2)
+        let from = Size(height: 3, width: 4), x = Map(rows: from.area, columns: columns, random.floats(from.area * columns))
+        for to in [Size(height: 6, width: 8), Size(height: 2, width: 3), Size(height: 1, width: 9)] {
+            for line in 0..<to.height {
+                compare("line \(line) of \(to.height)x\(to.width)x\(columns)", count: to.width * columns) { floats, _ in
+                    .resizedLine(ResizedLine(x.matrix, from: from, to: to, line: line, into: floats.matrix.base))
+                }
+            }
+        }
+        withExtendedLifetime(x) {}
+    }
+
+    @Test(arguments: [1, 15, 16, 17, 63, 64, 65, 100, 128, 129, 1000]) func signs(_ count: Int) {
+        var random = Generator(count)
+        var values = random.floats(count)
+        for special in [Float.nan, -.nan, .infinity, -.infinity, 0, -0.0, -.leastNonzeroMagnitude] { values[Int.random(in: 0..<count, using: &random)] = special }
+        let x = Map(rows: 1, columns: count, values)
+        defer { withExtendedLifetime(x) {} }
+        for sign in [SignBits.Sign.negative, .positive] {
+            let expected = (0..<(count + 63) / 64).map { word in
+                (0..<64).reduce(UInt64(0)) { bits, bit in
+                    let index = word * 64 + bit
+                    guard index < count, sign == .negative ? values[index] < 0 : values[index] > 0 else { return bits }
+                    return bits | 1 << UInt64(bit)
+                }
+            }
+            for table in testedTables {
+                var words = [UInt64](repeating: .max, count: expected.count)
+                words.withUnsafeMutableBufferPointer { table.perform(.signBits(SignBits(x.matrix.base, count: count, where: sign, into: $0.baseAddress!))) }
+                #expect(words == expected, "\(table.name), \(count) values")
+            }
+        }
+    }
+
     @Test(arguments: [(1, 1, 1), (2, 3, 17), (5, 4, 64), (7, 9, 100), (4, 2, 16), (3, 5, 15), (8, 8, 33), (13, 1, 48)]) func dotProducts(_ rows: Int, _ columns: Int, _ depth: Int) {
         var random = Generator(rows * 100 + columns)
         let x = Map(rows: rows, columns: depth, random.floats(rows * depth)), weights = random.floats(columns * depth)

@@ -36,7 +36,7 @@ import Testing
             var random = Generator(rows + channels)
             let x = Map(rows: rows, columns: channels, random.floats(rows * channels, in: 9...11))
             let weight = random.floats(channels), bias = random.floats(channels), values = x.values
-            groupNorm(x.matrix, groups: groups, epsilon: 1e-5, weight: weight, bias: bias, relu: relu)
+            groupNorm(x.matrix, groups: groups, weight: weight, bias: bias, activation: relu ? .relu : .none)
             let width = channels / groups, count = Double(rows * width)
             var expected = [Double](repeating: 0, count: values.count)
             for group in 0..<groups {

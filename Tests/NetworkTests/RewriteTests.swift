@@ -89,11 +89,33 @@ import Testing
         #expect(deviation(product(project.weights, project.bias, hidden), plain) < 1e-6)
     }
 
+    /// Group norm, the addition of the enlarged stride-8 map and the activation in one pass.
+    @Test(arguments: [(Size(height: 8, width: 12), Size(height: 4, width: 6)), (Size(height: 33, width: 5), Size(height: 17, width: 3))])
+    func groupNormAddsTheCoarseMap(size: Size, coarse: Size) throws {
+        let width = network.architecture.hidden, norm = network.pixelDecoder.lateralNorm, groups = Architecture.groups
+        let x = random(size.area, width, seed: 8), map = random(coarse.area, width, seed: 9), enlarged = arithmetic.matrix(rows: size.area, columns: width)
+        let plain = arithmetic.matrix(rows: size.area, columns: width)
+        resizeBilinear(map, from: coarse, to: size, into: enlarged)
+        for group in 0..<groups {
+            let channels = group * width / groups..<(group + 1) * width / groups, all = (0..<size.area).flatMap { row in channels.map { Double(x[row, $0]) } }
+            let mean = all.reduce(0, +) / Double(all.count), variance = all.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(all.count)
+            for row in 0..<size.area {
+                for channel in channels {
+                    let value = (Double(x[row, channel]) - mean) / (variance + 1e-5).squareRoot() * Double(norm.weight[0, channel]) + Double(norm.bias[0, channel])
+                    plain[row, channel] = max(Float(value) + enlarged[row, channel], 0)
+                }
+            }
+        }
+        let point = network.pixelDecoder.smoothInput
+        let fused = arithmetic.groupNorm(x, size: size, norm, adding: CoarseMap(map: map, size: coarse), activation: .relu, at: point)
+        #expect(deviation(array(fused), array(plain)) < 1e-6)
+    }
+
     /// The mean under a mask is a product with zeros and ones over their count.
     @Test func masksPoolByBits() {
         let features = random(130, 24, seed: 6), masks = random(5, 130, seed: 7), words = arithmetic.words(15)
         for pixel in 0..<130 { masks[4, pixel] = -1 }
-        for query in 0..<5 { packBits(masks.row(query), count: 130, where: { $0 > 0 }, into: words + 3 * query) }
+        for query in 0..<5 { arithmetic.perform(.signBits(SignBits(masks.row(query), count: 130, where: .positive, into: words + 3 * query))) }
         let pooled = arithmetic.matrix(rows: 5, columns: 24)
         arithmetic.maskedMean(words, wordsPerRow: 3, features: features, into: pooled)
         var plain: [Float] = []
