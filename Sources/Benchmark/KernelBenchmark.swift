@@ -6,7 +6,7 @@ import Runtime
 public struct KernelBenchmark {
     public struct Rate {
         public let kernels: StaticString
-        /// Multiply-adds a second.
+        /// Multiply-adds, or values, a second.
         public let rate: Double
     }
 
@@ -19,6 +19,8 @@ public struct KernelBenchmark {
     /// What each could reach at most.
     public let peaks: [Rate]
     public let rows: [Row]
+    /// Kernels without products, by values a second.
+    public let valueRows: [Row]
 
     /// Rows, columns, depth.
     private static let products: [(Int, Int, Int)] = [
@@ -45,6 +47,15 @@ public struct KernelBenchmark {
             rows.append(Row(name: "attention \(Self.queries)x\(keys), a head of 32", rates: tables.map { Self.attention($0, keys: keys) }))
         }
         self.rows = rows
+        let arena = Arena()
+        valueRows = Self.valueKernels(arena).map { kernel in
+            Row(name: kernel.name, rates: tables.map { table in
+                Self.rate(table, operations: kernel.values) {
+                    for part in kernel.kernels { table.perform(part) }
+                }
+            })
+        }
+        withExtendedLifetime(arena) {}
     }
 
     private static func product(_ table: KernelTable, _ rows: Int, _ columns: Int, _ depth: Int) -> Rate {
@@ -55,7 +66,7 @@ public struct KernelBenchmark {
         let sums = arena.take(Int32.self, count: rows * columns)
         packWeights(weights, columns: columns, depth: depth, layout: table.layout, into: packed)
         defer { withExtendedLifetime(arena) {} }
-        return rate(table, multiplyAdds: rows * columns * depth) { table.product(a, rows, stride, depth, packed, columns, sums, columns) }
+        return rate(table, operations: rows * columns * depth) { table.product(a, rows, stride, depth, packed, columns, sums, columns) }
     }
 
     private static func depthwise(_ table: KernelTable, _ height: Int, _ width: Int, _ channels: Int) -> Rate {
@@ -63,7 +74,7 @@ public struct KernelBenchmark {
         let x = noise(height * width * channels, arena), weights = noise(49 * channels, arena)
         let sums = arena.take(Int32.self, count: width * channels)
         defer { withExtendedLifetime(arena) {} }
-        return rate(table, multiplyAdds: height * width * 49 * channels) {
+        return rate(table, operations: height * width * 49 * channels) {
             for row in 0..<height { table.depthwise7x7(x, height, width, channels, weights, row, sums) }
         }
     }
@@ -76,13 +87,13 @@ public struct KernelBenchmark {
         let kernel = IntegerAttention(
             queries: rows[0], keys: rows[1], values: rows[2], head: 0, headWidth: width, blocked: nil, wordsPerRow: 0)
         defer { withExtendedLifetime(arena) {} }
-        return rate(table, multiplyAdds: 2 * queries * keys * width) {
+        return rate(table, operations: 2 * queries * keys * width) {
             kernel.perform(0..<queries, with: table, scratch: scratch, output: .floats(result, stride: stride))
         }
     }
 
     /// The best of some runs, of which there are at least three and no more than a fifth of a second's.
-    private static func rate(_ table: KernelTable, multiplyAdds: Int, _ body: () -> Void) -> Rate {
+    private static func rate(_ table: KernelTable, operations: Int, _ body: () -> Void) -> Rate {
         let begin = monotonicMilliseconds()
         var least = Double.infinity, runs = 0
         while runs < 3 || (monotonicMilliseconds() - begin < 200 && runs < 1000) {
@@ -91,7 +102,7 @@ public struct KernelBenchmark {
             least = min(least, monotonicMilliseconds() - start)
             runs += 1
         }
-        return Rate(kernels: table.name, rate: Double(multiplyAdds) / least * 1000)
+        return Rate(kernels: table.name, rate: Double(operations) / least * 1000)
     }
 
     private static func noise(_ count: Int, _ arena: Arena) -> UnsafeMutablePointer<Int8> {

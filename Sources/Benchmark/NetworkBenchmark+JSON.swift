@@ -70,15 +70,17 @@ extension KernelBenchmark {
             json.beginObject()
             json.member("name", "\(peak.kernels)")
             json.member("peak_multiply_adds_per_second", peak.rate, decimals: 0)
-            json.key("rates")
-            json.beginArray()
-            for row in rows {
-                json.beginObject()
-                json.member("name", row.name)
-                json.member("multiply_adds_per_second", row.rates[index].rate, decimals: 0)
-                json.endObject()
+            for (key, unit, rows) in [("rates", "multiply_adds_per_second", rows), ("value_rates", "values_per_second", valueRows)] {
+                json.key(key)
+                json.beginArray()
+                for row in rows {
+                    json.beginObject()
+                    json.member("name", row.name)
+                    json.member(unit, row.rates[index].rate, decimals: 0)
+                    json.endObject()
+                }
+                json.endArray()
             }
-            json.endArray()
             json.endObject()
         }
         json.endArray()

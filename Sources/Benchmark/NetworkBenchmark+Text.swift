@@ -50,6 +50,9 @@ extension KernelBenchmark {
             for (rate, peak) in zip(row.rates, peaks) { cells.append(decimal(rate.rate / 1e9, 1) + " (" + decimal(rate.rate / peak.rate * 100, 0) + "%)") }
             table.add(cells)
         }
-        return table.text
+        var values = TextTable()
+        values.add(["G values/s on one thread"] + peaks.map { "\($0.kernels)" })
+        for row in valueRows { values.add([row.name] + row.rates.map { decimal($0.rate / 1e9, 2) }) }
+        return table.text + "\n" + values.text
     }
 }

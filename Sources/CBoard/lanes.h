@@ -9,7 +9,6 @@
 #endif
 
 typedef float kernels_lanes __attribute__((ext_vector_type(16)));
-typedef float kernels_lanes_anywhere __attribute__((ext_vector_type(16), aligned(4)));
 typedef int32_t kernels_words __attribute__((ext_vector_type(16)));
 typedef uint32_t kernels_unsigned __attribute__((ext_vector_type(16)));
 typedef int8_t kernels_bytes __attribute__((ext_vector_type(16)));
@@ -24,19 +23,32 @@ KERNELS_LANES kernels_lanes kernels_subtract(kernels_lanes x, kernels_lanes y) {
 KERNELS_LANES kernels_lanes kernels_multiply(kernels_lanes x, kernels_lanes y) { return x * y; }
 KERNELS_LANES kernels_lanes kernels_divide(kernels_lanes x, kernels_lanes y) { return x / y; }
 
+typedef float kernels_four __attribute__((ext_vector_type(4)));
+typedef float kernels_four_anywhere __attribute__((ext_vector_type(4), aligned(4)));
+
+KERNELS_LANES kernels_four kernels_load_four(const float *x, int32_t count) {
+  if (count >= 4) return *(const kernels_four_anywhere *)x;
+  return (kernels_four){count > 0 ? x[0] : 0, count > 1 ? x[1] : 0, count > 2 ? x[2] : 0, 0};
+}
+KERNELS_LANES void kernels_store_four(kernels_four x, float *y, int32_t count) {
+  if (count >= 4) {
+    *(kernels_four_anywhere *)y = x;
+    return;
+  }
+  if (count > 0) y[0] = x.x;
+  if (count > 1) y[1] = x.y;
+  if (count > 2) y[2] = x.z;
+}
 /// The first `count`, 0 to 16, lanes at `x`; the others are 0. Nothing is read beyond them.
 KERNELS_LANES kernels_lanes kernels_load(const float *x, int32_t count) {
 #if defined(__AVX512F__)
   return (kernels_lanes)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), x);
 #else
-  kernels_lanes lanes = 0;
-  char *to = (char *)&lanes;
-  const char *from = (const char *)x;
-  if (count & 16) return *(const kernels_lanes_anywhere *)x;
-  if (count & 8) { __builtin_memcpy(to, from, 32); to += 32; from += 32; }
-  if (count & 4) { __builtin_memcpy(to, from, 16); to += 16; from += 16; }
-  if (count & 2) { __builtin_memcpy(to, from, 8); to += 8; from += 8; }
-  if (count & 1) __builtin_memcpy(to, from, 4);
+  kernels_lanes lanes;
+  lanes.lo.lo = kernels_load_four(x, count);
+  lanes.lo.hi = kernels_load_four(x + 4, count - 4);
+  lanes.hi.lo = kernels_load_four(x + 8, count - 8);
+  lanes.hi.hi = kernels_load_four(x + 12, count - 12);
   return lanes;
 #endif
 }
@@ -45,13 +57,10 @@ KERNELS_LANES void kernels_store(kernels_lanes x, float *y, int32_t count) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(y, (__mmask16)((1u << count) - 1), (__m512)x);
 #else
-  char *to = (char *)y;
-  const char *from = (const char *)&x;
-  if (count & 16) { *(kernels_lanes_anywhere *)y = x; return; }
-  if (count & 8) { __builtin_memcpy(to, from, 32); to += 32; from += 32; }
-  if (count & 4) { __builtin_memcpy(to, from, 16); to += 16; from += 16; }
-  if (count & 2) { __builtin_memcpy(to, from, 8); to += 8; from += 8; }
-  if (count & 1) __builtin_memcpy(to, from, 4);
+  kernels_store_four(x.lo.lo, y, count);
+  kernels_store_four(x.lo.hi, y + 4, count - 4);
+  kernels_store_four(x.hi.lo, y + 8, count - 8);
+  kernels_store_four(x.hi.hi, y + 12, count - 12);
 #endif
 }
 

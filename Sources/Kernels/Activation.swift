@@ -10,12 +10,42 @@ public func gelu(_ x: UnsafeMutablePointer<Float>, count: Int) {
 
 @usableFromInline @_transparent
 func gelu(_ x: FourLanes) -> FourLanes {
-    x * 0.5 * (errorFunction(x * 0.70710678) + 1)
+    x * (normalDistribution(x) + 0.5)
 }
 
 /// max(x, 0) in place.
 public func relu(_ x: UnsafeMutablePointer<Float>, count: Int) {
     transform(x, count: count) { larger($0, splat(0)) }
+}
+
+/// `softmax` of each of `count` runs of `width` values, one after the other, in place.
+public struct Softmaxes {
+    public let x: UnsafeMutablePointer<Float>
+    public let count: Int
+    public let width: Int
+
+    @inlinable
+    public init(_ x: UnsafeMutablePointer<Float>, count: Int, width: Int) {
+        (self.x, self.count, self.width) = (x, count, width)
+    }
+
+    @inlinable @inline(__always)
+    func perform<Path>(_ path: Path.Type) {
+        guard width > 0, width <= 16 else {
+            for index in 0..<count { softmax(x + index * width, count: width, path) }
+            return
+        }
+        // All four are read before any is written: registers reach into the next run, and reading what was just written takes long.
+        for index in stride(from: 0, to: count, by: 4) {
+            let last = count - 1
+            let runs = FourLanes(run(index), run(min(index + 1, last)), run(min(index + 2, last)), run(min(index + 3, last)))
+            let powers = runs.mapped { exponential($0 - splat(largest($0))) }
+            powers.mapped { $0 * (1 / sum($0)) }.forEach(count - index) { store($0, x + (index + $1) * width, count: width) }
+        }
+    }
+
+    @usableFromInline @_transparent
+    func run(_ index: Int) -> Lanes { load(x + index * width, count: width, fill: -.infinity) }
 }
 
 /// e^x / sum(e^x) over `count` values in place, the largest subtracted first. Values of -infinity become 0 as long as one is finite.
@@ -26,12 +56,6 @@ public func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
 @inlinable @inline(__always)
 func softmax<Path>(_ x: UnsafeMutablePointer<Float>, count: Int, _ path: Path.Type) {
     guard count > 0 else { return }
-    if count <= 16 {
-        // Deformable attention has hundreds of thousands of these.
-        let values = load(x, count: count, fill: -.infinity)
-        let exponentials = exponential(values - splat(largest(values)))
-        return store(exponentials * (1 / sum(exponentials)), x, count: count)
-    }
     let total = exponentials(x, count: count, path)
     let factor = 1 / total
     transform(x, count: count) { $0 * factor }

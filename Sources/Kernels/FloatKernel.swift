@@ -12,8 +12,7 @@ public enum FloatKernel {
     case channelMoments(ChannelMoments)
     /// The rows `rows` of `x`, dense, to `output`, which is int8 or a copy.
     case quantize(Matrix, rows: Range<Int>, output: RowOutput)
-    /// `softmax` of each of `count` runs of `width` values, one after the other.
-    case softmax(UnsafeMutablePointer<Float>, count: Int, width: Int)
+    case softmaxes(Softmaxes)
     case attentionWeights(AttentionWeights)
     case attentionMeans(AttentionMeans)
     case sampledAttention(SampledAttention<Int8Rows>)
@@ -39,8 +38,7 @@ public enum FloatKernel {
                     output.write(load(x.row(row) + $0, count: $1), row: row, column: $0, count: $1)
                 }
             }
-        case .softmax(let x, let count, let width):
-            for index in 0..<count { Kernels.softmax(x + index * width, count: width, path) }
+        case .softmaxes(let kernel): kernel.perform(path)
         case .attentionWeights(let kernel): kernel.perform(path)
         case .attentionMeans(let kernel): kernel.perform(path)
         case .sampledAttention(let kernel): kernel.perform(path)

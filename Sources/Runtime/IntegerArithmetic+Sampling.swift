@@ -17,7 +17,7 @@ extension IntegerArithmetic {
         let maps = Levels(sizes: sizes, starts: starts, count: levels.count)
         let share = levels.count * points
         blocks(offsets.rows, of: Self.sampledRows) { range, scratch in
-            kernels.perform(.softmax(weights.row(range.lowerBound), count: range.count * heads, width: share))
+            kernels.perform(.softmaxes(Softmaxes(weights.row(range.lowerBound), count: range.count * heads, width: share)))
             let floats = scratch.take(Float.self, count: SampledAttention<Int8Rows>.scratchCount(samples: weights.columns))
             if let values = value.int8Rows {
                 kernels.perform(.sampledAttention(SampledAttention(

@@ -40,12 +40,13 @@ import Testing
         #expect(logarithm(Float.nan).isNaN)
     }
 
-    @Test func errorFunctions() {
-        #expect(worst(-6...6, errorFunction, erf) < 7)
-        #expect(worst(-0.01...0.01, errorFunction, erf) < 5)
-        #expect(errorFunction(Float(0)) == 0)
-        #expect(errorFunction(Float.infinity) == 1)
-        #expect(errorFunction(-Float.infinity) == -1)
+    @Test func normalDistributions() {
+        #expect(worst(-8.5...8.5, normalDistribution) { erf($0 / 2.0.squareRoot()) / 2 } < 7)
+        #expect(worst(-0.014...0.014, normalDistribution) { erf($0 / 2.0.squareRoot()) / 2 } < 5)
+        #expect(normalDistribution(Float(0)) == 0)
+        #expect(normalDistribution(Float.infinity) == 0.5)
+        #expect(normalDistribution(-Float.infinity) == -0.5)
+        #expect(normalDistribution(Float.nan).isNaN)
     }
 
     @Test func sigmoids() {
@@ -70,10 +71,10 @@ import Testing
         for _ in 0..<1000 {
             let values = random.floats(16, in: -30...30)
             let lanes = values.withUnsafeBufferPointer { load($0.baseAddress!) }
-            let (e, f, l, s) = (exponential(lanes), errorFunction(FourLanes(lanes, lanes, lanes, lanes)).d, logarithm(lanes), sigmoid(lanes))
+            let (e, f, l, s) = (exponential(lanes), normalDistribution(FourLanes(lanes, lanes, lanes, lanes)).d, logarithm(lanes), sigmoid(lanes))
             for lane in 0..<16 {
                 #expect(e[lane].bitPattern == exponential(values[lane]).bitPattern)
-                #expect(f[lane].bitPattern == errorFunction(values[lane]).bitPattern)
+                #expect(f[lane].bitPattern == normalDistribution(values[lane]).bitPattern)
                 #expect(s[lane].bitPattern == sigmoid(values[lane]).bitPattern)
                 #expect(l[lane].bitPattern == logarithm(values[lane]).bitPattern || l[lane].isNaN && values[lane] < 0)
             }

@@ -82,7 +82,16 @@ import Testing
                 }
             }
         }
-        compare("softmax of \(columns)", count: 4 * columns, start: x) { floats, _ in .softmax(floats.matrix.base, count: 4, width: columns) }
+        for runs in 1...4 {
+            compare("\(runs) softmaxes of \(columns)", count: 4 * columns, start: x) { floats, _ in
+                .softmaxes(Softmaxes(floats.matrix.base, count: runs, width: columns))
+            }
+        }
+        // What stands alone gives the same bits as in company, and what lies behind stays.
+        let together = Map(rows: 5, columns: columns, x + x.prefix(columns)), alone = Map(rows: 5, columns: columns, x + x.prefix(columns))
+        testedTables.last!.perform(.softmaxes(Softmaxes(together.matrix.base, count: 4, width: columns)))
+        for row in 0..<4 { softmax(alone.matrix.row(row), count: columns) }
+        #expect(together.values.map(\.bitPattern) == alone.values.map(\.bitPattern))
     }
 
     @Test(arguments: widths) func moments(_ columns: Int) {

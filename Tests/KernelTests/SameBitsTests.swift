@@ -17,7 +17,7 @@ import Testing
 
     @Test func elementaryFunctions() {
         #expect(hash(Self.values.map(exponential)) == 13311938702310022390)
-        #expect(hash(Self.values.map(errorFunction)) == 11530144618507163384)
+        #expect(hash(Self.values.map(normalDistribution)) == 7597948277582648518)
         #expect(hash(Self.values.map { logarithm($0.magnitude) }) == 16331913356211373308)
         #expect(hash(Self.values.map(sigmoid)) == 6296854403910650508)
         #expect(hash(Self.values.map { Float(sine(Double($0))) + Float(cosine(Double($0))) }) == 4870292480383252303)
@@ -26,9 +26,9 @@ import Testing
     @Test func rowKernels() {
         let x = Map(rows: 1, columns: 4001, Array(Self.values.prefix(4001)))
         gelu(x.matrix.base, count: 4001)
-        #expect(hash(x.values) == 17051925738015281765)
+        #expect(hash(x.values) == 15024221358506172989)
         softmax(x.matrix.base, count: 4001)
-        #expect(hash(x.values) == 226140635568000430)
+        #expect(hash(x.values) == 7583785405166388763)
         layerNorm(Self.values, count: 4001, epsilon: 1e-6, weight: nil, bias: nil, into: x.matrix.base)
         #expect(hash(x.values) == 17037082957381792010)
     }
