@@ -45,10 +45,10 @@ extension FloatArithmetic {
                     for row in range {
                         for head in 0..<heads { softmax(weights.row(row) + head * share, count: share) }
                     }
-                    withUnsafeTemporaryAllocation(of: Float.self, capacity: SampledAttention<FloatRows>.scratchCount(samples: weights.columns)) { scratch in
-                        Kernels.sampledAttention(
-                            FloatRows(value), levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range,
-                            scratch: scratch.baseAddress!, into: result)
+                    withUnsafeTemporaryAllocation(of: Float.self, capacity: SampledAttention.scratchCount(samples: weights.columns)) { scratch in
+                        KernelTable.best.perform(.sampledAttention(SampledAttention(
+                            .floats(value), levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range,
+                            scratch: scratch.baseAddress!, into: result)))
                     }
                 }
             }

@@ -29,6 +29,8 @@ public struct KernelBenchmark {
     /// Keys of attention.
     private static let attention = [250, 4096]
     private static let queries = 250
+    /// Maps of deformable sampling.
+    private static let levels = [16, 32, 64].map { Size(height: $0, width: $0) }
     /// Height, width, channels.
     private static let depthwise: [(Int, Int, Int)] = [(128, 128, 192), (64, 64, 384), (32, 32, 768), (16, 16, 1536)]
 
@@ -46,6 +48,7 @@ public struct KernelBenchmark {
         for keys in Self.attention {
             rows.append(Row(name: "attention \(Self.queries)x\(keys), a head of 32", rates: tables.map { Self.attention($0, keys: keys) }))
         }
+        rows.append(Row(name: "sampling at \(Self.levels.reduce(0) { $0 + $1.area }) pixels, 8 heads of 32", rates: tables.map { Self.sampling($0) }))
         self.rows = rows
         let arena = Arena()
         valueRows = Self.valueKernels(arena).map { kernel in
@@ -90,6 +93,29 @@ public struct KernelBenchmark {
         return rate(table, operations: 2 * queries * keys * width) {
             kernel.perform(0..<queries, with: table, scratch: scratch, output: .floats(result, stride: stride))
         }
+    }
+
+    private static func sampling(_ table: KernelTable) -> Rate {
+        let arena = Arena(), heads = 8, points = 4, channels = heads * 32, samples = heads * levels.count * points
+        let sizes = arena.take(Size.self, count: levels.count), starts = arena.take(Int.self, count: levels.count)
+        var total = 0
+        for (index, level) in levels.enumerated() {
+            (sizes[index], starts[index]) = (level, total)
+            total += level.area
+        }
+        let values = noise(total * channels, arena), places = noise(total * samples * 2, arena)
+        let offsets = arena.take(Float.self, count: total * samples * 2), weights = arena.take(Float.self, count: total * samples)
+        // Up to 9 pixels away.
+        for index in 0..<total * samples * 2 { offsets[index] = Float(places[index]) * 0.07 }
+        weights.update(repeating: 1 / Float(levels.count * points), count: total * samples)
+        let kernel = SampledAttention(
+            .int8(Int8Rows(values, rows: total, stride: channels, scale: 0.01, zeroPoint: 3)),
+            levels: Levels(sizes: sizes, starts: starts, count: levels.count), heads: heads, points: points,
+            offsets: Matrix(offsets, rows: total, columns: samples * 2), weights: Matrix(weights, rows: total, columns: samples), rows: 0..<total,
+            scratch: arena.take(Float.self, count: SampledAttention.scratchCount(samples: samples)),
+            into: Matrix(arena.take(Float.self, count: total * channels), rows: total, columns: channels))
+        defer { withExtendedLifetime(arena) {} }
+        return rate(table, operations: total * samples * 4 * (channels / heads)) { table.perform(.sampledAttention(kernel)) }
     }
 
     /// The best of some runs, of which there are at least three and no more than a fifth of a second's.

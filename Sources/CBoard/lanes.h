@@ -2,7 +2,7 @@
 // vectors again depends on the loops around them. One operation a function, so that nothing is contracted.
 #pragma once
 #include <stdint.h>
-#if defined(__AVX2__)
+#if defined(__x86_64__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -14,6 +14,8 @@ typedef uint32_t kernels_unsigned __attribute__((ext_vector_type(16)));
 typedef int8_t kernels_bytes __attribute__((ext_vector_type(16)));
 typedef int8_t kernels_bytes_32 __attribute__((ext_vector_type(32)));
 typedef int8_t kernels_bytes_64 __attribute__((ext_vector_type(64)));
+/// Sixteen columns of two rows, in an order that only `kernels_add_pairs` knows.
+typedef int16_t kernels_pairs __attribute__((ext_vector_type(32)));
 
 #define KERNELS_LANES static inline __attribute__((always_inline))
 
@@ -99,7 +101,6 @@ KERNELS_LANES kernels_words kernels_shift_each(kernels_words x, kernels_words co
 KERNELS_LANES kernels_words kernels_splat_words(int32_t x) { return (kernels_words)x; }
 
 KERNELS_LANES kernels_lanes kernels_words_to_lanes(kernels_words x) { return __builtin_convertvector(x, kernels_lanes); }
-KERNELS_LANES kernels_lanes kernels_bytes_to_lanes(kernels_bytes x) { return __builtin_convertvector(x, kernels_lanes); }
 /// The low byte of each word.
 KERNELS_LANES kernels_bytes kernels_words_to_bytes(kernels_words x) { return __builtin_convertvector(x, kernels_bytes); }
 
@@ -135,6 +136,85 @@ KERNELS_LANES kernels_bytes_64 kernels_interleave_four(kernels_bytes a, kernels_
   kernels_bytes_64 all = (kernels_bytes_64)__builtin_shufflevector((pairs)ab, (pairs)cd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
                                                                    8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
   return __builtin_elementwise_max(all, (kernels_bytes_64)least);
+}
+
+/// `a - zero` and `b - zero`, the columns of two rows.
+KERNELS_LANES kernels_pairs kernels_pair(kernels_bytes a, kernels_bytes b, int8_t zero) {
+#if defined(__aarch64__)
+  union { int16x8_t eights[4]; kernels_pairs pairs; } result;
+  int16x8_t less = vdupq_n_s16((int16_t)-zero);
+  result.eights[0] = vaddw_s8(less, vget_low_s8((int8x16_t)a));
+  result.eights[1] = vaddw_high_s8(less, (int8x16_t)a);
+  result.eights[2] = vaddw_s8(less, vget_low_s8((int8x16_t)b));
+  result.eights[3] = vaddw_high_s8(less, (int8x16_t)b);
+  return result.pairs;
+#else
+  kernels_bytes_32 both = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+                                                  8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  return __builtin_convertvector(both, kernels_pairs) - (kernels_pairs)(int16_t)zero;
+#endif
+}
+/// The same of 32 columns, a half of them each; `kernels_first_columns` and `kernels_second_columns` put sums of the two halves in order.
+KERNELS_LANES kernels_pairs kernels_pair_first(kernels_bytes_32 a, kernels_bytes_32 b, int8_t zero) {
+#if defined(__AVX2__)
+  // Bytes are interleaved within halves of registers.
+  kernels_bytes_32 both = __builtin_shufflevector(a, b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39,
+                                                  16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55);
+  return __builtin_convertvector(both, kernels_pairs) - (kernels_pairs)(int16_t)zero;
+#else
+  return kernels_pair(a.lo, b.lo, zero);
+#endif
+}
+KERNELS_LANES kernels_pairs kernels_pair_second(kernels_bytes_32 a, kernels_bytes_32 b, int8_t zero) {
+#if defined(__AVX2__)
+  kernels_bytes_32 both = __builtin_shufflevector(a, b, 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47,
+                                                  24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
+  return __builtin_convertvector(both, kernels_pairs) - (kernels_pairs)(int16_t)zero;
+#else
+  return kernels_pair(a.hi, b.hi, zero);
+#endif
+}
+KERNELS_LANES kernels_words kernels_first_columns(kernels_words first, kernels_words second) {
+#if defined(__AVX2__)
+  return __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+#else
+  return first;
+#endif
+}
+KERNELS_LANES kernels_words kernels_second_columns(kernels_words first, kernels_words second) {
+#if defined(__AVX2__)
+  return __builtin_shufflevector(first, second, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+#else
+  return second;
+#endif
+}
+/// Adds to each column's sum the low half of `factors` times its first row and the high half times its second, both signed.
+KERNELS_LANES kernels_words kernels_add_pairs(kernels_words sums, kernels_pairs x, int32_t factors) {
+#if defined(__AVX512VNNI__)
+  return (kernels_words)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)x, _mm512_set1_epi32(factors));
+#elif defined(__AVX2__)
+  kernels_words products;
+  products.lo = _mm256_madd_epi16((__m256i)x.lo, _mm256_set1_epi32(factors));
+  products.hi = _mm256_madd_epi16((__m256i)x.hi, _mm256_set1_epi32(factors));
+  return kernels_add_words(sums, products);
+#elif defined(__x86_64__)
+  union { kernels_pairs pairs; __m128i quarters[4]; } from = {x};
+  union { kernels_words words; __m128i quarters[4]; } products;
+  for (int i = 0; i < 4; i++) products.quarters[i] = _mm_madd_epi16(from.quarters[i], _mm_set1_epi32(factors));
+  return kernels_add_words(sums, products.words);
+#elif defined(__aarch64__)
+  union { kernels_pairs pairs; int16x4_t fours[8]; } from = {x};
+  union { kernels_words words; int32x4_t quarters[4]; } to = {sums};
+  int16x4_t factor = vreinterpret_s16_s32((int32x2_t){factors, 0});
+  for (int i = 0; i < 4; i++) to.quarters[i] = vmlal_lane_s16(vmlal_lane_s16(to.quarters[i], from.fours[i], factor, 0), from.fours[i + 4], factor, 1);
+  return to.words;
+#else
+  for (int i = 0; i < 16; i++) {
+    uint32_t low = (uint32_t)(x[2 * i] * (int16_t)factors), high = (uint32_t)(x[2 * i + 1] * (factors >> 16));
+    sums[i] = (int32_t)((uint32_t)sums[i] + low + high);
+  }
+  return sums;
+#endif
 }
 
 /// The sum of the lanes: halves are added, then halves of the halves.

@@ -15,7 +15,7 @@ public func attentionScratch(keys: Int, headWidth: Int) -> Int {
 ///   - scratch: `attentionScratch(keys:headWidth:)` floats, not shared between threads.
 ///   - out: `[Q][heads * headWidth]`; only the rows `range` are written.
 public func attention(
-    queries: FloatRows, keys: FloatRows, values: FloatRows, heads: Int, headWidth: Int,
+    queries: Matrix, keys: Matrix, values: Matrix, heads: Int, headWidth: Int,
     blocked: UnsafePointer<UInt64>?, wordsPerRow: Int, range: Range<Int>,
     scratch: UnsafeMutablePointer<Float>, into out: Matrix
 ) {
@@ -26,9 +26,9 @@ public func attention(
 }
 
 private struct Attention {
-    let queries: FloatRows
-    let keys: FloatRows
-    let values: FloatRows
+    let queries: Matrix
+    let keys: Matrix
+    let values: Matrix
     let heads: Int
     let headWidth: Int
     let blocked: UnsafePointer<UInt64>?
@@ -74,7 +74,7 @@ private struct Attention {
             // Sixteen keys at a time: their rows stay in the cache while channel after channel is filled line by line.
             for channel in 0..<headWidth {
                 let target = transposed + channel &* padded
-                for key in first..<min(first + 16, keys.rows) { target[key] = keys.load(key, at: head * headWidth + channel) }
+                for key in first..<min(first + 16, keys.rows) { target[key] = keys[key, head * headWidth + channel] }
             }
         }
     }
@@ -84,8 +84,8 @@ private struct Attention {
     func weigh(_ query: Int, head: Int, into weights: UnsafeMutablePointer<Float>) -> Float {
         var mask = blocked.map { $0 + query * wordsPerRow }
         if let words = mask, isFull(words, count: keys.rows, Portable.self) { mask = nil }
-        for channel in 0..<headWidth { channels[channel] = queries.load(query, at: head * headWidth + channel) }
-        let scale = queries.scale * keys.scale / squareRoot(Float(headWidth))
+        for channel in 0..<headWidth { channels[channel] = queries[query, head * headWidth + channel] }
+        let scale = 1 / squareRoot(Float(headWidth))
         var highest = splat(-.infinity)
         for key in stride(from: 0, to: padded, by: 64) {
             let bits = blockedBits(mask, key: key, of: keys.rows)
@@ -116,7 +116,7 @@ private struct Attention {
             }
             store(value, weights + key)
         }
-        return values.scale / Kernels.sum(total)
+        return 1 / Kernels.sum(total)
     }
 
     /// Adds up the value rows, each times its weight, in key order; rows of weight zero count for nothing.
@@ -126,8 +126,8 @@ private struct Attention {
         for key in 0..<keys.rows {
             let a = scores[key], b = scores[padded &+ key], c = scores[2 &* padded &+ key], d = scores[3 &* padded &+ key]
             guard a.bitPattern | b.bitPattern | c.bitPattern | d.bitPattern != 0 else { continue }
-            let left = values.load(key, column, count: first)
-            let right = second > 0 ? values.load(key, column + 16, count: second) : splat(0)
+            let left = load(values.row(key) + column, count: first)
+            let right = second > 0 ? load(values.row(key) + column + 16, count: second) : splat(0)
             if a > 0 {
                 low[0] += left * a
                 high[0] += right * a

@@ -14,22 +14,16 @@ public struct Levels {
     }
 }
 
-/// `SampledAttention`, done.
-@inlinable
-public func sampledAttention<Values: Rows>(
-    _ values: Values, levels: Levels, heads: Int, points: Int, offsets: Matrix, weights: Matrix, rows: Range<Int>,
-    scratch: UnsafeMutablePointer<Float>, into out: Matrix
-) {
-    SampledAttention(
-        values, levels: levels, heads: heads, points: points, offsets: offsets, weights: weights, rows: rows, scratch: scratch, into: out
-    ).perform(Portable.self)
-}
-
 /// Multi-scale deformable sampling (Zhu et al. 2021, equation 3) of the rows `rows`, without its linear layers.
 ///
 /// Where a row's samples lie and what they weigh is computed for sixteen of them at a time, all heads together; what lies outside a map weighs
-/// nothing. Then one head after the other sums its values.
-public struct SampledAttention<Values: Rows> {
+/// nothing. Then one head after the other sums its values. Of int8 values the sums are exact: see `Parts`.
+public struct SampledAttention {
+    public enum Values {
+        case int8(Int8Rows)
+        case floats(Matrix)
+    }
+
     public let values: Values
     public let levels: Levels
     public let heads: Int
@@ -42,8 +36,9 @@ public struct SampledAttention<Values: Rows> {
 
     /// - Parameters:
     ///   - values: `[S][d]`, the levels' pixels row-major one level after the other; head `h` has channels `h * d/heads...`. S < 2^24.
+    ///   - points: samples of each head on each level, at most 257 on all levels together.
     ///   - offsets: `[S][heads][levels][points][2]`, x then y, in pixels of the level sampled.
-    ///   - weights: `[S][heads][levels][points]`, already softmaxed over levels and points.
+    ///   - weights: `[S][heads][levels][points]`, 0...1, already softmaxed over levels and points. For int8 values others count as 0 or 1.
     ///   - rows: which of the S rows to compute. A row's own position on its own level is the reference point.
     ///   - scratch: `scratchCount` floats for as many samples as `weights` has columns.
     ///   - out: `[S][d]`; only `rows` are written.
@@ -59,23 +54,16 @@ public struct SampledAttention<Values: Rows> {
     }
 
     /// Floats of scratch for rows of `samples` samples over all heads.
-    public static func scratchCount(samples: Int) -> Int { 11 * stride(samples) }
-
-    /// Floats from one part of the scratch memory to the next.
-    @inlinable
-    static func stride(_ samples: Int) -> Int { (samples + 15) / 16 * 16 }
+    public static func scratchCount(samples: Int) -> Int { 11 * Samples.stride(samples) }
 
     @inlinable @inline(__always)
-    public func perform<Path>(_: Path.Type) {
-        let samples = heads * levels.count * points, stride = Self.stride(samples)
-        // Of each sample: the map's width, height and first row; the shares of the four pixels around it; their rows.
-        let widths = scratch, heights = widths + stride, starts = heights + stride, shares = starts + stride
-        let pixels = UnsafeMutableRawPointer(shares + 4 * stride).assumingMemoryBound(to: Int32.self)
-        for sample in 0..<stride {
+    public func perform<Path>(_ path: Path.Type) {
+        let count = heads * levels.count * points, samples = Samples(scratch, count: count)
+        for sample in 0..<samples.stride {
             let level = sample / points % levels.count
-            widths[sample] = Float(levels.sizes[level].width)
-            heights[sample] = Float(levels.sizes[level].height)
-            starts[sample] = Float(levels.starts[level])
+            samples.widths[sample] = Float(levels.sizes[level].width)
+            samples.heights[sample] = Float(levels.sizes[level].height)
+            samples.starts[sample] = Float(levels.starts[level])
         }
         var level = 0
         for index in rows {
@@ -84,114 +72,224 @@ public struct SampledAttention<Values: Rows> {
             let x = (Float(pixel % size.width) + 0.5) / Float(size.width)
             let y = (Float(pixel / size.width) + 0.5) / Float(size.height)
             let offsets = offsets.row(index), weights = weights.row(index)
-            forEachGroup(samples) {
-                locate(
-                    load(offsets + 2 * $0), load(offsets + 2 * $0 + 16), load(weights + $0), x, y, widths: load(widths + $0), heights: load(heights + $0),
-                    starts: load(starts + $0), shares: shares + $0, pixels: pixels + $0, stride: stride)
+            forEachGroup(count) {
+                let shares = samples.locate($0, load(offsets + 2 * $0), load(offsets + 2 * $0 + 16), x, y)
+                keep(shares, load(weights + $0), samples.shares + $0, stride: samples.stride)
             } rest: {
-                locate(
-                    load(offsets + 2 * $0, count: min(16, 2 * $1)), load(offsets + 2 * $0 + 16, count: max(0, 2 * $1 - 16)), load(weights + $0, count: $1),
-                    x, y, widths: load(widths + $0), heights: load(heights + $0), starts: load(starts + $0), shares: shares + $0, pixels: pixels + $0,
-                    stride: stride)
+                let shares = samples.locate(
+                    $0, load(offsets + 2 * $0, count: min(16, 2 * $1)), load(offsets + 2 * $0 + 16, count: max(0, 2 * $1 - 16)), x, y)
+                keep(shares, load(weights + $0, count: $1), samples.shares + $0, stride: samples.stride)
             }
-            gather(shares, pixels, stride: stride, into: out.row(index))
+            switch values {
+            case .int8(let values): gather(values, samples, into: out.row(index), path)
+            case .floats(let values): gather(values, samples, into: out.row(index), path)
+            }
         }
     }
 
-    /// Shares and rows of the four pixels around each of sixteen samples: left before right, above before below, `stride` apart.
+    /// Keeps what the four pixels around each of sixteen samples weigh, as the values' sum wants it.
     @usableFromInline @_transparent
-    func locate(
-        _ firstOffsets: Lanes, _ secondOffsets: Lanes, _ weights: Lanes, _ x: Float, _ y: Float, widths: Lanes, heights: Lanes, starts: Lanes,
-        shares: UnsafeMutablePointer<Float>, pixels: UnsafeMutablePointer<Int32>, stride: Int
-    ) {
-        let column = bounded(widths * x + kernels_even(firstOffsets, secondOffsets) - 0.5, widths)
-        let row = bounded(heights * y + kernels_odd(firstOffsets, secondOffsets) - 0.5, heights)
-        let left = floor(column), top = floor(row), right = column - left, below = row - top
-        for corner in 0..<4 {
-            let column = corner & 1 == 0 ? left : left + 1, row = corner >> 1 == 0 ? top : top + 1
-            let share = (corner & 1 == 0 ? 1 - right : right) * (corner >> 1 == 0 ? 1 - below : below) * weights
-            let isInside = kernels_and_words(
-                kernels_and_words(splat(0) .<= column, column .< widths), kernels_and_words(splat(0) .<= row, row .< heights))
-            // Rows are exact in floats. A pixel outside counts as the map's first.
-            let pixel = starts + choose(row * widths + column, splat(0), where: isInside)
-            store(choose(share, splat(0), where: isInside), shares + corner * stride)
-            UnsafeMutableRawPointer(pixels + corner * stride).storeBytes(of: kernels_lanes_to_words(pixel), as: Words.self)
+    func keep(_ shares: Corners, _ weights: Lanes, _ target: UnsafeMutablePointer<Float>, stride: Int) {
+        switch values {
+        case .int8:
+            let weights = smaller(splat(1), larger(splat(0), weights))
+            Parts(shares.upperLeft * weights).store(with: Parts(shares.upperRight * weights), target, target + stride)
+            Parts(shares.lowerLeft * weights).store(with: Parts(shares.lowerRight * weights), target + 2 * stride, target + 3 * stride)
+        case .floats:
+            store(shares.upperLeft * weights, target)
+            store(shares.upperRight * weights, target + stride)
+            store(shares.lowerLeft * weights, target + 2 * stride)
+            store(shares.lowerRight * weights, target + 3 * stride)
         }
     }
 
-    /// `position` kept where a conversion to an integer is safe; -2 and `extent + 1` are as far outside the map as anything beyond.
-    @usableFromInline @_transparent
-    func bounded(_ position: Lanes, _ extents: Lanes) -> Lanes {
-        smaller(extents + 1, choose(position, splat(-2), where: splat(-2) .< position))
-    }
+    // MARK: - Sums of shares x values
 
-    /// The largest integers not above `position`, which is small.
-    @usableFromInline @_transparent
-    func floor(_ position: Lanes) -> Lanes {
-        let truncated = converted(kernels_lanes_to_words(position))
-        return choose(truncated - 1, truncated, where: position .< truncated)
-    }
-
-    /// Each head's sum of shares x values.
+    /// Of each head, 32 channels at a time: what one pass keeps in registers.
     @inlinable @inline(__always)
-    func gather(_ shares: UnsafePointer<Float>, _ pixels: UnsafePointer<Int32>, stride: Int, into out: UnsafeMutablePointer<Float>) {
-        let width = self.out.columns / heads, samples = levels.count * points
+    func gather<Path>(_ values: Int8Rows, _ samples: Samples, into out: UnsafeMutablePointer<Float>, _: Path.Type) {
+        let columns = self.out.columns, width = columns / heads
+        let zero = Int8(truncatingIfNeeded: values.zeroPoint), none = kernels_splat_words(0)
         for head in 0..<heads {
-            let shares = shares + head * samples, pixels = pixels + head * samples
-            // 32 channels at a time: what one pass keeps in registers.
-            for start in Swift.stride(from: head * width, to: (head + 1) * width, by: 32) {
-                let first = ChannelWindow(start, (head + 1) * width, of: self.out.columns)
-                var low = splat(0), high = splat(0)
-                if self.out.columns < 16 {
-                    forEachPixel(shares, pixels, count: samples, stride: stride) { row, share in
-                        low += values.load(row, 0, count: first.count) * share
+            var start = head * width
+            let end = start + width, own = head * levels.count * points..<(head + 1) * levels.count * points
+            while start < end {
+                let wide = end - start > 16 && columns >= 32
+                // Where this many columns can be read: the last ones of a row lie further back.
+                let column = max(0, min(start, columns - (wide ? 32 : 16)))
+                let base = values.base + column
+                var high = (none, none), low = (none, none)
+                if wide {
+                    samples.forEachPair(own) { left, right, highs, lows in
+                        let a = UnsafeRawPointer(base + left &* values.stride).loadUnaligned(as: SIMD32<Int8>.self)
+                        let b = UnsafeRawPointer(base + right &* values.stride).loadUnaligned(as: SIMD32<Int8>.self)
+                        let first = kernels_pair_first(a, b, zero), second = kernels_pair_second(a, b, zero)
+                        high.0 = kernels_add_pairs(high.0, first, highs)
+                        low.0 = kernels_add_pairs(low.0, first, lows)
+                        high.1 = kernels_add_pairs(high.1, second, highs)
+                        low.1 = kernels_add_pairs(low.1, second, lows)
                     }
-                } else if start + 16 >= (head + 1) * width {
-                    forEachPixel(shares, pixels, count: samples, stride: stride) { row, share in
-                        low += values.load(row, first.column) * share
+                    high = (kernels_first_columns(high.0, high.1), kernels_second_columns(high.0, high.1))
+                    low = (kernels_first_columns(low.0, low.1), kernels_second_columns(low.0, low.1))
+                    put(Parts.joined(high.1, low.1, scale: values.scale), column + 16, of: start..<end, in: out)
+                } else if columns >= 16 {
+                    samples.forEachPair(own) { left, right, highs, lows in
+                        let a = UnsafeRawPointer(base + left &* values.stride).loadUnaligned(as: SIMD16<Int8>.self)
+                        let b = UnsafeRawPointer(base + right &* values.stride).loadUnaligned(as: SIMD16<Int8>.self)
+                        let pairs = kernels_pair(a, b, zero)
+                        high.0 = kernels_add_pairs(high.0, pairs, highs)
+                        low.0 = kernels_add_pairs(low.0, pairs, lows)
                     }
                 } else {
-                    let second = ChannelWindow(start + 16, (head + 1) * width, of: self.out.columns)
-                    forEachPixel(shares, pixels, count: samples, stride: stride) { row, share in
-                        low += values.load(row, first.column) * share
-                        high += values.load(row, second.column) * share
+                    samples.forEachPair(own) { left, right, highs, lows in
+                        var a = SIMD16<Int8>(repeating: 0), b = a
+                        for lane in 0..<columns { (a[lane], b[lane]) = (base[left &* values.stride &+ lane], base[right &* values.stride &+ lane]) }
+                        let pairs = kernels_pair(a, b, zero)
+                        high.0 = kernels_add_pairs(high.0, pairs, highs)
+                        low.0 = kernels_add_pairs(low.0, pairs, lows)
                     }
-                    second.store(high * values.scale, in: out)
                 }
-                first.store(low * values.scale, in: out)
+                put(Parts.joined(high.0, low.0, scale: values.scale), column, of: start..<end, in: out)
+                start += wide ? 32 : 16
             }
         }
     }
 
+    /// Writes those of sixteen columns from `column` on that are among `own`.
     @usableFromInline @_transparent
-    func forEachPixel(_ shares: UnsafePointer<Float>, _ pixels: UnsafePointer<Int32>, count: Int, stride: Int, _ body: (Int, Lanes) -> Void) {
-        for sample in 0..<count {
-            for corner in 0..<4 { body(Int(pixels[corner * stride + sample]), splat(shares[corner * stride + sample])) }
+    func put(_ values: Lanes, _ column: Int, of own: Range<Int>, in row: UnsafeMutablePointer<Float>) {
+        let count = min(16, out.columns), before = kernels_lanes_before(Int32(truncatingIfNeeded: own.lowerBound - column))
+        let isOwn = kernels_choose_words(before, kernels_splat_words(0), kernels_lanes_before(Int32(truncatingIfNeeded: own.upperBound - column)))
+        store(choose(values, load(row + column, count: count), where: isOwn), row + column, count: count)
+    }
+
+    /// Of each head, plainly: for models that keep these values in float32.
+    @inlinable @inline(__always)
+    func gather<Path>(_ values: Matrix, _ samples: Samples, into out: UnsafeMutablePointer<Float>, _: Path.Type) {
+        let width = self.out.columns / heads, count = levels.count * points
+        out.update(repeating: 0, count: self.out.columns)
+        for sample in 0..<heads * count {
+            let start = sample / count * width
+            for corner in stride(from: sample, to: sample + 4 * samples.stride, by: samples.stride) {
+                let share = samples.shares[corner], row = values.row(Int(samples.pixels[corner])) + start
+                for channel in 0..<width { out[start + channel] += row[channel] * share }
+            }
         }
     }
 }
 
-/// Up to sixteen channels of a head, and where sixteen are read to get them: the last ones of a row lie further back.
+/// What is known of the samples of a row, in scratch memory: one value of each kind for each sample, `stride` values a kind.
 @usableFromInline
-struct ChannelWindow {
-    @usableFromInline let column: Int
-    /// 16 unless the whole row has less.
-    @usableFromInline let count: Int
-    @usableFromInline let isOwn: Words
+struct Samples {
+    /// The map's.
+    @usableFromInline let widths: UnsafeMutablePointer<Float>
+    @usableFromInline let heights: UnsafeMutablePointer<Float>
+    /// The map's first row of values.
+    @usableFromInline let starts: UnsafeMutablePointer<Float>
+    /// Of the four pixels around the sample, in the order of `Corners`, what they weigh: floats, or as `Parts` stores them.
+    @usableFromInline let shares: UnsafeMutablePointer<Float>
+    /// Their rows of values.
+    @usableFromInline let pixels: UnsafeMutablePointer<Int32>
+    @usableFromInline let stride: Int
 
-    /// The channels `start..<end` of rows of `columns`.
     @inlinable @inline(__always)
-    init(_ start: Int, _ end: Int, of columns: Int) {
-        column = max(0, min(start, columns - 16))
-        count = min(16, columns)
-        var isOwn = kernels_splat_words(0)
-        for lane in 0..<16 { isOwn[lane] = column + lane >= start && column + lane < end ? -1 : 0 }
-        self.isOwn = isOwn
+    init(_ scratch: UnsafeMutablePointer<Float>, count: Int) {
+        stride = Self.stride(count)
+        (widths, heights, starts, shares) = (scratch, scratch + stride, scratch + 2 * stride, scratch + 3 * stride)
+        pixels = UnsafeMutableRawPointer(scratch + 7 * stride).assumingMemoryBound(to: Int32.self)
     }
 
-    /// Writes the head's own channels of a row.
+    @inlinable
+    static func stride(_ count: Int) -> Int { (count + 15) / 16 * 16 }
+
+    /// Stores the pixels around the sixteen samples from `sample` on. - Returns: their shares, 0 outside the map.
     @usableFromInline @_transparent
-    func store(_ values: Lanes, in row: UnsafeMutablePointer<Float>) {
-        Kernels.store(choose(values, load(row + column, count: count), where: isOwn), row + column, count: count)
+    func locate(_ sample: Int, _ firstOffsets: Lanes, _ secondOffsets: Lanes, _ x: Float, _ y: Float) -> Corners {
+        let widths = load(widths + sample), heights = load(heights + sample), starts = load(starts + sample)
+        let columns = Neighbours(widths * x + kernels_even(firstOffsets, secondOffsets) - 0.5, widths)
+        let rows = Neighbours(heights * y + kernels_odd(firstOffsets, secondOffsets) - 0.5, heights)
+        // Rows are exact in floats.
+        let upper = starts + rows.first * widths, lower = starts + rows.second * widths
+        store(kernels_lanes_to_words(upper + columns.first), pixels + sample)
+        store(kernels_lanes_to_words(upper + columns.second), pixels + sample + stride)
+        store(kernels_lanes_to_words(lower + columns.first), pixels + sample + 2 * stride)
+        store(kernels_lanes_to_words(lower + columns.second), pixels + sample + 3 * stride)
+        return Corners(
+            upperLeft: columns.firstShare * rows.firstShare, upperRight: columns.secondShare * rows.firstShare,
+            lowerLeft: columns.firstShare * rows.secondShare, lowerRight: columns.secondShare * rows.secondShare)
+    }
+
+    /// Calls `body` with the pixels left and right of each sample, above and below it, and the high and the low parts of their shares.
+    @usableFromInline @_transparent
+    func forEachPair(_ range: Range<Int>, _ body: (_ left: Int, _ right: Int, _ high: Int32, _ low: Int32) -> Void) {
+        let parts = UnsafeRawPointer(shares).assumingMemoryBound(to: Int32.self)
+        for sample in range {
+            body(Int(pixels[sample]), Int(pixels[sample &+ stride]), parts[sample], parts[sample &+ stride])
+            let below = sample &+ 2 &* stride
+            body(Int(pixels[below]), Int(pixels[below &+ stride]), parts[below], parts[below &+ stride])
+        }
+    }
+}
+
+/// One value for each of the four pixels around each of sixteen samples.
+@usableFromInline
+struct Corners {
+    @usableFromInline let upperLeft: Lanes
+    @usableFromInline let upperRight: Lanes
+    @usableFromInline let lowerLeft: Lanes
+    @usableFromInline let lowerRight: Lanes
+
+    @usableFromInline @_transparent
+    init(upperLeft: Lanes, upperRight: Lanes, lowerLeft: Lanes, lowerRight: Lanes) {
+        (self.upperLeft, self.upperRight, self.lowerLeft, self.lowerRight) = (upperLeft, upperRight, lowerLeft, lowerRight)
+    }
+}
+
+/// The columns, or rows, of pixels on both sides of sixteen positions, and their shares. What is outside the map counts as its first and weighs nothing.
+@usableFromInline
+struct Neighbours {
+    @usableFromInline let first: Lanes
+    @usableFromInline let second: Lanes
+    @usableFromInline let firstShare: Lanes
+    @usableFromInline let secondShare: Lanes
+
+    @usableFromInline @_transparent
+    init(_ position: Lanes, _ extent: Lanes) {
+        // Kept where a conversion to an integer is safe; -2 and `extent + 1` are as far outside the map as anything beyond.
+        let position = smaller(extent + 1, choose(position, splat(-2), where: splat(-2) .< position))
+        let truncated = converted(kernels_lanes_to_words(position))
+        let first = choose(truncated - 1, truncated, where: position .< truncated), second = first + 1, rest = position - first
+        let isFirst = kernels_and_words(splat(0) .<= first, first .< extent), isSecond = kernels_and_words(splat(0) .<= second, second .< extent)
+        self.first = choose(first, splat(0), where: isFirst)
+        self.second = choose(second, splat(0), where: isSecond)
+        firstShare = choose(1 - rest, splat(0), where: isFirst)
+        secondShare = choose(rest, splat(0), where: isSecond)
+    }
+}
+
+/// Sixteen shares, 0...1, as integers of 26 bits, in two parts for products of 16 bits. Sums of up to 1028 of these times int8 values fit 32 bits.
+@usableFromInline
+struct Parts {
+    @usableFromInline let high: Words
+    @usableFromInline let low: Words
+
+    @usableFromInline @_transparent
+    init(_ shares: Lanes) {
+        let scaled = shares * 8192
+        high = kernels_lanes_to_words(scaled)
+        low = kernels_lanes_to_words((scaled - converted(high)) * 8192)
+    }
+
+    /// Writes the high parts in pairs with those of `right`, then the low parts.
+    @usableFromInline @_transparent
+    func store(with right: Parts, _ highs: UnsafeMutablePointer<Float>, _ lows: UnsafeMutablePointer<Float>) {
+        UnsafeMutableRawPointer(highs).storeBytes(of: kernels_add_words(high, kernels_shift_left(right.high, 16)), as: Words.self)
+        UnsafeMutableRawPointer(lows).storeBytes(of: kernels_add_words(low, kernels_shift_left(right.low, 16)), as: Words.self)
+    }
+
+    /// The real sums of `scale` x values, from those of the parts.
+    @usableFromInline @_transparent
+    static func joined(_ high: Words, _ low: Words, scale: Float) -> Lanes {
+        (converted(high) * 8192 + converted(low)) * (scale / 67_108_864)
     }
 }

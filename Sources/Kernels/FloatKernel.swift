@@ -15,7 +15,7 @@ public enum FloatKernel {
     case softmaxes(Softmaxes)
     case attentionWeights(AttentionWeights)
     case attentionMeans(AttentionMeans)
-    case sampledAttention(SampledAttention<Int8Rows>)
+    case sampledAttention(SampledAttention)
     case dotProducts(DotProducts)
     case maskCompetition(MaskCompetition)
     case transposedSums(TransposedSums)

@@ -122,10 +122,6 @@ func store(_ words: Words, _ pointer: UnsafeMutablePointer<Int32>) {
 @usableFromInline @_transparent
 func converted(_ values: Words) -> Lanes { kernels_words_to_lanes(values) }
 
-/// Lane by lane `Float(value)`.
-@usableFromInline @_transparent
-func widened(_ values: SIMD16<Int8>) -> Lanes { kernels_bytes_to_lanes(values) }
-
 /// Calls `full` for each whole group of 16 indices below `count`, then `rest` with what remains (1...15), if anything.
 @usableFromInline @_transparent
 func forEachGroup(_ count: Int, _ full: (_ start: Int) -> Void, rest: (_ start: Int, _ count: Int) -> Void) {

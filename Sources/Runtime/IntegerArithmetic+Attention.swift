@@ -13,7 +13,7 @@ extension IntegerArithmetic {
             let result = matrix(rows: query.rows, columns: value.columns)
             blocks(query.rows, of: Self.blockQueries) { range, scratch in
                 Kernels.attention(
-                    queries: FloatRows(query.floats), keys: FloatRows(key.floats), values: FloatRows(value.floats), heads: heads,
+                    queries: query.floats, keys: key.floats, values: value.floats, heads: heads,
                     headWidth: headWidth, blocked: words, wordsPerRow: wordsPerRow, range: range,
                     scratch: scratch.take(Float.self, count: attentionScratch(keys: key.rows, headWidth: headWidth)), into: result)
             }

@@ -16,17 +16,12 @@ extension IntegerArithmetic {
         }
         let maps = Levels(sizes: sizes, starts: starts, count: levels.count)
         let share = levels.count * points
+        let values = value.int8Rows.map { SampledAttention.Values.int8($0) } ?? .floats(value.floats)
         blocks(offsets.rows, of: Self.sampledRows) { range, scratch in
             kernels.perform(.softmaxes(Softmaxes(weights.row(range.lowerBound), count: range.count * heads, width: share)))
-            let floats = scratch.take(Float.self, count: SampledAttention<Int8Rows>.scratchCount(samples: weights.columns))
-            if let values = value.int8Rows {
-                kernels.perform(.sampledAttention(SampledAttention(
-                    values, levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range, scratch: floats, into: result)))
-            } else {
-                Kernels.sampledAttention(
-                    FloatRows(value.floats), levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range,
-                    scratch: floats, into: result)
-            }
+            let floats = scratch.take(Float.self, count: SampledAttention.scratchCount(samples: weights.columns))
+            kernels.perform(.sampledAttention(SampledAttention(
+                values, levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range, scratch: floats, into: result)))
         }
         return operand(result, at: point)
     }

@@ -88,6 +88,7 @@ public struct MemoryPlan: Sendable {
         for stage in 0..<3 { most = max(most, (width >> (stage + 1)) * 4 * (dims[stage] + dims[stage + 1]) + 4 * dims[stage]) }
         // Whichever kernels are chosen.
         for table in KernelTable.all { most = max(most, IntegerAttention.scratch(keys: keys, headWidth: hidden / network.heads, layout: table.layout)) }
+        most = max(most, 4 * SampledAttention.scratchCount(samples: network.heads * Architecture.levels * network.points))
         // Sums of masks; of the classifiers' layers, in float32.
         most = max(most, 4 * rows * (network.queries + 16), 4 * 2 * rows * max(network.visualHidden, network.embedding, hidden))
         return most + (64 << 10)

@@ -44,6 +44,10 @@ struct Comparison {
         for keys in [1, 15, 64, 65, 257, 600] { for (heads, width) in [(2, 32), (1, 50), (3, 8)] { attention(11, keys, heads, width) } }
     }
 
+    mutating func samplings() {
+        for zeroPoint: Int32 in [-128, -9, 127] { for (heads, width) in [(8, 32), (8, 12), (1, 50), (3, 5)] { sampling(heads, width, zeroPoint) } }
+    }
+
     /// Every sum of the register-only loop is its own instruction's doing.
     mutating func peak() {
         let operands = [Int8](repeating: 1, count: 256)
@@ -117,6 +121,35 @@ struct Comparison {
             multipliers.deallocate()
         }
         judge(run(table) == run(Self.reference), "attention \(queries)x\(keys), \(heads) heads of \(width)")
+    }
+
+    /// Integer sums of int8 values against float sums of the same values.
+    private mutating func sampling(_ heads: Int, _ width: Int, _ zeroPoint: Int32) {
+        let channels = heads * width, points = 4, samples = heads * 2 * points, total = 30
+        let values = kept(bytes(total * channels, least: -128, all: nil)), floats = kept((0..<total * channels).map { Float(Int32(values[$0]) - zeroPoint) })
+        let offsets = kept(bytes(total * samples * 2, least: -128, all: nil).map { Float($0) / 13 })
+        let weights = kept(bytes(total * samples, least: 0, all: nil).map { Float($0) / 127 })
+        let scratch = kept([Float](repeating: 0, count: SampledAttention.scratchCount(samples: samples)))
+        let sizes = kept([Size(height: 2, width: 3), Size(height: 4, width: 6)]), starts = kept([0, 6])
+        defer {
+            values.deallocate()
+            for pointer in [floats, offsets, weights, scratch] { pointer.deallocate() }
+            sizes.deallocate()
+            starts.deallocate()
+        }
+        func run(_ table: KernelTable, _ values: SampledAttention.Values) -> [Float] {
+            let result = kept([Float](repeating: 55, count: total * channels))
+            defer { result.deallocate() }
+            table.perform(.sampledAttention(SampledAttention(
+                values, levels: Levels(sizes: sizes, starts: starts, count: 2), heads: heads, points: points,
+                offsets: Matrix(offsets, rows: total, columns: 2 * samples), weights: Matrix(weights, rows: total, columns: samples), rows: 0..<total,
+                scratch: scratch, into: Matrix(result, rows: total, columns: channels))))
+            return Array(UnsafeBufferPointer(start: result, count: total * channels))
+        }
+        let found = run(table, .int8(Int8Rows(values, rows: total, stride: channels, scale: 1, zeroPoint: zeroPoint)))
+        let expected = run(Self.reference, .floats(Matrix(floats, rows: total, columns: channels)))
+        // The largest sums are 2040.
+        judge(zip(found, expected).allSatisfy { ($0 - $1).magnitude < 0.002 }, "sampling of \(heads) heads of \(width), zero point \(zeroPoint)")
     }
 
     /// The values at an address that stays until it is deallocated.

@@ -14,6 +14,7 @@ func compareAll() -> Int {
         comparison.products()
         comparison.depthwiseConvolutions()
         comparison.attentions()
+        comparison.samplings()
         comparison.peak()
         answer("\(table.name): \(comparison.passed) passed, \(comparison.failed) failed")
         failed += comparison.failed

@@ -21,7 +21,7 @@ import Testing
         let expected = plain(rows.q.real, rows.k.real, rows.v.real, shape.isMasked ? mask : nil, shape)
         let maps = [rows.q, rows.k, rows.v].map { Map(rows: $0.real.count / shape.channels, columns: shape.channels, $0.real) }
         let fromFloats = withExtendedLifetime(maps) {
-            attend(FloatRows(maps[0].matrix), FloatRows(maps[1].matrix), FloatRows(maps[2].matrix), mask, shape)
+            attend(maps[0].matrix, maps[1].matrix, maps[2].matrix, mask, shape)
         }
         #expect(relativeRMS(fromFloats, expected) < 2e-5)
         // Weights of 15 bits.
@@ -92,7 +92,7 @@ import Testing
         return withExtendedLifetime(stored) { out.values }
     }
 
-    private func attend(_ q: FloatRows, _ k: FloatRows, _ v: FloatRows, _ mask: [UInt64], _ shape: Case) -> [Float] {
+    private func attend(_ q: Matrix, _ k: Matrix, _ v: Matrix, _ mask: [UInt64], _ shape: Case) -> [Float] {
         let out = Map(rows: shape.queries, columns: shape.channels)
         let scratch = Map(rows: 1, columns: attentionScratch(keys: shape.keys, headWidth: shape.headWidth))
         mask.withUnsafeBufferPointer { mask in

@@ -186,22 +186,24 @@ import Testing
         }
     }
 
-    @Test(arguments: [(8, 32), (2, 8), (1, 40), (8, 12), (8, 16), (3, 5), (2, 49), (1, 3)]) func samplings(_ heads: Int, _ width: Int) {
+    @Test(arguments: [(8, 32), (2, 8), (1, 40), (8, 12), (8, 16), (3, 5), (2, 49), (1, 3), (1, 17), (5, 1), (2, 65)]) func samplings(_ heads: Int, _ width: Int) {
         var random = Generator(heads)
         let sizes = [Size(height: 2, width: 3), Size(height: 4, width: 6)], starts = [0, 6], total = 30, channels = heads * width, points = 4
-        let values = random.bytes(total * channels)
+        let bytes = Stored(random.bytes(total * channels)), values = Map(rows: total, columns: channels, random.floats(total * channels))
         let offsets = Map(rows: total, columns: heads * 2 * points * 2, random.floats(total * heads * 2 * points * 2, in: -9...9))
         let weights = Map(rows: total, columns: heads * 2 * points, random.floats(total * heads * 2 * points, in: 0...1))
-        let scratch = Map(rows: 1, columns: SampledAttention<Int8Rows>.scratchCount(samples: heads * 2 * points))
-        values.withUnsafeBufferPointer { values in sizes.withUnsafeBufferPointer { sizes in starts.withUnsafeBufferPointer { starts in
-            compare("deformable sampling", count: total * channels) { floats, _ in
-                .sampledAttention(SampledAttention(
-                    Int8Rows(values.baseAddress!, rows: total, stride: channels, scale: 0.1, zeroPoint: -4),
-                    levels: Levels(sizes: sizes.baseAddress!, starts: starts.baseAddress!, count: 2), heads: heads, points: points,
-                    offsets: offsets.matrix, weights: weights.matrix, rows: 0..<total, scratch: scratch.matrix.base,
-                    into: Matrix(floats.matrix.base, rows: total, columns: channels)))
+        let scratch = Map(rows: 1, columns: SampledAttention.scratchCount(samples: heads * 2 * points))
+        let rows = [-128, -4, 127].map { Int8Rows(bytes.base, rows: total, stride: channels, scale: 0.1, zeroPoint: $0) }
+        sizes.withUnsafeBufferPointer { sizes in starts.withUnsafeBufferPointer { starts in
+            for kind in rows.map(SampledAttention.Values.int8) + [.floats(values.matrix)] {
+                compare("deformable sampling", count: total * channels) { floats, _ in
+                    .sampledAttention(SampledAttention(
+                        kind, levels: Levels(sizes: sizes.baseAddress!, starts: starts.baseAddress!, count: 2), heads: heads, points: points,
+                        offsets: offsets.matrix, weights: weights.matrix, rows: 0..<total, scratch: scratch.matrix.base,
+                        into: Matrix(floats.matrix.base, rows: total, columns: channels)))
+                }
             }
-        } } }
-        withExtendedLifetime((offsets, weights, scratch)) {}
+        } }
+        withExtendedLifetime((bytes, values, offsets, weights, scratch)) {}
     }
 }

@@ -46,18 +46,17 @@ import Testing
     @Test func attentions() {
         let x = Map(rows: 64, columns: 64, Self.values), out = Map(rows: 64, columns: 64)
         let scratch = Map(rows: 1, columns: attentionScratch(keys: 64, headWidth: 32))
-        let rows = FloatRows(x.matrix)
         attention(
-            queries: rows, keys: rows, values: rows, heads: 2, headWidth: 32, blocked: nil, wordsPerRow: 0, range: 0..<64,
+            queries: x.matrix, keys: x.matrix, values: x.matrix, heads: 2, headWidth: 32, blocked: nil, wordsPerRow: 0, range: 0..<64,
             scratch: scratch.matrix.base, into: out.matrix)
         #expect(hash(out.values) == 18066969903876377167)
         let offsets = Map(rows: 64, columns: 2 * 4 * 2, Array(Self.values.prefix(1024))), weights = Map(rows: 64, columns: 2 * 4, Array(Self.values.suffix(512)))
-        let samples = Map(rows: 1, columns: SampledAttention<FloatRows>.scratchCount(samples: 8))
+        let samples = Map(rows: 1, columns: SampledAttention.scratchCount(samples: 8))
         withUnsafePointer(to: Size(height: 8, width: 8)) { size in
             withUnsafePointer(to: 0) { start in
-                sampledAttention(
-                    rows, levels: Levels(sizes: size, starts: start, count: 1), heads: 2, points: 4, offsets: offsets.matrix,
-                    weights: weights.matrix, rows: 0..<64, scratch: samples.matrix.base, into: out.matrix)
+                KernelTable.best.perform(.sampledAttention(SampledAttention(
+                    .floats(x.matrix), levels: Levels(sizes: size, starts: start, count: 1), heads: 2, points: 4, offsets: offsets.matrix,
+                    weights: weights.matrix, rows: 0..<64, scratch: samples.matrix.base, into: out.matrix)))
             }
         }
         withExtendedLifetime((x, offsets, weights, samples)) {

@@ -23,46 +23,91 @@ import Testing
         Case(sizes: [Size(height: 6, width: 5)], heads: 5, headWidth: 1, points: 3),
     ]
 
-    @Test(arguments: cases) func agreesWithDouble(_ shape: Case) {
+    @Test(arguments: cases, [(-9, -128...127), (-128, 0...127), (127, -128...(-1))] as [(Int32, ClosedRange<Int8>)])
+    func agreesWithDouble(_ shape: Case, _ stored: (zeroPoint: Int32, range: ClosedRange<Int8>)) {
         var random = Generator(shape.channels)
-        let bytes = random.bytes(shape.rows * shape.channels)
-        let zeroPoint: Int32 = -9, scale: Float = 0.031
-        let real = bytes.map { scale * Float(Int32($0) - zeroPoint) }
+        let bytes = random.bytes(shape.rows * shape.channels, in: stored.range)
+        let scale: Float = 0.031
+        let real = bytes.map { scale * Float(Int32($0) - stored.zeroPoint) }
         let offsets = Map(rows: shape.rows, columns: shape.samples * 2, random.floats(shape.rows * shape.samples * 2, in: -4...4))
         let weights = Map(rows: shape.rows, columns: shape.samples, random.floats(shape.rows * shape.samples, in: 0...1))
         let expected = plain(real, offsets.values, weights.values, shape)
-        let float = Map(rows: shape.rows, columns: shape.channels, real)
-        let fromFloat = withExtendedLifetime(float) { sample(FloatRows(float.matrix), offsets, weights, shape) }
-        #expect(relativeRMS(fromFloat, expected) < 2e-6)
-        let fromBytes = bytes.withUnsafeBufferPointer {
-            sample(
-                Int8Rows($0.baseAddress!, rows: shape.rows, stride: shape.channels, scale: scale, zeroPoint: zeroPoint), offsets, weights, shape)
+        let float = Map(rows: shape.rows, columns: shape.channels, real), fenced = Fenced(bytes)
+        defer { withExtendedLifetime((float, fenced)) {} }
+        let rows = Int8Rows(fenced.base, rows: shape.rows, stride: shape.channels, scale: scale, zeroPoint: stored.zeroPoint)
+        for table in testedTables {
+            #expect(relativeRMS(sample(.floats(float.matrix), offsets, weights, shape, table), expected) < 2e-6, "\(table.name)")
+            #expect(relativeRMS(sample(.int8(rows), offsets, weights, shape, table), expected) < 2e-6, "\(table.name)")
         }
-        #expect(relativeRMS(fromBytes, expected) < 2e-6)
     }
 
-    /// Offsets far outside, infinite or no numbers at all give zeros and no crash.
+    /// A sample on a pixel's centre with all of the weight is that pixel.
+    @Test(arguments: cases, [-128, 0, 127] as [Int32]) func wholeShares(_ shape: Case, _ zeroPoint: Int32) {
+        var random = Generator(shape.channels)
+        let bytes = random.bytes(shape.rows * shape.channels), fenced = Fenced(bytes)
+        let offsets = Map(rows: shape.rows, columns: shape.samples * 2, [Float](repeating: 0, count: shape.rows * shape.samples * 2))
+        let weights = Map(rows: shape.rows, columns: shape.samples, [Float](repeating: 0, count: shape.rows * shape.samples))
+        for (own, size) in shape.sizes.enumerated() {
+            for row in shape.starts[own]..<shape.starts[own] + size.area {
+                for head in 0..<shape.heads { weights.matrix[row, (head * shape.sizes.count + own) * shape.points] = 1 }
+            }
+        }
+        defer { withExtendedLifetime(fenced) {} }
+        let rows = Int8Rows(fenced.base, rows: shape.rows, stride: shape.channels, scale: 0.25, zeroPoint: zeroPoint)
+        for table in testedTables {
+            // Positions have a rounding error where sizes are no powers of two.
+            let out = sample(.int8(rows), offsets, weights, shape, table)
+            #expect(zip(out, bytes).allSatisfy { abs($0 - 0.25 * Float(Int32($1) - zeroPoint)) < 1e-3 }, "\(table.name)")
+        }
+    }
+
+    /// The most samples that are allowed, all of the same sign, with the largest high parts or the largest low parts.
+    @Test(arguments: [(-128, 127), (127, -128)] as [(Int32, Int8)]) func largestSums(_ zeroPoint: Int32, _ byte: Int8) {
+        let shape = Case(sizes: [Size(height: 3, width: 4)], heads: 1, headWidth: 33, points: 257)
+        let bytes = Stored([Int8](repeating: byte, count: shape.rows * shape.channels))
+        let offsets = Map(rows: shape.rows, columns: shape.samples * 2, [Float](repeating: 0.4999, count: shape.rows * shape.samples * 2))
+        defer { withExtendedLifetime(bytes) {} }
+        let rows = Int8Rows(bytes.base, rows: shape.rows, stride: shape.channels, scale: 1, zeroPoint: zeroPoint)
+        let real = [Float](repeating: Float(Int32(byte) - zeroPoint), count: shape.rows * shape.channels)
+        for weight: Float in [1, 0.99999994] {
+            let weights = Map(rows: shape.rows, columns: shape.samples, [Float](repeating: weight, count: shape.rows * shape.samples))
+            let expected = plain(real, offsets.values, weights.values, shape)
+            for table in testedTables { #expect(relativeRMS(sample(.int8(rows), offsets, weights, shape, table), expected) < 2e-6, "\(table.name)") }
+        }
+    }
+
+    /// Offsets far outside, infinite or no numbers at all give zeros and no crash; so do weights of no number.
     @Test func wildOffsets() {
         let shape = Case(sizes: [Size(height: 3, width: 5)], heads: 1, headWidth: 4, points: 1)
-        let values = Map(rows: 15, columns: 4, [Float](repeating: 1, count: 60)), weights = Map(rows: 15, columns: 1, [Float](repeating: 1, count: 15))
-        for offset in [Float.nan, .infinity, -.infinity, 1e30, -1e30, 8, -8] {
+        let values = Map(rows: 15, columns: 4, [Float](repeating: 1, count: 60)), bytes = Fenced([Int8](repeating: 99, count: 60))
+        let rows = Int8Rows(bytes.base, rows: 15, stride: 4, scale: 1, zeroPoint: -5)
+        defer { withExtendedLifetime((values, bytes)) {} }
+        func sampled(_ values: SampledAttention.Values, offset: Float, weight: Float) -> [[Float]] {
             let offsets = Map(rows: 15, columns: 2, [Float](repeating: offset, count: 30))
-            let out = withExtendedLifetime(values) { sample(FloatRows(values.matrix), offsets, weights, shape) }
-            #expect(out.allSatisfy { $0 == 0 })
+            let weights = Map(rows: 15, columns: 1, [Float](repeating: weight, count: 15))
+            return testedTables.map { sample(values, offsets, weights, shape, $0) }
         }
+        for offset in [Float.nan, .infinity, -.infinity, 1e30, -1e30, 8, -8] {
+            for kind in [SampledAttention.Values.floats(values.matrix), .int8(rows)] {
+                #expect(sampled(kind, offset: offset, weight: 1).joined().allSatisfy { $0 == 0 })
+            }
+        }
+        #expect(sampled(.int8(rows), offset: 0, weight: .nan).joined().allSatisfy { $0 == 0 })
+        #expect(sampled(.int8(rows), offset: 0, weight: -1).joined().allSatisfy { $0 == 0 })
+        #expect(sampled(.int8(rows), offset: 0, weight: .infinity) == sampled(.int8(rows), offset: 0, weight: 1))
     }
 
-    private func sample(_ values: some Rows, _ offsets: Map, _ weights: Map, _ shape: Case) -> [Float] {
+    private func sample(_ values: SampledAttention.Values, _ offsets: Map, _ weights: Map, _ shape: Case, _ table: KernelTable) -> [Float] {
         let out = Map(rows: shape.rows, columns: shape.channels)
-        let scratch = Map(rows: 1, columns: SampledAttention<FloatRows>.scratchCount(samples: shape.samples))
+        let scratch = Map(rows: 1, columns: SampledAttention.scratchCount(samples: shape.samples))
         shape.sizes.withUnsafeBufferPointer { sizes in
             shape.starts.withUnsafeBufferPointer { starts in
                 let levels = Levels(sizes: sizes.baseAddress!, starts: starts.baseAddress!, count: sizes.count)
                 // In two pieces, as threads would.
                 for rows in [0..<shape.rows / 3, shape.rows / 3..<shape.rows] {
-                    sampledAttention(
+                    table.perform(.sampledAttention(SampledAttention(
                         values, levels: levels, heads: shape.heads, points: shape.points, offsets: offsets.matrix, weights: weights.matrix,
-                        rows: rows, scratch: scratch.matrix.base, into: out.matrix)
+                        rows: rows, scratch: scratch.matrix.base, into: out.matrix)))
                 }
             }
         }

@@ -68,6 +68,24 @@ final class Stored<Value> {
     deinit { base.deallocate() }
 }
 
+/// Bytes that end where a page ends that nobody may read.
+final class Fenced {
+    let base: UnsafeMutablePointer<Int8>
+    private let pages: UnsafeMutableRawPointer
+    private let length: Int
+
+    init(_ values: [Int8]) {
+        let page = Int(sysconf(Int32(_SC_PAGESIZE))), inside = (values.count + page - 1) / page * page
+        length = inside + page
+        pages = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        precondition(mprotect(pages + inside, page, PROT_NONE) == 0)
+        base = (pages + inside - values.count).bindMemory(to: Int8.self, capacity: values.count)
+        base.initialize(from: values, count: values.count)
+    }
+
+    deinit { munmap(pages, length) }
+}
+
 /// sqrt(sum (a - b)^2 / sum b^2).
 func relativeRMS(_ a: [Float], _ b: [Double]) -> Double {
     var error = 0.0, size = 0.0
