@@ -19,9 +19,10 @@ extension FloatArithmetic {
         return values
     }
 
-    public func operand(rows: Int, columns: Int, at point: Point, _ write: (RowOutput) -> Void) -> Matrix {
-        let values = matrix(rows: rows, columns: columns)
-        write(.floats(values.base, stride: columns))
+    /// Borders are left out, in which `convolution3x3` agrees.
+    public func operand(size: Size, columns: Int, at point: Point, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Matrix {
+        let values = matrix(rows: size.area, columns: columns)
+        write(.floats(values.base, stride: columns), size.width)
         return operand(values, at: point)
     }
 

@@ -48,6 +48,8 @@ public final class FloatArithmetic: ScratchArithmetic {
     /// Parameters by name; their memory lives as long as the arithmetic.
     public private(set) var parameters: [(name: String, values: Matrix)] = []
 
+    /// Off, so that `observe` and `audit` are told everything.
+    public var keepsConstants = false
     /// Told the values at every point.
     public var observe: ((Point, Matrix) -> Void)?
     /// Told intermediate tensors by name.

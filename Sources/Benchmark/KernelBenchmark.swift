@@ -69,7 +69,7 @@ public struct KernelBenchmark {
         let sums = arena.take(Int32.self, count: rows * columns)
         packWeights(weights, columns: columns, depth: depth, layout: table.layout, into: packed)
         defer { withExtendedLifetime(arena) {} }
-        return rate(table, operations: rows * columns * depth) { table.product(a, rows, stride, depth, packed, columns, sums, columns) }
+        return rate(table, operations: rows * columns * depth) { table.product(a, rows, stride, depth, 1, 0, packed, columns, sums, columns) }
     }
 
     private static func depthwise(_ table: KernelTable, _ height: Int, _ width: Int, _ channels: Int) -> Rate {

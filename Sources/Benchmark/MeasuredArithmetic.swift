@@ -96,12 +96,14 @@ public final class MeasuredArithmetic: Arithmetic {
 
     // MARK: Products
 
+    public var keepsConstants: Bool { base.keepsConstants }
+
     public func operand(_ values: Matrix, at point: Point) -> Operand {
         measure(.quantization, 0) { base.operand(values, at: point) }
     }
 
-    public func operand(rows: Int, columns: Int, at point: Point, _ write: (RowOutput) -> Void) -> Operand {
-        measure(.quantization, 0) { base.operand(rows: rows, columns: columns, at: point, write) }
+    public func operand(size: Size, columns: Int, at point: Point, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand {
+        measure(.quantization, 0) { base.operand(size: size, columns: columns, at: point, bordered: bordered, write) }
     }
 
     public func rows(_ range: Range<Int>, of operand: Operand) -> Operand { base.rows(range, of: operand) }

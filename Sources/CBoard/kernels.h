@@ -17,8 +17,8 @@ static inline int32_t kernels_opaque(int32_t x) {
 
 /// Declares the entry points of one path; a path need not define what its table takes from another.
 #define KERNELS_OF(path) \
-  void fcclip_##path##_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, const int8_t *_Nonnull packed, \
-                               intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride); \
+  void fcclip_##path##_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, intptr_t parts, intptr_t part_stride, \
+                               const int8_t *_Nonnull packed, intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride); \
   void fcclip_##path##_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels, \
                                     const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y); \
   void fcclip_##path##_float(const void *_Nonnull kernel); \

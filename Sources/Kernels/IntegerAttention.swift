@@ -52,7 +52,7 @@ public struct IntegerAttention {
                 while word < scratch.words, scratch.seen[word] { word += 1 }
                 if word > from {
                     table.product(
-                        queries.base + (start * queries.stride + first), count, queries.stride, headWidth, scratch.keys + from * panels,
+                        queries.base + (start * queries.stride + first), count, queries.stride, headWidth, 1, 0, scratch.keys + from * panels,
                         min(word * 64, keys.rows) - from * 64, scratch.scores + from * 64, scratch.scoreStride)
                 }
                 word += 1
@@ -64,7 +64,7 @@ public struct IntegerAttention {
             var parts = 0
             for key in stride(from: 0, to: keys.rows, by: Self.part) where isSeen(scratch, from: key) {
                 table.product(
-                    scratch.weights + key, 2 * count, scratch.weightStride, min(Self.part, keys.rows - key),
+                    scratch.weights + key, 2 * count, scratch.weightStride, min(Self.part, keys.rows - key), 1, 0,
                     scratch.values + key / Self.part * partBytes, headWidth, scratch.sums + parts * 2 * count * headWidth, headWidth)
                 parts += 1
             }

@@ -5,8 +5,8 @@ import CKernels
 /// Every path gives the same bits. Kernels that are not listed here are portable and exist once.
 public struct KernelTable: Sendable {
     public typealias Product = @convention(c) (
-        _ a: UnsafePointer<Int8>, _ rows: Int, _ stride: Int, _ depth: Int, _ packed: UnsafePointer<Int8>, _ columns: Int,
-        _ accumulators: UnsafeMutablePointer<Int32>, _ accumulatorStride: Int
+        _ a: UnsafePointer<Int8>, _ rows: Int, _ stride: Int, _ depth: Int, _ parts: Int, _ partStride: Int,
+        _ packed: UnsafePointer<Int8>, _ columns: Int, _ accumulators: UnsafeMutablePointer<Int32>, _ accumulatorStride: Int
     ) -> Void
     public typealias Depthwise7x7 = @convention(c) (
         _ x: UnsafePointer<Int8>, _ height: Int, _ width: Int, _ channels: Int, _ weights: UnsafePointer<Int8>, _ row: Int,
@@ -23,9 +23,11 @@ public struct KernelTable: Sendable {
     public let isSupported: Bool
     public let layout: PackedLayout
 
-    /// accumulators[r][c] = sum over k of a[r][k] * weights[c][k], exact.
+    /// accumulators[r][c] = sum over p and k of a[r][p][k] * weights[c][p * depth + k], exact.
     ///
-    /// `a` has `rows` rows `stride` bytes apart, each readable up to `depth` rounded up to 16 (what lies beyond `depth` does not matter).
+    /// `a` has `rows` rows `stride` bytes apart, each in `parts` parts of `depth` values, `partStride` bytes apart: one part is a plain row,
+    /// three are the lines that a 3x3 convolution sees, read in place. Each is readable up to `depth` rounded up to 16 (what lies beyond
+    /// `depth` does not matter); of several, `depth` is a multiple of 16.
     /// `packed` is in this table's `layout`. Of `accumulators`, `[rows][accumulatorStride]`, the first `columns` of each row are written.
     public let product: Product
 
@@ -60,9 +62,9 @@ extension KernelTable {
 
     private static let scalar = KernelTable(
         name: "scalar", isSupported: true, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
-        product: { a, rows, stride, depth, packed, columns, accumulators, accumulatorStride in
+        product: { a, rows, stride, depth, parts, partStride, packed, columns, accumulators, accumulatorStride in
             Kernels.product(
-                a, rows: rows, stride: stride, depth: depth, packed, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
+                a, rows: rows, stride: stride, depth: depth, parts: parts, partStride: partStride, packed, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
                 columns: columns, into: accumulators, accumulatorStride: accumulatorStride)
         },
         depthwise7x7: { x, height, width, channels, weights, row, y in

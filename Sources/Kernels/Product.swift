@@ -129,23 +129,25 @@ private func packRows(_ weights: UnsafePointer<Int8>, _ stride: Int, columns: In
     }
 }
 
-/// The reference product over weights packed in any layout: accumulators[r][c] = sum over k of a[r][k] * weights[c][k].
+/// The reference product over weights packed in any layout: accumulators[r][c] = sum over p and k of a[r][p][k] * weights[c][p * depth + k].
 ///
 /// - Parameters:
-///   - a: `rows` rows of `depth` values, `stride` bytes apart.
+///   - a: `rows` rows, `stride` bytes apart, in `parts` parts of `depth` values, `partStride` bytes apart. Where there are several, `depth`
+///     is a multiple of `layout.depthBlock`.
 ///   - accumulators: `[rows][accumulatorStride]`, of which the first `columns` are written. Sums wrap.
 public func product(
-    _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, _ packed: UnsafePointer<Int8>, layout: PackedLayout, columns: Int,
-    into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
+    _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, parts: Int, partStride: Int, _ packed: UnsafePointer<Int8>,
+    layout: PackedLayout, columns: Int, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
 ) {
-    let width = layout.columnsPerPanel, step = layout.depthStep, panelBytes = layout.panelBytes(depth: depth)
+    let width = layout.columnsPerPanel, step = layout.depthStep, panelBytes = layout.panelBytes(depth: parts * depth)
     for row in 0..<rows {
         let source = a + row * stride
         for column in 0..<columns {
             let panel = packed + column / width * panelBytes + layout.headerBytes + column % width * step
             var total: Int32 = 0
-            for k in 0..<depth {
-                total &+= Int32(source[k]) &* Int32(panel[k / step * step * width + k % step])
+            for part in 0..<parts {
+                let source = source + part * partStride, panel = panel + part * depth * width
+                for k in 0..<depth { total &+= Int32(source[k]) &* Int32(panel[k / step * step * width + k % step]) }
             }
             accumulators[row * accumulatorStride + column] = total
         }

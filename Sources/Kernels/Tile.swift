@@ -47,9 +47,32 @@ extension InstructionSet {
 ///     ...             (MR)
 @inlinable @inline(__always)
 func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
-    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int, columns: Int,
-    into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int, sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
+    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, parts: Int, partStride: Int, _ panel: UnsafePointer<Int8>,
+    panelLanes: Int, columns: Int, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int,
+    sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
 ) {
+    var weights = panel, a = a, left = parts
+    repeat {
+        sums = accumulate(ISA.self, a, stride: stride, rows: rows, steps: steps, weights, panelLanes: panelLanes, sums: sums)
+        weights += steps * panelLanes * ISA.depth
+        a += partStride
+        left -= 1
+    } while left > 0
+    for row in 0..<MR {
+        let out = accumulators + row * ISA.rows * accumulatorStride
+        for vector in 0..<NV {
+            ISA.store(
+                sums[row][vector], out + vector * ISA.lanes, stride: accumulatorStride, rows: rows, columns: columns - vector * ISA.lanes)
+        }
+    }
+}
+
+/// The sums of a tile and of `steps` times `ISA.depth` more depths.
+@inlinable @inline(__always)
+func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
+    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
+    sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
+) -> InlineArray<MR, InlineArray<NV, ISA.Sums>> {
     var weights = panel
     for step in 0..<steps {
         for row in 0..<MR {
@@ -62,13 +85,7 @@ func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
         }
         weights += panelLanes * ISA.depth
     }
-    for row in 0..<MR {
-        let out = accumulators + row * ISA.rows * accumulatorStride
-        for vector in 0..<NV {
-            ISA.store(
-                sums[row][vector], out + vector * ISA.lanes, stride: accumulatorStride, rows: rows, columns: columns - vector * ISA.lanes)
-        }
-    }
+    return sums
 }
 
 /// Names a tile: `rows` times the instruction set's rows by `vectors` times its lanes.
@@ -82,23 +99,24 @@ public enum TileShape<let rows: Int, let vectors: Int> {}
 @inlinable @inline(__always)
 public func tiledProduct<ISA: InstructionSet, let MR: Int, let NV: Int, let NarrowMR: Int, let NarrowNV: Int>(
     _: ISA.Type, _: TileShape<MR, NV>.Type, narrow: TileShape<NarrowMR, NarrowNV>.Type,
-    _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, _ packed: UnsafePointer<Int8>, columns: Int,
+    _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, parts: Int, partStride: Int, _ packed: UnsafePointer<Int8>, columns: Int,
     into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
 ) {
     let steps = (depth + ISA.depth - 1) / ISA.depth, height = MR * ISA.rows, width = NV * ISA.lanes
-    let panelBytes = (ISA.activationOffset == 0 ? 0 : width * 4) + steps * ISA.depth * width
-    let block = max(height, 131_072 / max(depth, 1) / height * height)
+    let panelBytes = (ISA.activationOffset == 0 ? 0 : width * 4) + parts * steps * ISA.depth * width
+    // Rows that overlap are counted once.
+    let block = max(height, 131_072 / max(parts * min(depth, stride), 1) / height * height)
     for firstRow in Swift.stride(from: 0, to: rows, by: block) {
         let count = min(block, rows - firstRow), a = a + firstRow * stride
         for column in Swift.stride(from: 0, to: columns, by: width) {
             let panel = packed + column / width * panelBytes, out = accumulators + (firstRow * accumulatorStride + column)
             if NarrowNV < NV, columns - column <= NarrowNV * ISA.lanes {
                 panelProduct(
-                    ISA.self, narrow, a, rows: count, stride: stride, steps: steps, panel, panelLanes: width, columns: columns - column,
+                    ISA.self, narrow, a, rows: count, stride: stride, steps: steps, parts: parts, partStride: partStride, panel, panelLanes: width, columns: columns - column,
                     into: out, accumulatorStride: accumulatorStride)
             } else {
                 panelProduct(
-                    ISA.self, TileShape<MR, NV>.self, a, rows: count, stride: stride, steps: steps, panel, panelLanes: width,
+                    ISA.self, TileShape<MR, NV>.self, a, rows: count, stride: stride, steps: steps, parts: parts, partStride: partStride, panel, panelLanes: width,
                     columns: columns - column, into: out, accumulatorStride: accumulatorStride)
             }
         }
@@ -109,19 +127,19 @@ public func tiledProduct<ISA: InstructionSet, let MR: Int, let NV: Int, let Narr
 @inlinable @inline(__always)
 public func tiledProduct<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _: ISA.Type, _ shape: TileShape<MR, NV>.Type,
-    _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, _ packed: UnsafePointer<Int8>, columns: Int,
+    _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, parts: Int, partStride: Int, _ packed: UnsafePointer<Int8>, columns: Int,
     into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
 ) {
     tiledProduct(
-        ISA.self, shape, narrow: shape, a, rows: rows, stride: stride, depth: depth, packed, columns: columns, into: accumulators,
-        accumulatorStride: accumulatorStride)
+        ISA.self, shape, narrow: shape, a, rows: rows, stride: stride, depth: depth, parts: parts, partStride: partStride, packed,
+        columns: columns, into: accumulators, accumulatorStride: accumulatorStride)
 }
 
 /// All rows times the first `NV * ISA.lanes` columns of one panel.
 @inlinable @inline(__always)
 func panelProduct<ISA: InstructionSet, let MR: Int, let NV: Int>(
-    _: ISA.Type, _: TileShape<MR, NV>.Type, _ a: UnsafePointer<Int8>, rows: Int, stride: Int, steps: Int, _ header: UnsafePointer<Int8>,
-    panelLanes: Int, columns: Int, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
+    _: ISA.Type, _: TileShape<MR, NV>.Type, _ a: UnsafePointer<Int8>, rows: Int, stride: Int, steps: Int, parts: Int, partStride: Int,
+    _ header: UnsafePointer<Int8>, panelLanes: Int, columns: Int, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
 ) {
     let panel = header + (ISA.activationOffset == 0 ? 0 : panelLanes * 4)
     var start = InlineArray<NV, ISA.Sums>(repeating: ISA.zero)
@@ -131,14 +149,15 @@ func panelProduct<ISA: InstructionSet, let MR: Int, let NV: Int>(
     var row = 0
     while row + MR * ISA.rows <= rows {
         tile(
-            ISA.self, a + row * stride, stride: stride, rows: ISA.rows, steps: steps, panel, panelLanes: panelLanes, columns: columns,
-            into: accumulators + row * accumulatorStride, accumulatorStride: accumulatorStride, sums: InlineArray<MR, _>(repeating: start))
+            ISA.self, a + row * stride, stride: stride, rows: ISA.rows, steps: steps, parts: parts, partStride: partStride, panel,
+            panelLanes: panelLanes, columns: columns, into: accumulators + row * accumulatorStride, accumulatorStride: accumulatorStride,
+            sums: InlineArray<MR, _>(repeating: start))
         row += MR * ISA.rows
     }
     while row < rows {
         tile(
-            ISA.self, a + row * stride, stride: stride, rows: min(ISA.rows, rows - row), steps: steps, panel, panelLanes: panelLanes,
-            columns: columns, into: accumulators + row * accumulatorStride, accumulatorStride: accumulatorStride,
+            ISA.self, a + row * stride, stride: stride, rows: min(ISA.rows, rows - row), steps: steps, parts: parts, partStride: partStride,
+            panel, panelLanes: panelLanes, columns: columns, into: accumulators + row * accumulatorStride, accumulatorStride: accumulatorStride,
             sums: InlineArray<1, _>(repeating: start))
         row += ISA.rows
     }

@@ -3,12 +3,12 @@ import Kernels
 
 @c @implementation
 public func fcclip_i8mm_product(
-    _ a: UnsafePointer<Int8>, _ rows: Int, _ stride: Int, _ depth: Int, _ packed: UnsafePointer<Int8>, _ columns: Int,
-    _ accumulators: UnsafeMutablePointer<Int32>, _ accumulatorStride: Int
+    _ a: UnsafePointer<Int8>, _ rows: Int, _ stride: Int, _ depth: Int, _ parts: Int, _ partStride: Int,
+    _ packed: UnsafePointer<Int8>, _ columns: Int, _ accumulators: UnsafeMutablePointer<Int32>, _ accumulatorStride: Int
 ) {
     tiledProduct(
-        I8MM.self, TileShape<2, 4>.self, a, rows: rows, stride: stride, depth: depth, packed, columns: columns,
-        into: accumulators, accumulatorStride: accumulatorStride)
+        I8MM.self, TileShape<2, 4>.self, a, rows: rows, stride: stride, depth: depth, parts: parts,
+        partStride: partStride, packed, columns: columns, into: accumulators, accumulatorStride: accumulatorStride)
 }
 
 @c @implementation

@@ -108,10 +108,13 @@ public protocol Arithmetic: AnyObject {
 
     // MARK: Products
 
+    /// Whether products of parameters alone may be made once, before the first picture: not where all that is computed is observed.
+    var keepsConstants: Bool { get }
     /// `values` at `point`. The operand may be a view of them: they stay unchanged while it is read.
     func operand(_ values: Matrix, at point: Point) -> Operand
-    /// `rows` x `columns` values at `point`, put out by `write`: all rows, in any order, on any threads.
-    func operand(rows: Int, columns: Int, at point: Point, _ write: (RowOutput) -> Void) -> Operand
+    /// A map of `size` with `columns` channels at `point`, put out by `write`: all pixels, in any order, on any threads, line `y` from row
+    /// `y * period` of `output` on. - Parameter bordered: `convolution3x3` reads it, and nothing else does.
+    func operand(size: Size, columns: Int, at point: Point, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand
     /// Rows `range` of an operand.
     func rows(_ range: Range<Int>, of operand: Operand) -> Operand
     /// `into = x W^T + bias`, plus the position table's rows.
@@ -134,7 +137,7 @@ public protocol Arithmetic: AnyObject {
     func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: Point) -> Operand
     /// LayerNorm without its affine part, then 2x2 convolution with stride 2: `size` is the input's, even in both directions.
     func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: Point, _ layer: Linear, into: Matrix)
-    /// 3x3 convolution with zero padding; depth is ordered (kernel row, kernel column, channel).
+    /// 3x3 convolution of a bordered operand with zero padding; depth is ordered (kernel row, kernel column, channel).
     func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into: Matrix)
 
     // MARK: Attention

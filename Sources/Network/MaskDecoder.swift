@@ -44,8 +44,16 @@ public struct MaskDecoder<A: Arithmetic> {
         let crossQueries, selfQueries, selfKeys: PositionTable
     }
 
+    /// What follows from the learned queries alone: the mask embeddings before layer 0 and the queries of its cross attention.
+    struct Constants {
+        let maskEmbeddings: A.Operand
+        let crossQueries: A.Operand
+    }
+
     let arithmetic: A
     let architecture: Architecture
+    /// One, or none where `Arithmetic.keepsConstants` says so.
+    private(set) var constants: [Constants] = []
     public let queries: Matrix
     let levelEmbedding: Matrix
     let memoryPoints: [A.Point]
@@ -120,6 +128,10 @@ public struct MaskDecoder<A: Arithmetic> {
             try arithmetic.linear(name + "class_embedding2", columns: architecture.embedding, depth: width, input: classHidden[1]),
         ]
         scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
+        if arithmetic.keepsConstants, !layers.isEmpty {
+            let normed = arithmetic.matrix(rows: count, columns: width)
+            constants = [Constants(maskEmbeddings: maskEmbeddings(queries, normed: normed), crossQueries: crossQueries(0, queries))]
+        }
     }
 
     /// Keys and values of every layer's cross attention read the tokens of one level plus that level's embedding; keys also
@@ -166,8 +178,7 @@ public struct MaskDecoder<A: Arithmetic> {
         let layer = layers[index], heads = architecture.heads
         let mark = arithmetic.mark()
         do {
-            let input = arithmetic.operand(x, at: layer.crossInput)
-            let query = arithmetic.linear(input, layer.cross.query, adding: layer.crossQueries, activation: .none, at: layer.cross.queries)
+            let query = isConstant(before: index) ? constants[0].crossQueries : crossQueries(index, x)
             let key = arithmetic.linear(memory, layer.cross.key, adding: tables.keys, activation: .none, at: layer.cross.keys)
             let value = arithmetic.linear(memory, layer.cross.value, adding: tables.values, activation: .none, at: layer.cross.values)
             let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: blocked, at: layer.cross.outputInput)
@@ -191,6 +202,24 @@ public struct MaskDecoder<A: Arithmetic> {
         layer.perceptronNorm.apply(to: x, arithmetic)
         arithmetic.record("dec.\(index).ffn", x)
         arithmetic.release(mark)
+    }
+
+    /// The queries `x` as layer `index`'s cross attention reads them.
+    private func crossQueries(_ index: Int, _ x: Matrix) -> A.Operand {
+        let layer = layers[index]
+        return arithmetic.linear(
+            arithmetic.operand(x, at: layer.crossInput), layer.cross.query, adding: layer.crossQueries, activation: .none, at: layer.cross.queries)
+    }
+
+    /// Whether `constants` stand for what is computed of the queries before layer `index`.
+    private func isConstant(before index: Int) -> Bool {
+        index == 0 && !constants.isEmpty && !arithmetic.isTracing
+    }
+
+    /// Mask embeddings of the queries `x` before layer `index`. - Parameter normed: becomes `decoder_norm` of them; not before layer 0 of a
+    /// network that keeps constants.
+    public func maskEmbeddings(_ x: Matrix, before index: Int, normed: Matrix) -> A.Operand {
+        isConstant(before: index) ? constants[0].maskEmbeddings : maskEmbeddings(x, normed: normed)
     }
 
     /// `decoder_norm` of the queries and their mask embeddings, ready for mask products.

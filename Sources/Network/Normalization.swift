@@ -49,11 +49,12 @@ extension Arithmetic {
         release(mark)
     }
 
-    /// GroupNorm of the map `x` of `size`, plus `coarse` enlarged to `size`, activated, at `point`.
+    /// GroupNorm of the map `x` of `size`, plus `coarse` enlarged to `size`, activated, at `point`; `bordered` for a 3x3 convolution.
     func groupNorm(
-        _ x: Matrix, size: Size, _ parameters: NormParameters, adding coarse: CoarseMap? = nil, activation: Activation = .none, at point: Point
+        _ x: Matrix, size: Size, _ parameters: NormParameters, adding coarse: CoarseMap? = nil, activation: Activation = .none, at point: Point,
+        bordered: Bool = false
     ) -> Operand {
-        operand(rows: x.rows, columns: x.columns, at: point) { output in
+        operand(size: size, columns: x.columns, at: point, bordered: bordered) { output, period in
             let mark = mark()
             let norm = GroupNorm(x, parameters, self)
             // Lines are enlarged one at a time, into a buffer that stays in the caches.
@@ -69,7 +70,7 @@ extension Arithmetic {
                             perform(.resizedLine(ResizedLine(coarse.map, from: coarse.size, to: size, line: line, into: added)))
                             table = Epilogue.Table(vertical: added, horizontal: nil, period: 1, width: x.columns)
                         }
-                        perform(.epilogue(norm.epilogue(rows: rows, adding: table, activation: activation, output: output.advanced(by: rows.lowerBound))))
+                        perform(.epilogue(norm.epilogue(rows: rows, adding: table, activation: activation, output: output.advanced(by: line * period))))
                     }
                 }
             }

@@ -176,7 +176,7 @@ public struct PixelDecoder<A: Arithmetic> {
     public func maskFeatures(_ finest: Matrix, size: Size, encoded: Matrix, encodedSize: Size, into result: Matrix) {
         let mark = arithmetic.mark()
         arithmetic.linear(arithmetic.operand(finest, at: lateralInput), lateral, adding: nil, into: result)
-        let sum = arithmetic.groupNorm(result, size: size, lateralNorm, adding: CoarseMap(map: encoded, size: encodedSize), at: smoothInput)
+        let sum = arithmetic.groupNorm(result, size: size, lateralNorm, adding: CoarseMap(map: encoded, size: encodedSize), at: smoothInput, bordered: true)
         arithmetic.convolution3x3(sum, size: size, smooth, into: result)
         let smoothed = arithmetic.groupNorm(result, size: size, smoothNorm, activation: .relu, at: featuresInput)
         arithmetic.linear(smoothed, features, adding: nil, into: result)

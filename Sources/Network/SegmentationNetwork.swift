@@ -137,7 +137,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let layers = architecture.decoderLayers
         for index in 0...layers {
             let scratch = arithmetic.mark()
-            let maskEmbeddings = maskDecoder.maskEmbeddings(x, normed: normed)
+            let maskEmbeddings = maskDecoder.maskEmbeddings(x, before: index, normed: normed)
             arithmetic.record("dec.h\(index).decoder_norm", normed)
             arithmetic.record("dec.h\(index).mask_embed", maskEmbeddings)
             if index == layers || arithmetic.isTracing {

@@ -83,23 +83,22 @@ extension IntegerArithmetic {
     }
 
     public func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into map: Matrix) {
-        let pixelBytes = x.stride
-        let padding = UInt8(bitPattern: Int8(truncatingIfNeeded: x.point.quantization?.zeroPoint ?? 0))
+        let width = size.width, period = width + 2
         blocks(size.height, of: 1) { range, scratch in
-            let line = range.lowerBound
-            let patches = Operand(base: scratch.take(bytes: size.width * x.point.bytes(layer.depth)), rows: size.width, columns: layer.depth, point: x.point)
-            for column in 0..<size.width {
-                for tap in 0..<9 {
-                    let target = patches.base + column * patches.stride + tap * pixelBytes
-                    let sourceY = line + tap / 3 - 1, sourceX = column + tap % 3 - 1
-                    if sourceY >= 0, sourceY < size.height, sourceX >= 0, sourceX < size.width {
-                        target.copyMemory(from: x.base + (sourceY * size.width + sourceX) * x.stride, byteCount: pixelBytes)
-                    } else {
-                        target.initializeMemory(as: UInt8.self, repeating: padding, count: pixelBytes)
-                    }
+            let line = range.lowerBound, seen = rows(line * period..<(line + 3) * period, of: x)
+            let output = RowOutput.floats(map.row(line * width), stride: map.columns)
+            guard case .float32 = layer.kind else {
+                // Three pixels of a line lie side by side: the product reads those of three lines where they are.
+                return product(seen, parts: 3, partRows: period, layer, rows: 0..<width, scratch: scratch, output: output)
+            }
+            let patches = Operand(base: scratch.take(bytes: width * x.point.bytes(layer.depth)), rows: width, columns: layer.depth, point: x.point)
+            for column in 0..<width {
+                for row in 0..<3 {
+                    (patches.base + (column * 3 + row) * 3 * x.stride).copyMemory(
+                        from: seen.base + (row * period + column) * x.stride, byteCount: 3 * x.stride)
                 }
             }
-            product(patches, layer, rows: 0..<size.width, scratch: scratch, output: .floats(map.row(line * size.width), stride: map.columns))
+            product(patches, layer, rows: 0..<width, scratch: scratch, output: output)
         }
     }
 }

@@ -2,18 +2,34 @@ import Kernels
 import Network
 
 extension IntegerArithmetic {
+    public var keepsConstants: Bool { true }
+
     public func operand(_ values: Matrix, at point: Point) -> Operand {
         guard point.quantization != nil else {
             return Operand(base: values.base, rows: values.rows, columns: values.columns, point: point)
         }
-        return operand(rows: values.rows, columns: values.columns, at: point) { output in
-            parallel(values.rows) { range in kernels.perform(.quantize(values, rows: range, output: output)) }
-        }
+        let result = newOperand(rows: values.rows, columns: values.columns, at: point)
+        parallel(values.rows) { range in kernels.perform(.quantize(values, rows: range, output: result.output)) }
+        return result
     }
 
-    public func operand(rows: Int, columns: Int, at point: Point, _ write: (RowOutput) -> Void) -> Operand {
-        let result = newOperand(rows: rows, columns: columns, at: point)
-        write(result.output)
+    public func operand(size: Size, columns: Int, at point: Point, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand {
+        guard bordered else {
+            let result = newOperand(rows: size.area, columns: columns, at: point)
+            write(result.output, size.width)
+            return result
+        }
+        let period = size.width + 2, last = (size.height + 1) * period
+        let result = newOperand(rows: last + period, columns: columns, at: point)
+        let zero = UInt8(bitPattern: Int8(truncatingIfNeeded: point.quantization?.zeroPoint ?? 0))
+        func clear(_ pixels: Range<Int>) {
+            (result.base + pixels.lowerBound * result.stride).initializeMemory(as: UInt8.self, repeating: zero, count: pixels.count * result.stride)
+        }
+        clear(0..<period + 1)
+        // A line's right border and the next one's left border.
+        for line in 1..<size.height { clear((line + 1) * period - 1..<(line + 1) * period + 1) }
+        clear(last - 1..<last + period)
+        write(result.output.advanced(by: period + 1), period)
         return result
     }
 
@@ -104,7 +120,7 @@ extension IntegerArithmetic {
         blocks(features.rows, of: 64) { range, scratch in
             let sums = scratch.take(Int32.self, count: 64 * stride)
             kernels.product(
-                features.bytes + range.lowerBound * features.stride, range.count, features.stride, depth, packed, queries, sums, stride)
+                features.bytes + range.lowerBound * features.stride, range.count, features.stride, depth, 1, 0, packed, queries, sums, stride)
             kernels.perform(.transposedSums(TransposedSums(
                 sums, stride: stride, rows: range.count, columns: queries, offset: offset, scale: left.scale * right.scale,
                 into: result.base + range.lowerBound, stride: result.columns)))
@@ -150,10 +166,11 @@ extension IntegerArithmetic {
         }
     }
 
-    /// Rows `rows` of `x W^T + bias`, finished and written as `Epilogue` says.
+    /// Rows `rows` of `x W^T + bias`, finished and written as `Epilogue` says. In int8 a row of `x` may go on in `parts` parts, `partRows`
+    /// rows of `x` apart (see `KernelTable.product`).
     func product(
-        _ x: Operand, _ layer: Linear, rows: Range<Int>, scratch: Arena, adding table: PositionTable? = nil, activation: Activation = .none,
-        output: RowOutput
+        _ x: Operand, parts: Int = 1, partRows: Int = 0, _ layer: Linear, rows: Range<Int>, scratch: Arena, adding table: PositionTable? = nil,
+        activation: Activation = .none, output: RowOutput
     ) {
         let terms = table.map {
             Epilogue.Table(vertical: $0.vertical.base, horizontal: $0.horizontal.map { UnsafePointer($0.base) }, period: $0.period, width: layer.columns)
@@ -170,7 +187,7 @@ extension IntegerArithmetic {
                     table: terms, activation: activation, output: output)
                 epilogue.prefetch()
                 kernels.product(
-                    x.bytes + rows.lowerBound * x.stride, rows.count, x.stride, layer.depth,
+                    x.bytes + rows.lowerBound * x.stride, rows.count, x.stride, layer.depth / parts, parts, partRows * x.stride,
                     packed + column / layout.columnsPerPanel * layout.panelBytes(depth: layer.depth), columns.count, sums, width)
                 kernels.perform(.epilogue(epilogue))
             }

@@ -42,7 +42,10 @@ public struct MemoryPlan: Sendable {
             backbone = max(backbone, 2 * areas[stage] * dims[stage])
         }
         let encoder: Int = tokens * (8 * hidden + 12 * samples)
-        let features: Int = finest * (6 * hidden + dims[0])
+        // The convolution's input has a border; lines are enlarged sixteen at a time.
+        let width = geometry.padded.width / 4, height = geometry.padded.height / 4, border: Int = 2 * (width + height + 2)
+        let moments: Int = 8 * (finest / ChannelMoments.blockRows + 2)
+        let features: Int = finest * dims[0] + hidden * (2 * finest + border + 4 * width * min(height, 16) + moments)
 
         // Behind the pixel decoder: masks and class embeddings stay; the decoder's work is followed by that of head and segments.
         let masks: Int = 4 * queries * (finest + network.embedding)
@@ -83,7 +86,7 @@ public struct MemoryPlan: Sendable {
     private static func thread(_ network: Architecture, width: Int, keys: Int) -> Int {
         let rows = 64, hidden = network.hidden, dims: [Int] = network.dims
         let wide: Int = max(4 * (dims.max() ?? 0), network.encoderFeedForward, network.decoderFeedForward)
-        var most: Int = max((5 * rows + 5) * wide + rows * wide, 13 * width * hidden, width * (48 + 4 * dims[0]))
+        var most: Int = max((5 * rows + 5) * wide + rows * wide, 4 * width * hidden, width * (48 + 4 * dims[0]))
         for stage in 0..<4 { most = max(most, 8 * ((width >> stage) + 1) * dims[stage]) }
         for stage in 0..<3 { most = max(most, (width >> (stage + 1)) * 4 * (dims[stage] + dims[stage + 1]) + 4 * dims[stage]) }
         // Whichever kernels are chosen.

@@ -28,6 +28,7 @@ struct Comparison {
         product(1, 700, 3)
         product(9, 96, 3072)
         product(250, 64, 256)
+        for (rows, columns, depth, parts) in [(1, 1, 16, 3), (5, 65, 96, 3), (17, 130, 48, 3), (9, 33, 32, 5)] { product(rows, columns, depth, parts: parts) }
         for activation in [Int8(-128), 127] { for weight in [Int8(-127), 127] { product(9, 67, 130, activation: activation, weight: weight) } }
     }
 
@@ -58,18 +59,19 @@ struct Comparison {
 
     // MARK: - One comparison
 
-    private mutating func product(_ rows: Int, _ columns: Int, _ depth: Int, activation: Int8? = nil, weight: Int8? = nil) {
-        // Rows further apart than they are long, with noise between them that must not count.
-        let stride = (depth + 15) / 16 * 16 + 3, width = columns + 5
-        let a = bytes(rows * stride + 16, least: -128, all: activation), weights = bytes(columns * depth, least: -127, all: weight)
+    private mutating func product(_ rows: Int, _ columns: Int, _ depth: Int, parts: Int = 1, activation: Int8? = nil, weight: Int8? = nil) {
+        // Rows further apart than they are long, with noise between them that must not count; those in parts overlap.
+        let stride = parts > 1 ? depth / 3 : (depth + 15) / 16 * 16 + 3, partStride = (rows + 2) * stride, width = columns + 5
+        let a = bytes(parts * partStride + 3 * depth + 16, least: -128, all: activation)
+        let weights = bytes(columns * parts * depth, least: -127, all: weight)
         func run(_ table: KernelTable) -> [Int32] {
-            var packed = [Int8](repeating: 55, count: table.layout.byteCount(columns: columns, depth: depth))
-            packWeights(weights, columns: columns, depth: depth, layout: table.layout, into: &packed)
+            var packed = [Int8](repeating: 55, count: table.layout.byteCount(columns: columns, depth: parts * depth))
+            packWeights(weights, columns: columns, depth: parts * depth, layout: table.layout, into: &packed)
             var sums = [Int32](repeating: Self.mark, count: rows * width)
-            table.product(a, rows, stride, depth, packed, columns, &sums, width)
+            table.product(a, rows, stride, depth, parts, partStride, packed, columns, &sums, width)
             return sums
         }
-        judge(run(table) == run(Self.reference), "product \(rows)x\(columns)x\(depth)")
+        judge(run(table) == run(Self.reference), "product \(rows)x\(columns)x\(depth)x\(parts)")
     }
 
     private mutating func depthwise(_ height: Int, _ width: Int, _ channels: Int, activation: Int8? = nil, weight: Int8? = nil) {

@@ -128,20 +128,39 @@ import Testing
         #expect(deviation(array(pooled), plain) < 1e-6)
     }
 
-    /// Class embeddings and full masks before the last layer change nothing: a traced run computes them all.
-    @Test func earlierPredictionsMayBeLeftOut() throws {
-        let dump = try ReferenceDump(path: try Fixture.unpacked("tiny/tiny_a.safetensors", in: folder)), geometry = dump.geometry
-        func prediction() -> [[Float]] {
-            dump.pixels.withUnsafeBufferPointer { pixels in
-                network.run(pixels.baseAddress!, size: geometry.inner, padded: geometry.padded, classifier: dump.classifier) {
-                    [array($0.masks), array($0.probabilities), array($0.inVocabulary), array($0.outOfVocabulary)]
-                }
+    /// What the learned queries alone decide in the first layer of the mask decoder is computed once.
+    @Test func constantsOfTheQueriesAreKept() throws {
+        let dump = try ReferenceDump(path: try Fixture.unpacked("tiny/tiny_a.safetensors", in: folder))
+        let keeping = FloatArithmetic(FoldedCheckpoint(checkpoint, network.architecture), threads: 2)
+        keeping.keepsConstants = true
+        let kept = try SegmentationNetwork(keeping, network.architecture)
+        #expect(kept.maskDecoder.constants.count == 1 && network.maskDecoder.constants.isEmpty)
+        var observed: [[String]] = [[], []]
+        arithmetic.observe = { point, _ in observed[0].append(point.name) }
+        keeping.observe = { point, _ in observed[1].append(point.name) }
+        let plain = prediction(of: network, dump)
+        for _ in 0..<2 { #expect(zip(prediction(of: kept, dump), plain).allSatisfy { deviation($0, $1) < 1e-6 }) }
+        #expect(observed[0].count { $0.hasPrefix("mask_decoder.mask_embedding0") } == network.architecture.decoderLayers + 1)
+        #expect(observed[1].count { $0.hasPrefix("mask_decoder.mask_embedding0") } == 2 * network.architecture.decoderLayers)
+        #expect(observed[1].count { $0 == "mask_decoder.layer0.cross.input" } == 0)
+    }
+
+    private func prediction(of network: SegmentationNetwork<FloatArithmetic>, _ dump: ReferenceDump) -> [[Float]] {
+        let geometry = dump.geometry
+        return dump.pixels.withUnsafeBufferPointer { pixels in
+            network.run(pixels.baseAddress!, size: geometry.inner, padded: geometry.padded, classifier: dump.classifier) {
+                [array($0.masks), array($0.probabilities), array($0.inVocabulary), array($0.outOfVocabulary)]
             }
         }
-        let short = prediction()
+    }
+
+    /// Class embeddings and full masks before the last layer change nothing: a traced run computes them all.
+    @Test func earlierPredictionsMayBeLeftOut() throws {
+        let dump = try ReferenceDump(path: try Fixture.unpacked("tiny/tiny_a.safetensors", in: folder))
+        let short = prediction(of: network, dump)
         var records = 0
         arithmetic.trace = { _, _ in records += 1 }
-        let whole = prediction()
+        let whole = prediction(of: network, dump)
         #expect(records > 60 && short.allSatisfy { !$0.isEmpty })
         #expect(zip(short, whole).allSatisfy { deviation($0, $1) < 1e-6 })
         withExtendedLifetime(dump) {}
