@@ -40,6 +40,11 @@ class Texts(Dataset):
         return {"ids": torch.tensor(self.tokenizer([p[0] for p in pairs])), "claims": torch.from_numpy(np.stack([p[1] for p in pairs]))}
 
 
+def close_up(side: int) -> dict[str, tuple]:
+    """What `compose` is told for pictures of one thing that nearly fills them."""
+    return {"count": (1, 1), "sizes": (.7 * side, 1.02 * side)}
+
+
 def cells(ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Shares of the cells of stride 32 that each segment covers (count, h*w), and the 0/1 mask that inference would pool with.
 
@@ -81,6 +86,28 @@ class Regions(Dataset):
         texts, true = texts + [t for t, _ in whole], true + [a for _, a in whole]
         arrays = {"pictures": pictures, "owner": owner, "weights": weights, "category": category,
                   "claims": [t[1] for t in texts], "attributes": true}
+        return {k: torch.from_numpy(np.stack(v)) for k, v in arrays.items()} | {"ids": torch.tensor(self.tokenizer([t[0] for t in texts]))}
+
+
+@dataclass
+class Captions(Dataset):
+    """Whole pictures with captions and nothing else: `size` scenes, twice as many close-ups.
+
+    scenes uint8 (B, n, n, 3); close_ups uint8 (2B, m, m, 3); ids, claims, attributes: captions of the scenes, then of the close-ups.
+    """
+    tokenizer: Tokenizer
+    seed: int
+    size: int
+    side: int
+    close_up_side: int = 96
+
+    def __getitem__(self, number: int) -> Batch:
+        r = np.random.default_rng((self.seed, number))
+        scenes = [compose((self.seed, number, b), self.side) for b in range(self.size)]
+        near = [compose((self.seed, number, self.size + b), self.close_up_side, **close_up(self.close_up_side)) for b in range(2 * self.size)]
+        texts = [picture_caption(s.segments, r) for s in scenes + near]
+        arrays = {"scenes": [s.picture for s in scenes], "close_ups": [s.picture for s in near], "claims": [t[1] for t in texts],
+                  "attributes": [attributes(s.segments) for s in scenes + near]}
         return {k: torch.from_numpy(np.stack(v)) for k, v in arrays.items()} | {"ids": torch.tensor(self.tokenizer([t[0] for t in texts]))}
 
 

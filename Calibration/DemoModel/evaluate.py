@@ -24,7 +24,7 @@ from .tokenizer import Tokenizer
 
 from fcclip import Config, panoptic_map, resize  # noqa: E402  (model.py makes Tests/Reference importable)
 
-BRANCHES = {"in-vocabulary": (0., 0.), "out-of-vocabulary": (1., 1.), "ensemble": (.4, .8)}     # alpha, beta
+BRANCHES = {"in-vocabulary": (0., 0.), "out-of-vocabulary": (1., 1.), "paper's shares": (.4, .8), "ensemble": (.4, .9)}     # alpha, beta
 GROUPS = {"all": CLASSES, "seen": SEEN, "unseen": UNSEEN, "things": THINGS, "stuff": STUFF,
           "unseen things": [c for c in UNSEEN if c in THINGS], "unseen stuff": [c for c in UNSEEN if c in STUFF]}
 

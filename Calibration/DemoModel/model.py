@@ -22,19 +22,29 @@ from .tokenizer import Tokenizer  # noqa: E402
 CONFIG = Config(depths=(2, 2, 4, 2), dims=(32, 64, 160, 320), stem_dim=32, embed_dim=128, region_hidden=320, hidden=96, heads=8,
                 points=4, enc_layers=2, enc_ffn=256, dec_layers=3, dec_ffn=256, queries=32, text_width=128, text_layers=2, text_tokens=len(Tokenizer()))
 
+FIRST_SCALE = math.log(20)         # of CLIP's cosines, before training
 
-def build(config: Config = CONFIG) -> FCCLIP:
-    """The whole network with fresh weights."""
-    net = FCCLIP(config, with_text=True)
-    for module in net.modules():
+
+def fresh(part: nn.Module) -> None:
+    """New weights for the layers of a part."""
+    for module in part.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d)):         # fan-in: smaller weights leave deep blocks asleep for hundreds of steps
             nn.init.trunc_normal_(module.weight, std=module.weight[0].numel() ** -.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        if isinstance(module, nn.LayerNorm):
+            module.reset_parameters()
         if isinstance(module, MultiHead):
             nn.init.xavier_uniform_(module.w_in)
         if hasattr(module, "gamma"):
             nn.init.constant_(module.gamma, .5)
+
+
+def build(config: Config = CONFIG) -> FCCLIP:
+    """The whole network with fresh weights."""
+    net = FCCLIP(config, with_text=True)
+    fresh(net)
+    net.region.logit_scale.data.fill_(FIRST_SCALE)
     for layer in net.pixel.layers:                             # Deformable DETR: each head looks in a direction of its own
         attention = layer.attn
         nn.init.zeros_(attention.offset.weight)
@@ -49,7 +59,6 @@ def build(config: Config = CONFIG) -> FCCLIP:
     nn.init.normal_(net.text.token, std=.05)
     nn.init.normal_(net.text.place, std=.02)
     nn.init.normal_(net.text.project, std=config.text_width ** -.5)
-    net.region.logit_scale.data.fill_(math.log(20))
     net.decoder.logit_scale.data.fill_(math.log(14))
     return net
 

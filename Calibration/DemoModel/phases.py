@@ -16,10 +16,10 @@ from torch.utils.data import Dataset
 from Scenes.captions import COLOUR_AT, PATTERN_AT, WIDTH
 from Scenes.kinds import CLASSES, COLOURS, PATTERNS, SEEN, THINGS
 
-from .batches import Batch, Panoptic, Regions, Texts
+from .batches import Batch, Captions, Panoptic, Regions, Texts, close_up
 from .evaluate import judge_scenes
 from .losses import contrast, set_loss
-from .model import FCCLIP, classifier, encode_texts, mask_decoder, normalised, pixel_decoder, region_embedding
+from .model import FCCLIP, FIRST_SCALE, classifier, encode_texts, fresh, mask_decoder, normalised, pixel_decoder, region_embedding
 from .tokenizer import Tokenizer
 
 PROBE_SEED = 90             # scenes that judge during training
@@ -59,6 +59,9 @@ class Phase:
     def half(self) -> torch.autocast:
         """bfloat16 products where they are fast; forward passes run in it, losses do not."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device))
+
+    def begin(self) -> None:
+        """Called before the first step, not when a stopped run goes on."""
 
     def parameters(self) -> list[nn.Parameter]: ...
     def batches(self) -> Dataset: ...
@@ -136,10 +139,13 @@ class PicturePhase(Phase):
         scores = scale * F.normalize(regions, dim=-1) @ self.names().t()
         named = F.cross_entropy(scores, batch["category"])
         right = (scores.argmax(1) == batch["category"])[batch["category"] < len(THINGS)].float().mean()
-        nothing = region_embedding(self.net.region, torch.zeros(1, self.net.cfg.dims[-1], device=self.device))
-        empty = -(scale.detach() * F.normalize(nothing, dim=-1) @ self.names().t()).log_softmax(1).mean() - math.log(len(CLASSES))
-        total = named + .5 * local + .2 * whole + .1 * empty
+        total = named + .5 * local + .2 * whole + .1 * self.said_of_nothing(scale)
         return total, {"named": named, "regions": local, "pictures": whole, "things right": right}
+
+    def said_of_nothing(self, scale: Tensor) -> Tensor:
+        """How far an empty region is from naming all classes alike."""
+        nothing = region_embedding(self.net.region, torch.zeros(1, self.net.cfg.dims[-1], device=self.device))
+        return -(scale.detach() * F.normalize(nothing, dim=-1) @ self.names().t()).log_softmax(1).mean() - math.log(len(CLASSES))
 
     @torch.no_grad()
     def judge(self):
@@ -161,7 +167,33 @@ class CloseUpPhase(PicturePhase):
     seed = 2
 
     def batches(self):
-        return Regions(self.tokenizer, self.seed, self.stage.batch, self.stage.side, (1, 1), (.7 * self.stage.side, 1.02 * self.stage.side))
+        return Regions(self.tokenizer, self.seed, self.stage.batch, self.stage.side, **close_up(self.stage.side))
+
+
+class CaptionPhase(PicturePhase):
+    """CLIP's projection into the texts' space from the beginning, on the finished trunk, by whole pictures and their captions alone: what
+    it knows of regions is then what CLIP knows of pictures, as in the paper."""
+    seed = 6
+
+    def begin(self):
+        fresh(self.net.region)
+        self.net.region.logit_scale.data.fill_(FIRST_SCALE)
+
+    def parameters(self):
+        return list(self.net.region.parameters())
+
+    def batches(self):
+        return Captions(self.tokenizer, self.seed, self.stage.batch, self.stage.side)
+
+    def loss(self, batch):
+        with torch.no_grad():
+            with self.half():
+                maps = [self.net.trunk(normalised(batch[kind]))[-1] for kind in ("scenes", "close_ups")]
+            texts = encode_texts(self.net.text, batch["ids"])
+            fits = (batch["attributes"] @ batch["claims"].t() >= batch["claims"].sum(1) - .5).float()
+        scale = self.net.region.logit_scale.exp().clamp(max=100)
+        whole = contrast(region_embedding(self.net.region, torch.cat([m.float().mean((2, 3)) for m in maps])), texts, fits, scale)
+        return whole + .1 * self.said_of_nothing(scale), {"pictures": whole}
 
 
 class MaskPhase(Phase):

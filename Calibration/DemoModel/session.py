@@ -59,7 +59,10 @@ class Session:
     def run(self, stages: list[Stage]) -> None:
         while self.stage < len(stages):
             stage = stages[self.stage]
-            self.run_stage(stage, stage.phase(self.net, self.tokenizer, stage, self.device))
+            phase = stage.phase(self.net, self.tokenizer, stage, self.device)
+            if self.step == 0:
+                phase.begin()
+            self.run_stage(stage, phase)
             self.stage, self.step, self.optimizer_state = self.stage + 1, 0, None
             self.save(None)
 

@@ -14,11 +14,13 @@ public struct ModelWriter {
     }
 
     let calibration: Calibration
+    let ensemble: Ensemble
     /// Command-line options, recorded for whoever asks later how the file was made.
     let options: String
 
-    public init(_ calibration: Calibration, options: String) {
+    public init(_ calibration: Calibration, ensemble: Ensemble, options: String) {
         self.calibration = calibration
+        self.ensemble = ensemble
         self.options = options
     }
 
@@ -87,6 +89,8 @@ public struct ModelWriter {
         for (key, number) in zip(ModelFile.Key.numbers, numbers) { try writer.set(key, .uint32(UInt32(number))) }
         try writer.set(ModelFile.Key.shortestEdge, .uint32(UInt32(preprocessing.shortestEdge)))
         try writer.set(ModelFile.Key.longestEdge, .uint32(UInt32(preprocessing.maximumSize)))
+        try writer.set(ModelFile.Key.seenShare, .float32(ensemble.seen))
+        try writer.set(ModelFile.Key.unseenShare, .float32(ensemble.unseen))
         let mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
         try writer.set(ModelFile.Key.mean, .float32s([mean.0, mean.1, mean.2]))
         try writer.set(ModelFile.Key.deviation, .float32s([deviation.0, deviation.1, deviation.2]))

@@ -68,11 +68,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Shortest edge that pictures are resized to; the model's own where there is one, else 512.", valueName: "pixels"))
     var size: Int?
 
-    @Option(help: ArgumentHelp("Share of CLIP's own classifier in the ensemble, 0...1, for seen classes.", valueName: "share"))
-    var seenShare: Float = Ensemble().seen
-
-    @Option(help: ArgumentHelp("The same for unseen classes.", valueName: "share"))
-    var unseenShare: Float = Ensemble().unseen
+    @OptionGroup var ensemble: EnsembleOptions
 
     @Option(help: "Threads.")
     var threads = ProcessInfo.processInfo.activeProcessorCount
@@ -86,7 +82,6 @@ struct EvaluateCommand: ParsableCommand {
         guard (0...1000).contains(worst) else { throw ValidationError("--worst is 0...1000") }
         guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit is at least 1") }
         guard size.map({ (32...8192).contains($0) }) ?? true else { throw ValidationError("--size is 32...8192 pixels") }
-        guard (0...1).contains(seenShare), (0...1).contains(unseenShare) else { throw ValidationError("shares are 0...1") }
         guard (1...256).contains(threads) else { throw ValidationError("--threads is 1...256") }
     }
 
@@ -98,9 +93,10 @@ struct EvaluateCommand: ParsableCommand {
         let file = try model.map { try ModelFile(path: $0) }
         let shortest = size ?? file?.shortestEdge ?? 512
         let preprocessing = Preprocessing(shortestEdge: shortest, maximumSize: size == nil ? file?.longestEdge ?? shortest * 5 / 3 : shortest * 5 / 3)
-        let contenders = try contenders(vocabulary, file: file, preprocessing: preprocessing)
+        let shares = ensemble.shares(otherwise: file?.ensemble ?? Ensemble())
+        let contenders = try contenders(vocabulary, file: file, preprocessing: preprocessing, shares)
         let evaluation = Evaluation(dataset, matching: matching, preprocessing: preprocessing, contenders: contenders, failures: output == nil ? 0 : worst)
-        let report = Report(evaluation, legend: Legend(vocabulary), provenance: provenance(preprocessing))
+        let report = Report(evaluation, legend: Legend(vocabulary), provenance: provenance(preprocessing, shares))
         for remark in report.remarks { Talk.line(remark) }
         let count = min(limit ?? Int.max, dataset.pictures.count), start = Date()
         for index in 0..<count {
@@ -124,7 +120,7 @@ struct EvaluateCommand: ParsableCommand {
         return try LabelMaps(pictures: pictures, maps: maps ?? "", ending: endings[0], mapEnding: endings[1], categories: categories)
     }
 
-    private func contenders(_ vocabulary: Vocabulary, file: ModelFile?, preprocessing: Preprocessing) throws -> [Evaluation.Contender] {
+    private func contenders(_ vocabulary: Vocabulary, file: ModelFile?, preprocessing: Preprocessing, _ shares: Ensemble) throws -> [Evaluation.Contender] {
         let classifier = Classifier(
             embeddings: vocabulary.embeddings, names: vocabulary.categories.map { $0.firstName..<$0.firstName + $0.nameCount },
             isSeen: vocabulary.categories.map(\.isSeen), isThing: vocabulary.categories.map(\.isThing))
@@ -134,21 +130,21 @@ struct EvaluateCommand: ParsableCommand {
             guard try checkpoint.clipFingerprint() == vocabulary.clipFingerprint else { throw Fault("\(vocabulary.path): made with another CLIP than \(path)") }
             Talk.line("reading \(checkpoint.sources.map { URL(filePath: $0.path).lastPathComponent }.joined(separator: " and "))")
             let float = try Calibration(checkpoint, preprocessing: preprocessing, threads: threads)
-            contenders.append(contender("fp32", float.network, classifier, vocabulary))
+            contenders.append(contender("fp32", float.network, shares, classifier, vocabulary))
         }
         if let file {
             guard file.clipFingerprint == vocabulary.clipFingerprint else { throw Fault("\(vocabulary.path): made with another CLIP than \(model ?? "the model")") }
             let network = try SegmentationNetwork(IntegerArithmetic(file, kernels: .best, threads: threads), file.architecture)
-            contenders.append(contender("int8", network, classifier, vocabulary))
+            contenders.append(contender("int8", network, shares, classifier, vocabulary))
         }
         return contenders
     }
 
     /// `network` with the vocabulary, whose file the classifier's embeddings lie in.
     private func contender<A: Arithmetic>(
-        _ name: String, _ network: SegmentationNetwork<A>, _ classifier: Classifier, _ vocabulary: Vocabulary
+        _ name: String, _ network: SegmentationNetwork<A>, _ shares: Ensemble, _ classifier: Classifier, _ vocabulary: Vocabulary
     ) -> Evaluation.Contender {
-        network.weights = Ensemble(seen: seenShare, unseen: unseenShare)
+        network.weights = shares
         let segmenter = Segmenter(network.arithmetic)
         return Evaluation.Contender(name: name) { pixels, geometry, measures in
             var answer = Answer([]) { Segmentation(task: $0, size: geometry.picture) }
@@ -160,12 +156,12 @@ struct EvaluateCommand: ParsableCommand {
         }
     }
 
-    private func provenance(_ preprocessing: Preprocessing) -> [String] {
+    private func provenance(_ preprocessing: Preprocessing, _ shares: Ensemble) -> [String] {
         func name(_ path: String) -> String { URL(filePath: path).lastPathComponent }
         return [
             checkpoint.map { "fp32: `\(name($0))`" }, model.map { "int8: `\(name($0))`" }, "vocabulary: `\(name(vocabulary))`",
             "annotations: `\(name(panoptic ?? instances ?? maps ?? ""))`", "shortest edge \(preprocessing.shortestEdge) pixels, longest at most \(preprocessing.maximumSize)",
-            "CLIP's share in the ensemble: \(seenShare) for seen classes, \(unseenShare) for unseen ones",
+            "CLIP's share in the ensemble: \(shares.seen) for seen classes, \(shares.unseen) for unseen ones",
         ].compactMap { $0 }
     }
 }

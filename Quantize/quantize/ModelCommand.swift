@@ -27,6 +27,8 @@ struct ModelCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Shortest edge that pictures are resized to, for calibration and on the board; the longest becomes at most 5/3 of it.", valueName: "pixels"))
     var size = 512
 
+    @OptionGroup var ensemble: EnsembleOptions
+
     @Option(help: ArgumentHelp("Use at most this many calibration pictures, spread over the folder.", valueName: "count"))
     var limit: Int?
 
@@ -61,7 +63,7 @@ struct ModelCommand: ParsableCommand {
             Talk.progress(text, isFinal: done == pictures.count)
         }
         let options = "--size \(size)" + (limit.map { " --limit \($0)" } ?? "")
-        let summary = try ModelWriter(calibration, options: options).write(to: output)
+        let summary = try ModelWriter(calibration, ensemble: ensemble.shares(), options: options).write(to: output)
         let audit = try LayerAudit(calibration, model: try ModelFile(path: output), threads: threads)
         report(try audit.run(pictures[0]))
         Talk.line(String(

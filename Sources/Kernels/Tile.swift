@@ -58,25 +58,40 @@ func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
         a += partStride
         left -= 1
     } while left > 0
+    // The usual case apart, so that its lengths are known.
+    if rows == ISA.rows, columns >= NV * ISA.lanes {
+        store(ISA.self, sums, rows: ISA.rows, columns: NV * ISA.lanes, into: accumulators, accumulatorStride)
+    } else {
+        store(ISA.self, sums, rows: rows, columns: columns, into: accumulators, accumulatorStride)
+    }
+}
+
+/// Writes a tile's sums, of its last rows `rows` and at most `columns` columns.
+@inlinable @inline(__always)
+func store<ISA: InstructionSet, let MR: Int, let NV: Int>(
+    _: ISA.Type, _ sums: InlineArray<MR, InlineArray<NV, ISA.Sums>>, rows: Int, columns: Int,
+    into accumulators: UnsafeMutablePointer<Int32>, _ stride: Int
+) {
     for row in 0..<MR {
-        let out = accumulators + row * ISA.rows * accumulatorStride
+        let out = accumulators + row * ISA.rows * stride
         for vector in 0..<NV {
-            ISA.store(
-                sums[row][vector], out + vector * ISA.lanes, stride: accumulatorStride, rows: rows, columns: columns - vector * ISA.lanes)
+            ISA.store(sums[row][vector], out + vector * ISA.lanes, stride: stride, rows: rows, columns: columns - vector * ISA.lanes)
         }
     }
 }
 
-/// The sums of a tile and of `steps` times `ISA.depth` more depths.
+/// A tile's sums with `steps` times `ISA.depth` more depths, at least one. Apart from `tile`, and by a loop that runs at least once: else the
+/// compiler keeps sums in memory or moves them between registers.
 @inlinable @inline(__always)
 func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
     sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
 ) -> InlineArray<MR, InlineArray<NV, ISA.Sums>> {
-    var weights = panel
-    for step in 0..<steps {
+    var weights = panel, a = a
+    let end = a + steps * ISA.depth
+    repeat {
         for row in 0..<MR {
-            let activations = ISA.loadActivations(a + row * ISA.rows * stride + step * ISA.depth, stride: rows < ISA.rows ? 0 : stride)
+            let activations = ISA.loadActivations(a + row * ISA.rows * stride, stride: rows < ISA.rows ? 0 : stride)
             for vector in 0..<NV {
                 ISA.multiplyAdd(
                     &sums[row][vector], activations,
@@ -84,7 +99,8 @@ func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
             }
         }
         weights += panelLanes * ISA.depth
-    }
+        a += ISA.depth
+    } while a != end
     return sums
 }
 

@@ -30,6 +30,7 @@ public final class SegmentationEngine<A: Arithmetic> {
         self.arithmetic = arithmetic
         self.threads = threads
         network = try SegmentationNetwork(arithmetic, model.architecture)
+        network.weights = model.ensemble
         segmenter = Segmenter(arithmetic)
         classifier = Self.classifier(vocabulary)
     }

@@ -17,6 +17,8 @@ public final class ModelFile {
     /// Shortest edge that pictures are resized to, and the longest that may result, in pixels.
     public let shortestEdge: Int
     public let longestEdge: Int
+    /// Shares of the two classifiers; the paper's where the file names none.
+    public let ensemble: Ensemble
     /// Identity of the CLIP that vocabularies must have been made with.
     public let clipFingerprint: String
     /// XXH3-64 over everything before the tensors, checksums of the tensors included, as 16 hexadecimal digits.
@@ -35,6 +37,8 @@ public final class ModelFile {
         public static let longestEdge = "fcclip.input.longest_edge"
         public static let mean = "fcclip.input.mean"
         public static let deviation = "fcclip.input.deviation"
+        public static let seenShare = "fcclip.ensemble.seen_share"
+        public static let unseenShare = "fcclip.ensemble.unseen_share"
         public static let fingerprint = "fcclip.clip.fingerprint"
         public static let pointNames = "fcclip.points.names"
         public static let pointScales = "fcclip.points.scales"
@@ -72,6 +76,9 @@ public final class ModelFile {
         guard try file.floats(Key.mean) == [mean.0, mean.1, mean.2], try file.floats(Key.deviation) == [deviation.0, deviation.1, deviation.2] else {
             throw Fault("\(path): pictures are normalised otherwise than CLIP's")
         }
+        let paper = Ensemble()
+        ensemble = Ensemble(
+            seen: try Self.share(Key.seenShare, of: file) ?? paper.seen, unseen: try Self.share(Key.unseenShare, of: file) ?? paper.unseen)
         clipFingerprint = try file.string(Key.fingerprint)
         identity = try file.identity()
         points = try Self.points(of: file)
@@ -98,6 +105,13 @@ public final class ModelFile {
             throw Fault("\(file.path): the architecture's numbers contradict each other")
         }
         return result
+    }
+
+    private static func share(_ key: String, of file: GGUF) throws(Fault) -> Float? {
+        guard file.has(key) else { return nil }
+        let share = try file.float(key)
+        guard share >= 0, share <= 1 else { throw Fault("\(file.path): \(key) is \(share), not between 0 and 1") }
+        return share
     }
 
     private static func points(of file: GGUF) throws(Fault) -> [String: StoredPoint] {
