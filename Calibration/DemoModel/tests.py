@@ -20,7 +20,7 @@ from .batches import Panoptic, cells
 from .evaluate import Quality
 from .losses import contrast, match
 from .model import build, encode_texts, mask_decoder, normalised, pixel_decoder, region_embedding
-from .phases import Stage, TextPhase
+from .phases import CaptionPhase, Stage, TextPhase
 from .session import Session
 from .tokenizer import MERGES, Tokenizer, learn, texts_to_learn_from
 
@@ -176,6 +176,25 @@ class Runs(unittest.TestCase):
         for (name, x), (_, y) in zip(whole.net.named_parameters(), rest.net.named_parameters()):
             torch.testing.assert_close(x, y, atol=1e-6, rtol=1e-5, msg=name)
         self.assertGreater(float((whole.net.text.project - small().text.project).detach().abs().max()), 1e-3)
+
+
+    def test_captions_teach_the_projection_alone(self):
+        net, started = small(), []
+        before = {n: p.detach().clone() for n, p in net.named_parameters()}
+
+        class Watched(CaptionPhase):
+            def begin(self):
+                super().begin()
+                started.append({n: p.detach().clone() for n, p in net.named_parameters()})
+
+        with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+            Session(Path(folder), net, TOKENIZER, torch.device("cpu"), 0, 0).run([Stage("captions", Watched, 3, 2, 128, 1e-3, warm=1)])
+        self.assertEqual(len(started), 1)
+        for name, p in net.named_parameters():
+            taught = name.startswith("region.")
+            self.assertEqual(torch.equal(p, started[0][name]), not taught, name)
+            self.assertTrue(taught or torch.equal(p, before[name]), name)
+        self.assertFalse(torch.equal(started[0]["region.up.weight"], before["region.up.weight"]))
 
 
 class Measure(unittest.TestCase):

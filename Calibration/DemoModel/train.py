@@ -17,24 +17,24 @@ from .tokenizer import Tokenizer
 
 
 def plan(effort: float) -> list[Stage]:
-    """The stages. effort: multiplies all steps; 1 takes three hours and a quarter on two busy cores."""
+    """The stages. effort: multiplies all steps; 1 takes about two and a half hours on two cores."""
     steps = lambda n: max(2, round(n * effort))
     return [
         Stage("text", TextPhase, steps(600), 128, 0, 2e-3),
         Stage("close-ups", CloseUpPhase, steps(1500), 64, 96, 1.5e-3, ends=.6),
         Stage("scenes", PicturePhase, steps(3600), 12, 256, 1e-3, ends=.01),
+        Stage("captions", CaptionPhase, steps(1000), 32, 256, 2e-3, ends=.01),
         Stage("masks, small", MaskPhase, steps(1800), 8, 192, 7e-4, ends=.6, flat=.5),
         Stage("masks", MaskPhase, steps(1300), 8, 256, 6e-4, ends=.02, flat=.4),
         Stage("names, small", SecondMaskPhase, steps(3600), 8, 192, 7e-4, ends=.5, flat=.4),
         Stage("names", SecondMaskPhase, steps(2400), 8, 256, 6e-4, ends=.01, flat=.2),
-        Stage("captions", CaptionPhase, steps(1000), 32, 256, 2e-3, ends=.01),
     ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m DemoModel.train", description=__doc__)
     parser.add_argument("folder", type=Path, help="state, log, curves and checkpoint go here")
-    parser.add_argument("--effort", type=float, default=1., help="multiplies the number of steps (default 1: three hours and a quarter on two busy cores)")
+    parser.add_argument("--effort", type=float, default=1., help="multiplies the number of steps (default 1: about two and a half hours on two cores)")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--workers", type=int, help="processes that draw scenes (default: 1, with a GPU all cores but one)")
     parser.add_argument("--save-every", type=float, default=180, help="seconds between states (default 180)")
