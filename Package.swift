@@ -113,6 +113,6 @@ let package = Package(
         .testTarget(name: "StreamTests", dependencies: ["Board", "Camera", "CBoard", "GPIO", "Output", "Service", "TestSupport"]),
         .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Kernels", "Network", "Text", "TestSupport"]),
         .testTarget(name: "EvaluateTests", dependencies: ["Evaluate", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["Camera", "Checkpoint", "Evaluate", "Kernels", "Network", "Output", "TestSupport", "fcclip-edge", "quantize"]),
+        .testTarget(name: "CommandTests", dependencies: ["Camera", "Checkpoint", "Evaluate", "Kernels", "Network", "Output", "Runtime", "TestSupport", "fcclip-edge", "quantize"]),
     ] + kernelTargets
 )

@@ -1,4 +1,5 @@
-"""The phases of training: the text tower, then CLIP's pictures against it, then the segmentation head on the frozen CLIP.
+"""The phases of training: the text tower, then CLIP's pictures against it, then its projection by captions, then the segmentation head on the
+frozen CLIP.
 
 A phase knows its parameters, its batches, its loss and how to judge itself; `session.py` runs it.
 """
@@ -61,7 +62,7 @@ class Phase:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device))
 
     def begin(self) -> None:
-        """Called before the first step, not when a stopped run goes on."""
+        """Called before step 0, not when a stopped run goes on behind it."""
 
     def parameters(self) -> list[nn.Parameter]: ...
     def batches(self) -> Dataset: ...
@@ -176,6 +177,7 @@ class CaptionPhase(PicturePhase):
     seed = 6
 
     def begin(self):
+        torch.manual_seed(self.seed)
         fresh(self.net.region)
         self.net.region.logit_scale.data.fill_(FIRST_SCALE)
 

@@ -177,7 +177,6 @@ class Runs(unittest.TestCase):
             torch.testing.assert_close(x, y, atol=1e-6, rtol=1e-5, msg=name)
         self.assertGreater(float((whole.net.text.project - small().text.project).detach().abs().max()), 1e-3)
 
-
     def test_captions_teach_the_projection_alone(self):
         net, started = small(), []
         before = {n: p.detach().clone() for n, p in net.named_parameters()}

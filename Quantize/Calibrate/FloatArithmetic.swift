@@ -48,8 +48,8 @@ public final class FloatArithmetic: ScratchArithmetic {
     /// Parameters by name; their memory lives as long as the arithmetic.
     public private(set) var parameters: [(name: String, values: Matrix)] = []
 
-    /// Off, so that `observe` and `audit` are told everything.
-    public var keepsConstants = false
+    /// Off by default, so that `observe` and `audit` are told everything.
+    public let keepsConstants: Bool
     /// Told the values at every point.
     public var observe: ((Point, Matrix) -> Void)?
     /// Told intermediate tensors by name.
@@ -68,8 +68,9 @@ public final class FloatArithmetic: ScratchArithmetic {
         public var epsilon: Float = 0
     }
 
-    public init(_ source: FoldedCheckpoint, threads: Int) {
+    public init(_ source: FoldedCheckpoint, threads: Int, keepsConstants: Bool = false) {
         self.source = source
+        self.keepsConstants = keepsConstants
         pool = ThreadPool(threads: threads)
         openblas_set_num_threads(Int32(threads))
     }

@@ -14,6 +14,7 @@ struct ModelCommand: ParsableCommand {
         discussion: """
             Runs the network in fp32 over the calibration pictures, notes the range of every activation, and writes int8 weights with
             one scale for each output channel. Pictures like those the robot will see serve best; a few dozen are enough.
+            The shares of the two classifiers are stored with the model, and the board uses them.
             """)
 
     @OptionGroup var source: CheckpointOptions
@@ -62,7 +63,7 @@ struct ModelCommand: ParsableCommand {
                 : "calibrated on \(pictures.count) pictures in \(Talk.seconds(elapsed))"
             Talk.progress(text, isFinal: done == pictures.count)
         }
-        let options = "--size \(size)" + (limit.map { " --limit \($0)" } ?? "")
+        let options = "--size \(size)" + (limit.map { " --limit \($0)" } ?? "") + ensemble.arguments
         let summary = try ModelWriter(calibration, ensemble: ensemble.shares(), options: options).write(to: output)
         let audit = try LayerAudit(calibration, model: try ModelFile(path: output), threads: threads)
         report(try audit.run(pictures[0]))

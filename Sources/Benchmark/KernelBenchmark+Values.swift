@@ -19,15 +19,16 @@ extension KernelBenchmark {
             for index in 0..<count { floats[index] = value(index) }
             return floats
         }
-        let scale = floats(columns) { _ in 1e-4 }, bias = floats(columns) { Float($0 % 7) / 7 }, multiplier = floats(columns) { _ in 30 }
+        let scale = floats(columns) { _ in 1e-4 }, bias = floats(20 * width + columns) { Float($0 % 7) / 7 }, multiplier = floats(columns) { _ in 30 }
         let stream = floats(16 * rows * columns) { Float($0 % 1009) / 1009 }, weights = floats(rows * 96) { Float($0 % 13) / 13 }
         let bytes = arena.take(Int8.self, count: rows * columns), moments = floats(2 * columns) { _ in 0 }
-        func epilogue(_ activation: Activation, _ output: RowOutput) -> FloatKernel {
+        func epilogue(_ activation: Activation, _ output: RowOutput, adding table: Epilogue.Table? = nil) -> FloatKernel {
             .epilogue(Epilogue(
                 values: .sums(sums, offset: offset, scale: scale), valuesStride: width, rows: 0..<rows, columns: 0..<width, bias: bias,
-                activation: activation, output: output))
+                table: table, activation: activation, output: output))
         }
         let int8 = RowOutput.int8(bytes, stride: columns, multiplier: multiplier, zeroPoint: 3)
+        let positions = Epilogue.Table(vertical: weights, horizontal: bias, period: 20, width: width)
         let block = Matrix(stream, rows: rows, columns: columns)
         // All of a residual stream's columns, block by block.
         let residuals = (0..<16 * columns / width).map { index in
@@ -36,6 +37,7 @@ extension KernelBenchmark {
         return [
             ("sums to int8", rows * width, [epilogue(.none, int8)]),
             ("sums to int8 by GELU", rows * width, [epilogue(.gelu, int8)]),
+            ("sums with position terms to floats", rows * width, [epilogue(.none, .floats(stream, stride: columns), adding: positions)]),
             ("sums added to one block", rows * width, [epilogue(.none, .added(stream, stride: columns))]),
             ("sums added to a stream of 1024x768", 16 * rows * columns, residuals),
             ("layer norm of 768 to int8", rows * columns, [

@@ -32,7 +32,7 @@ public final class NetworkBenchmark {
         public let frames: Int
         /// Milliseconds of processor time from the program's start to opening the files, and of reserving the frames' memory.
         public let startMilliseconds: Double
-        /// Milliseconds from opening both files to having checked their headers, and from there to the last packed weight.
+        /// Milliseconds from opening both files to having checked their headers, and from there to the last packed weight and what is computed of weights alone.
         public let openMilliseconds: Double
         public let packMilliseconds: Double
         public let packedBytes: Int

@@ -22,7 +22,7 @@ public struct DotProducts {
     @inlinable @inline(__always)
     func perform<Path: FloatPath>(_: Path.Type) {
         // As many sums as there are registers for: every load then serves that many multiplications.
-        if Path.registers >= 32 { perform(TileShape<4, 4>.self, Path.self) } else { perform(TileShape<2, 2>.self, Path.self) }
+        if Path.registers >= 32 { perform(TileShape<5, 5>.self, Path.self) } else { perform(TileShape<2, 2>.self, Path.self) }
     }
 
     /// The weights of a few columns stay in the first-level cache while all rows pass by.

@@ -26,8 +26,8 @@ public struct KernelTable: Sendable {
     /// accumulators[r][c] = sum over p and k of a[r][p][k] * weights[c][p * depth + k], exact.
     ///
     /// `a` has `rows` rows `stride` bytes apart, each in `parts` parts of `depth` values, `partStride` bytes apart: one part is a plain row,
-    /// three are the lines that a 3x3 convolution sees, read in place. Each is readable up to `depth` rounded up to 16 (what lies beyond
-    /// `depth` does not matter); of several, `depth` is a multiple of 16.
+    /// three are the lines that a 3x3 convolution sees, read in place. There is at least one, of at least one value. Each is readable up to
+    /// `depth` rounded up to 16, whose rest does not matter; where there are several, `depth` is a multiple of 16.
     /// `packed` is in this table's `layout`. Of `accumulators`, `[rows][accumulatorStride]`, the first `columns` of each row are written.
     public let product: Product
 

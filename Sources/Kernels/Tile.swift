@@ -38,7 +38,7 @@ extension InstructionSet {
 }
 
 /// One tile of a product: `MR` times `ISA.rows` rows by `NV` times `ISA.lanes` columns, its sums in registers for the whole depth. The panel
-/// has `panelLanes` columns, perhaps more.
+/// has `panelLanes` columns, perhaps more. The depth lies in `parts` parts of `steps` times `ISA.depth`, `partStride` bytes apart.
 ///
 ///                     packed panel, one step of ISA.depth
 ///                     w0       w1       ...  (NV)
@@ -66,7 +66,7 @@ func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
     }
 }
 
-/// Writes a tile's sums, of its last rows `rows` and at most `columns` columns.
+/// Writes a tile's sums, of each `ISA.rows` rows the first `rows`, and of each row at most `columns` columns.
 @inlinable @inline(__always)
 func store<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _: ISA.Type, _ sums: InlineArray<MR, InlineArray<NV, ISA.Sums>>, rows: Int, columns: Int,
@@ -128,12 +128,12 @@ public func tiledProduct<ISA: InstructionSet, let MR: Int, let NV: Int, let Narr
             let panel = packed + column / width * panelBytes, out = accumulators + (firstRow * accumulatorStride + column)
             if NarrowNV < NV, columns - column <= NarrowNV * ISA.lanes {
                 panelProduct(
-                    ISA.self, narrow, a, rows: count, stride: stride, steps: steps, parts: parts, partStride: partStride, panel, panelLanes: width, columns: columns - column,
-                    into: out, accumulatorStride: accumulatorStride)
+                    ISA.self, narrow, a, rows: count, stride: stride, steps: steps, parts: parts, partStride: partStride, panel,
+                    panelLanes: width, columns: columns - column, into: out, accumulatorStride: accumulatorStride)
             } else {
                 panelProduct(
-                    ISA.self, TileShape<MR, NV>.self, a, rows: count, stride: stride, steps: steps, parts: parts, partStride: partStride, panel, panelLanes: width,
-                    columns: columns - column, into: out, accumulatorStride: accumulatorStride)
+                    ISA.self, TileShape<MR, NV>.self, a, rows: count, stride: stride, steps: steps, parts: parts, partStride: partStride,
+                    panel, panelLanes: width, columns: columns - column, into: out, accumulatorStride: accumulatorStride)
             }
         }
     }

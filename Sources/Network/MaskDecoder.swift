@@ -129,6 +129,7 @@ public struct MaskDecoder<A: Arithmetic> {
         ]
         scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
         if arithmetic.keepsConstants, !layers.isEmpty {
+            // Their scratch memory stays with them.
             let normed = arithmetic.matrix(rows: count, columns: width)
             constants = [Constants(maskEmbeddings: maskEmbeddings(queries, normed: normed), crossQueries: crossQueries(0, queries))]
         }
@@ -173,7 +174,8 @@ public struct MaskDecoder<A: Arithmetic> {
         arithmetic.operand(features, at: featuresPoint)
     }
 
-    /// Layer `index`, in place in `x` (Q x hidden): masked cross attention, self attention, perceptron, all post-norm.
+    /// Layer `index`, in place in `x` (Q x hidden): masked cross attention, self attention, perceptron, all post-norm. Before layer 0 `x` holds
+    /// the learned queries.
     public func layer(_ index: Int, _ x: Matrix, memory: A.Operand, tables: MemoryTables, blocked: BlockedKeys) {
         let layer = layers[index], heads = architecture.heads
         let mark = arithmetic.mark()

@@ -85,20 +85,11 @@ extension IntegerArithmetic {
     public func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into map: Matrix) {
         let width = size.width, period = width + 2
         blocks(size.height, of: 1) { range, scratch in
-            let line = range.lowerBound, seen = rows(line * period..<(line + 3) * period, of: x)
-            let output = RowOutput.floats(map.row(line * width), stride: map.columns)
-            guard case .float32 = layer.kind else {
-                // Three pixels of a line lie side by side: the product reads those of three lines where they are.
-                return product(seen, parts: 3, partRows: period, layer, rows: 0..<width, scratch: scratch, output: output)
-            }
-            let patches = Operand(base: scratch.take(bytes: width * x.point.bytes(layer.depth)), rows: width, columns: layer.depth, point: x.point)
-            for column in 0..<width {
-                for row in 0..<3 {
-                    (patches.base + (column * 3 + row) * 3 * x.stride).copyMemory(
-                        from: seen.base + (row * period + column) * x.stride, byteCount: 3 * x.stride)
-                }
-            }
-            product(patches, layer, rows: 0..<width, scratch: scratch, output: output)
+            let line = range.lowerBound
+            // Three pixels of a line lie side by side: the product reads those of three lines where they are.
+            product(
+                rows(line * period..<(line + 3) * period, of: x), layer, rows: 0..<width, parts: 3, partRows: period, scratch: scratch,
+                output: .floats(map.row(line * width), stride: map.columns))
         }
     }
 }

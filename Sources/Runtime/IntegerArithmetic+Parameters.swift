@@ -35,6 +35,8 @@ extension IntegerArithmetic {
         let weight = name + ".weight"
         if try model.file.tensor(weight).kind == .float32 {
             guard input.quantization == nil else { throw Fault("\(model.file.path): \(name) is float32 but its input is int8") }
+            // It reads its map in place, which float32 products cannot.
+            guard depth != 9 * input.channels else { throw Fault("\(model.file.path): \(name) is float32, but 3x3 convolutions are int8 only") }
             return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .float32(try model.floats(weight, count: columns * depth)))
         }
         guard let quantization = input.quantization else {

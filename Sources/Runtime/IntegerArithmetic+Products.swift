@@ -169,7 +169,7 @@ extension IntegerArithmetic {
     /// Rows `rows` of `x W^T + bias`, finished and written as `Epilogue` says. In int8 a row of `x` may go on in `parts` parts, `partRows`
     /// rows of `x` apart (see `KernelTable.product`).
     func product(
-        _ x: Operand, parts: Int = 1, partRows: Int = 0, _ layer: Linear, rows: Range<Int>, scratch: Arena, adding table: PositionTable? = nil,
+        _ x: Operand, _ layer: Linear, rows: Range<Int>, parts: Int = 1, partRows: Int = 0, scratch: Arena, adding table: PositionTable? = nil,
         activation: Activation = .none, output: RowOutput
     ) {
         let terms = table.map {

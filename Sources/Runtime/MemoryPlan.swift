@@ -84,9 +84,9 @@ public struct MemoryPlan: Sendable {
 
     /// Scratch memory of one thread: of whatever step wants the most. - Parameter width: of the finest map.
     private static func thread(_ network: Architecture, width: Int, keys: Int) -> Int {
-        let rows = 64, hidden = network.hidden, dims: [Int] = network.dims
+        let rows = 64, sums = 4 * 64, hidden = network.hidden, dims: [Int] = network.dims
         let wide: Int = max(4 * (dims.max() ?? 0), network.encoderFeedForward, network.decoderFeedForward)
-        var most: Int = max((5 * rows + 5) * wide + rows * wide, 4 * width * hidden, width * (48 + 4 * dims[0]))
+        var most: Int = max((5 * rows + 5) * wide + rows * wide, width * (48 + sums))
         for stage in 0..<4 { most = max(most, 8 * ((width >> stage) + 1) * dims[stage]) }
         for stage in 0..<3 { most = max(most, (width >> (stage + 1)) * 4 * (dims[stage] + dims[stage + 1]) + 4 * dims[stage]) }
         // Whichever kernels are chosen.

@@ -119,21 +119,21 @@ import Testing
     @Test func sharesOutOfRange() throws {
         let folder = try TemporaryFolder(), tiny = try ModelFile(path: try TinyModel.shared.get().model), path = folder.path("shares.gguf")
         let network = tiny.architecture, mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
-        for share in [1.5, -0.1, Float.nan] {
+        for (key, share) in [(ModelFile.Key.seenShare, 1.5), (ModelFile.Key.unseenShare, -0.1), (ModelFile.Key.unseenShare, Float.nan)] {
             let writer = try GGUFWriter(path: path)
             var values: [(String, GGUFWriter.Value)] = [
                 ("general.architecture", .string(ModelFile.architectureName)), (ModelFile.Key.version, .uint32(UInt32(ModelFile.version))),
                 (ModelFile.Key.depths, .uint32s(network.depths.map(UInt32.init))), (ModelFile.Key.dims, .uint32s(network.dims.map(UInt32.init))),
                 (ModelFile.Key.shortestEdge, .uint32(128)), (ModelFile.Key.longestEdge, .uint32(128)),
                 (ModelFile.Key.mean, .float32s([mean.0, mean.1, mean.2])), (ModelFile.Key.deviation, .float32s([deviation.0, deviation.1, deviation.2])),
-                (ModelFile.Key.unseenShare, .float32(share)),
+                (key, .float32(share)),
             ]
             for key in ModelFile.Key.numbers { values.append((key, .uint32(UInt32(try tiny.file.integer(key))))) }
             for (key, value) in values { try writer.set(key, value) }
             try writer.declare("stem.weight", shape: [8], kind: .int8)
             try writer.append("stem.weight", [Int8](repeating: 1, count: 8))
             try writer.commit()
-            expectFault(try edge(["--image", try TinyModel.picture.get()], model: path), "shares.gguf", "fcclip.ensemble.unseen_share is \(share)")
+            expectFault(try edge(["--image", try TinyModel.picture.get()], model: path), "shares.gguf", "\(key) is \(share)")
         }
     }
 

@@ -40,6 +40,7 @@ import Testing
         let quality = try #require(rows.first { $0.first == "all (52)" }.flatMap { Double($0[1]) })
         #expect(quality > 70)
         #expect(try String(contentsOfFile: folder.path("report/report.md"), encoding: .utf8).contains("12 pictures, 52 classes, 42 of them seen in training"))
+        #expect(try String(contentsOfFile: folder.path("report/report.md"), encoding: .utf8).contains("0.4 for seen classes, 0.9 for unseen ones"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("report/worst")).count == 2)
     }
 

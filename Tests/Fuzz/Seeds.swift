@@ -92,6 +92,7 @@ enum Seeds {
             try writer.set(ModelFile.Key.shortestEdge, .uint32(512))
             try writer.set(ModelFile.Key.longestEdge, .uint32(1333))
             try writer.set(ModelFile.Key.seenShare, .float32(0.4))
+            try writer.set(ModelFile.Key.unseenShare, .float32(0.8))
             try writer.set(ModelFile.Key.fingerprint, .string("0123456789abcdef"))
             try writer.set(ModelFile.Key.depths, .uint32s([1, 1, 1, 1]))
             try writer.set(ModelFile.Key.dims, .uint32s([8, 16, 32, 64]))

@@ -131,8 +131,7 @@ import Testing
     /// What the learned queries alone decide in the first layer of the mask decoder is computed once.
     @Test func constantsOfTheQueriesAreKept() throws {
         let dump = try ReferenceDump(path: try Fixture.unpacked("tiny/tiny_a.safetensors", in: folder))
-        let keeping = FloatArithmetic(FoldedCheckpoint(checkpoint, network.architecture), threads: 2)
-        keeping.keepsConstants = true
+        let keeping = FloatArithmetic(FoldedCheckpoint(checkpoint, network.architecture), threads: 2, keepsConstants: true)
         let kept = try SegmentationNetwork(keeping, network.architecture)
         #expect(kept.maskDecoder.constants.count == 1 && network.maskDecoder.constants.isEmpty)
         var observed: [[String]] = [[], []]
