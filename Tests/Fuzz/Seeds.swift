@@ -91,6 +91,9 @@ enum Seeds {
             try writer.set(ModelFile.Key.version, .uint32(UInt32(ModelFile.version)))
             try writer.set(ModelFile.Key.shortestEdge, .uint32(512))
             try writer.set(ModelFile.Key.longestEdge, .uint32(1333))
+            let mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
+            try writer.set(ModelFile.Key.mean, .float32s([mean.0, mean.1, mean.2]))
+            try writer.set(ModelFile.Key.deviation, .float32s([deviation.0, deviation.1, deviation.2]))
             try writer.set(ModelFile.Key.seenShare, .float32(0.4))
             try writer.set(ModelFile.Key.unseenShare, .float32(0.8))
             try writer.set(ModelFile.Key.fingerprint, .string("0123456789abcdef"))
