@@ -116,71 +116,55 @@ public struct Epilogue {
         }
     }
 
-    /// Up to four rows, where there are fewer the last one again and again, and where their terms lie in the table.
-    @usableFromInline
-    struct Block {
-        @usableFromInline let rows, vertical, horizontal: (Int, Int, Int, Int)
-
-        /// Divisions are for every four rows, not for every sixteen of their columns.
-        @usableFromInline @_transparent
-        init(from row: Int, through last: Int, _ table: Table?) {
-            rows = (row, min(row + 1, last), min(row + 2, last), min(row + 3, last))
-            guard let table else {
-                (vertical, horizontal) = ((0, 0, 0, 0), (0, 0, 0, 0))
-                return
-            }
-            let period = table.period, width = table.width
-            vertical = (rows.0 / period * width, rows.1 / period * width, rows.2 / period * width, rows.3 / period * width)
-            horizontal = (rows.0 % period * width, rows.1 % period * width, rows.2 % period * width, rows.3 % period * width)
-        }
-    }
-
     @usableFromInline @_transparent
     func forEachBlock(_ activate: (FourLanes) -> FourLanes) {
-        // Four rows at a time: one row's values would wait for each other. And all their columns before the next four: rows lie multiples of
-        // a kilobyte apart, and reading what agrees in its lowest twelve bits with what is still being written waits for it.
+        // Four rows at a time: one row's values would wait for each other. And all their columns before the next four: measured faster,
+        // perhaps because the lowest twelve bits of many rows' addresses agree.
         for row in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: 4) {
-            let block = Block(from: row, through: rows.upperBound - 1, table)
             for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
                 // The usual case apart, so that its lengths are known.
                 if column + 16 <= columns.upperBound {
-                    finish(block, column, 16, activate)
+                    finish(row, column, 16, activate)
                 } else {
-                    finish(block, column, columns.upperBound - column, activate)
+                    finish(row, column, columns.upperBound - column, activate)
                 }
             }
         }
     }
 
-    /// `count` columns of a block.
+    /// `count` columns of up to four rows.
     @usableFromInline @_transparent
-    func finish(_ block: Block, _ column: Int, _ count: Int, _ activate: (FourLanes) -> FourLanes) {
-        let bias = load(bias + column, count: count)
-        var values = self.values(block.rows, column, count) + FourLanes(bias, bias, bias, bias)
+    func finish(_ row: Int, _ column: Int, _ count: Int, _ activate: (FourLanes) -> FourLanes) {
+        let bias = load(bias + column, count: count), last = rows.upperBound - 1
+        // Where fewer are left, the last one again and again, of which one is written.
+        let block = (row, min(row + 1, last), min(row + 2, last), min(row + 3, last))
+        var values = self.values(block, column, count) + FourLanes(bias, bias, bias, bias)
         if let table {
-            values = values + each(block.vertical) { load(table.vertical + ($0 + column), count: count) }
-            if let horizontal = table.horizontal { values = values + each(block.horizontal) { load(horizontal + ($0 + column), count: count) } }
+            values = values + each(block) { load(table.vertical + ($0 / table.period * table.width + column), count: count) }
+            if let horizontal = table.horizontal {
+                values = values + each(block) { load(horizontal + ($0 % table.period * table.width + column), count: count) }
+            }
         }
-        output.write(activate(values), row: block.rows.0, rows: rows.upperBound - block.rows.0, column: column, count: count)
+        output.write(activate(values), row: row, rows: last + 1 - row, column: column, count: count)
     }
 
     @usableFromInline @_transparent
-    func values(_ rows: (Int, Int, Int, Int), _ column: Int, _ count: Int) -> FourLanes {
-        let start = column - columns.lowerBound - self.rows.lowerBound * valuesStride
+    func values(_ block: (Int, Int, Int, Int), _ column: Int, _ count: Int) -> FourLanes {
+        let start = column - columns.lowerBound - rows.lowerBound * valuesStride
         switch values {
         case .sums(let sums, let offset, let scale):
             let offset = load(offset + column, count: count), scale = load(scale + column, count: count)
-            return each(rows) { converted(kernels_add_words(load(sums + ($0 * valuesStride + start), count: count), offset)) * scale }
+            return each(block) { converted(kernels_add_words(load(sums + ($0 * valuesStride + start), count: count), offset)) * scale }
         case .floats(let floats):
-            return each(rows) { load(floats + ($0 * valuesStride + start), count: count) }
+            return each(block) { load(floats + ($0 * valuesStride + start), count: count) }
         case .normalized(let floats, let means, let factors):
             let mean = load(means + column, count: count), factor = load(factors + column, count: count)
-            return each(rows) { (load(floats + ($0 * valuesStride + start), count: count) - mean) * factor }
+            return each(block) { (load(floats + ($0 * valuesStride + start), count: count) - mean) * factor }
         }
     }
 
     @usableFromInline @_transparent
-    func each(_ places: (Int, Int, Int, Int), _ body: (_ place: Int) -> Lanes) -> FourLanes {
-        FourLanes(body(places.0), body(places.1), body(places.2), body(places.3))
+    func each(_ block: (Int, Int, Int, Int), _ body: (_ row: Int) -> Lanes) -> FourLanes {
+        FourLanes(body(block.0), body(block.1), body(block.2), body(block.3))
     }
 }
