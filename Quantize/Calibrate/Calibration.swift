@@ -58,8 +58,8 @@ public final class Calibration {
 
     // MARK: - Decisions
 
-    /// Layers kept in float32: the classifiers, under half a percent of the work, whose errors a temperature of 100 multiplies.
-    static let floatLayers = ["mask_decoder.pool", "mask_decoder.class_embedding", "open_vocabulary."]
+    /// Layers kept in float32: the in-vocabulary classifier, a thousandth of the work, whose errors a temperature of 100 multiplies.
+    static let floatLayers = ["mask_decoder.pool", "mask_decoder.class_embedding"]
 
     public func isFloat(_ layer: FloatArithmetic.Layer) -> Bool {
         Self.floatLayers.contains { layer.name.hasPrefix($0) }

@@ -25,6 +25,30 @@ KERNELS_LANES kernels_lanes kernels_subtract(kernels_lanes x, kernels_lanes y) {
 KERNELS_LANES kernels_lanes kernels_multiply(kernels_lanes x, kernels_lanes y) { return x * y; }
 KERNELS_LANES kernels_lanes kernels_divide(kernels_lanes x, kernels_lanes y) { return x / y; }
 
+/// x * y + z, rounded once or twice: for what does not depend on it.
+KERNELS_LANES kernels_lanes kernels_fused(kernels_lanes x, kernels_lanes y, kernels_lanes z) {
+#if defined(__AVX512F__)
+  return (kernels_lanes)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z);
+#else
+  return x * y + z;
+#endif
+}
+
+/// `x` or `bound`, whichever is nearer to zero, without the sign.
+KERNELS_LANES kernels_lanes kernels_smaller_magnitude(kernels_lanes x, kernels_lanes bound) {
+#if defined(__AVX512DQ__)
+  return (kernels_lanes)_mm512_range_ps((__m512)x, (__m512)bound, 0xA);
+#else
+  return __builtin_elementwise_min(__builtin_elementwise_abs(x), bound);
+#endif
+}
+/// `found` with the bits in which `x` differs from `y`.
+KERNELS_LANES kernels_words kernels_or_differ(kernels_words found, kernels_words x, kernels_words y) { return found | (x ^ y); }
+/// `found` with the bits in which `x + first` differs from `x + second`.
+KERNELS_LANES kernels_words kernels_differ(kernels_words found, kernels_words x, kernels_words first, kernels_words second) {
+  return found | ((kernels_words)((kernels_unsigned)x + (kernels_unsigned)first) ^ (kernels_words)((kernels_unsigned)x + (kernels_unsigned)second));
+}
+
 typedef float kernels_four __attribute__((ext_vector_type(4)));
 typedef float kernels_four_anywhere __attribute__((ext_vector_type(4), aligned(4)));
 
@@ -91,6 +115,7 @@ KERNELS_LANES kernels_words kernels_larger_words(kernels_words x, kernels_words 
 KERNELS_LANES int32_t kernels_largest_word(kernels_words x) { return __builtin_reduce_max(x); }
 KERNELS_LANES kernels_words kernels_choose_words(kernels_words mask, kernels_words x, kernels_words y) { return (x & mask) | (y & ~mask); }
 KERNELS_LANES kernels_words kernels_and_words(kernels_words x, kernels_words y) { return x & y; }
+KERNELS_LANES kernels_words kernels_or_words(kernels_words x, kernels_words y) { return x | y; }
 KERNELS_LANES kernels_words kernels_shift_left(kernels_words x, int32_t count) {
   return (kernels_words)((kernels_unsigned)x << (kernels_unsigned)(uint32_t)count);
 }
@@ -278,5 +303,22 @@ KERNELS_LANES kernels_lanes kernels_permute(kernels_lanes x, kernels_words index
   kernels_lanes result;
   for (int i = 0; i < 16; i++) result[i] = x[index[i]];
   return result;
+#endif
+}
+
+/// Each word as a byte, saturated.
+KERNELS_LANES kernels_bytes kernels_words_to_nearest_bytes(kernels_words x) {
+#if defined(__AVX512F__)
+  return (kernels_bytes)_mm512_cvtsepi32_epi8((__m512i)x);
+#else
+  return kernels_words_to_bytes(__builtin_elementwise_min(__builtin_elementwise_max(x, (kernels_words)-128), (kernels_words)127));
+#endif
+}
+/// Lane by lane that lane of `low` or, beyond 15, of `high` which the low five bits of `index` tell.
+KERNELS_LANES kernels_lanes kernels_permute_two(kernels_lanes low, kernels_lanes high, kernels_words index) {
+#if defined(__AVX512F__)
+  return (kernels_lanes)_mm512_permutex2var_ps((__m512)low, (__m512i)index, (__m512)high);
+#else
+  return kernels_choose((index & 16) != 0, kernels_permute(high, index & 15), kernels_permute(low, index & 15));
 #endif
 }

@@ -10,7 +10,9 @@ public func gelu(_ x: UnsafeMutablePointer<Float>, count: Int) {
 
 @usableFromInline @_transparent
 func gelu(_ x: FourLanes) -> FourLanes {
-    x * (normalDistribution(x) + 0.5)
+    // Below the bound the second factor is zero: so the product is no NaN for an infinite x either.
+    let x = boundedBelow(x)
+    return x * (normalDistribution(bounded: x) + 0.5)
 }
 
 /// max(x, 0) in place.

@@ -34,9 +34,21 @@ func powerOfTwo(_ n: Words) -> Lanes {
 /// The normal distribution function less a half, erf(x / sqrt 2) / 2, within 4e-7 relative.
 @_transparent
 public func normalDistribution(_ x: FourLanes) -> FourLanes {
+    normalDistribution(bounded: boundedBelow(x))
+}
+
+/// No less than where the normal distribution function is 0 to float precision.
+@usableFromInline @_transparent
+func boundedBelow(_ x: FourLanes) -> FourLanes {
+    x.mapped { larger($0, splat(-5.5437002)) }
+}
+
+/// `normalDistribution` of what `boundedBelow` gives.
+@usableFromInline @_transparent
+func normalDistribution(bounded x: FourLanes) -> FourLanes {
     // x P(x^2) / Q(x^2), fitted for the least relative error over |x| <= 5.5437, where it is 1/2 to float precision; at the bound the
     // quotient comes out as exactly that.
-    let bounded = x.mapped { smaller(larger($0, splat(-5.5437002)), splat(5.5437002)) }
+    let bounded = x.mapped { smaller($0, splat(5.5437002)) }
     let t = bounded * bounded
     var p = t * 0.019028127193450928 + 5.288368225097656
     p = p * t + 139.8053741455078
