@@ -95,22 +95,26 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         let voids = arithmetic.matrix(rows: embeddings.rows, columns: 1)
         arithmetic.similarity(embeddings, classifier.embeddings, into: names)
         arithmetic.similarity(embeddings, void, into: voids)
-        for row in 0..<result.rows {
-            for column in 0..<names.columns { result[row, column] = names[row, column] * scale }
-            result[row, names.columns] = voids[row, 0] * scale
+        arithmetic.parallel(result.rows) { range in
+            for row in range {
+                for column in 0..<names.columns { result[row, column] = names[row, column] * scale }
+                result[row, names.columns] = voids[row, 0] * scale
+            }
         }
         arithmetic.release(mark)
     }
 
     /// Maximum over each class's names, void last: Q x (N + 1) to Q x (K + 1).
     func classLogits(_ similarities: Matrix, classifier: Classifier, into logits: Matrix) {
-        for row in 0..<logits.rows {
-            for (category, names) in classifier.names.enumerated() {
-                var best = similarities[row, names.lowerBound]
-                for name in names { best = max(best, similarities[row, name]) }
-                logits[row, category] = best
+        arithmetic.parallel(logits.rows) { range in
+            for row in range {
+                for (category, names) in classifier.names.enumerated() {
+                    var best = similarities[row, names.lowerBound]
+                    for name in names { best = max(best, similarities[row, name]) }
+                    logits[row, category] = best
+                }
+                logits[row, classifier.count] = similarities[row, similarities.columns - 1]
             }
-            logits[row, classifier.count] = similarities[row, similarities.columns - 1]
         }
     }
 

@@ -46,21 +46,30 @@ extension IntegerArithmetic {
         let scale = try model.floats(name + ".scale", count: columns)
         let packed = constants.take(Int8.self, count: kernels.layout.byteCount(columns: columns, depth: depth))
         let offset = constants.take(Int32.self, count: columns)
+        pack(stored, columns: columns, depth: depth, columnStride: depth, zeroPoint: quantization.zeroPoint, into: packed, offset: offset)
+        // From here on only tables for new input sizes read the stored copy.
+        model.file.release(try model.file.tensor(weight))
+        return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .int8(packed: packed, offset: offset, scale: scale, mapped: stored))
+    }
+
+    /// Packs rows `[columns]`, `columnStride` bytes apart, of `depth` weights; `offset` makes up for the other operand's zero point.
+    func pack(
+        _ weights: UnsafePointer<Int8>, columns: Int, depth: Int, columnStride: Int, zeroPoint: Int32, into packed: UnsafeMutablePointer<Int8>,
+        offset: UnsafeMutablePointer<Int32>
+    ) {
         let panel = kernels.layout.columnsPerPanel, panelBytes = kernels.layout.panelBytes(depth: depth)
         pool.ranges((columns + panel - 1) / panel) { panels in
             let own = panels.lowerBound * panel..<min(panels.upperBound * panel, columns)
             packWeights(
-                stored + own.lowerBound * depth, columns: own.count, depth: depth, layout: kernels.layout,
+                weights + own.lowerBound * columnStride, columns: own.count, depth: depth, columnStride: columnStride, layout: kernels.layout,
                 into: packed + panels.lowerBound * panelBytes)
             for column in own {
+                let own = weights + column * columnStride
                 var sum: Int32 = 0
-                for position in 0..<depth { sum &+= Int32(stored[column * depth + position]) }
-                offset[column] = 0 &- quantization.zeroPoint &* sum
+                for position in 0..<depth { sum &+= Int32(max(own[position], -127)) }
+                offset[column] = 0 &- zeroPoint &* sum
             }
         }
-        // From here on only tables for new input sizes read the stored copy.
-        model.file.release(try model.file.tensor(weight))
-        return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .int8(packed: packed, offset: offset, scale: scale, mapped: stored))
     }
 
     public func depthwise(_ name: String, channels: Int, input: Point) throws(Fault) -> Depthwise {

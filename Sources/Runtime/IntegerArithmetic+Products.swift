@@ -110,13 +110,8 @@ extension IntegerArithmetic {
         // The embeddings, few, take the part of the weights; the pixels, many, are read in place.
         let queries = embeddings.rows, depth = embeddings.columns, stride = (queries + 15) / 16 * 16
         let offset = arena.take(Int32.self, count: queries)
-        for query in 0..<queries {
-            var sum: Int32 = 0
-            for position in 0..<depth { sum &+= Int32(max(embeddings.bytes[query * embeddings.stride + position], -127)) }
-            offset[query] = 0 &- right.zeroPoint &* sum
-        }
         let packed = arena.take(Int8.self, count: kernels.layout.byteCount(columns: queries, depth: depth))
-        packWeights(embeddings.bytes, columns: queries, depth: depth, columnStride: embeddings.stride, layout: kernels.layout, into: packed)
+        pack(embeddings.bytes, columns: queries, depth: depth, columnStride: embeddings.stride, zeroPoint: right.zeroPoint, into: packed, offset: offset)
         blocks(features.rows, of: 64) { range, scratch in
             let sums = scratch.take(Int32.self, count: 64 * stride)
             kernels.product(
