@@ -28,27 +28,52 @@ public struct LayerNorm {
     }
 
     @inlinable @inline(__always)
-    func perform<Path>(_: Path.Type) {
+    func perform<Path: FloatPath>(_ path: Path.Type) {
         guard columns > 0 else { return }
-        for row in rows {
-            let x = x + row * columns
-            var total = splat(0)
-            forEachGroup(columns) { total += load(x + $0) } rest: { total += load(x + $0, count: $1) }
-            let mean = sum(total) / Float(columns)
-            var squares = splat(0)
-            forEachGroup(columns) {
-                let centred = load(x + $0) - mean
-                squares += centred * centred
-            } rest: {
-                let centred = load(x + $0, count: $1, fill: mean) - mean
-                squares += centred * centred
+        var row = rows.lowerBound
+        // Where sixteen lanes are one register, a row's sums would wait for each other.
+        if Path.registers >= 32 {
+            while row + 4 <= rows.upperBound {
+                normalize(row, TileShape<4, 1>.self, path)
+                row += 4
             }
-            let factor = 1 / squareRoot(sum(squares) / Float(columns) + epsilon)
-            forEachGroup(columns) {
-                write(load(x + $0), row: row, column: $0, count: 16, mean: mean, factor: factor)
-            } rest: {
-                write(load(x + $0, count: $1), row: row, column: $0, count: $1, mean: mean, factor: factor)
+        }
+        while row < rows.upperBound {
+            normalize(row, TileShape<1, 1>.self, path)
+            row += 1
+        }
+    }
+
+    /// `R` rows from `row` on.
+    @inlinable @inline(__always)
+    func normalize<Path, let R: Int>(_ row: Int, _: TileShape<R, 1>.Type, _: Path.Type) {
+        let x = x + row * columns, stride = columns
+        var sums = InlineArray<R, _>(repeating: splat(0)), means = InlineArray<R, _>(repeating: 0 as Float), factors = means
+        forEachGroup(columns) {
+            for r in 0..<R { sums[r] += load(x + (r &* stride &+ $0)) }
+        } rest: {
+            for r in 0..<R { sums[r] += load(x + (r &* stride &+ $0), count: $1) }
+        }
+        for r in 0..<R {
+            means[r] = sum(sums[r]) / Float(columns)
+            sums[r] = splat(0)
+        }
+        forEachGroup(columns) {
+            for r in 0..<R {
+                let centred = load(x + (r &* stride &+ $0)) - means[r]
+                sums[r] += centred * centred
             }
+        } rest: {
+            for r in 0..<R {
+                let centred = load(x + (r &* stride &+ $0), count: $1, fill: means[r]) - means[r]
+                sums[r] += centred * centred
+            }
+        }
+        for r in 0..<R { factors[r] = 1 / squareRoot(sum(sums[r]) / Float(columns) + epsilon) }
+        forEachGroup(columns) {
+            for r in 0..<R { write(load(x + (r &* stride &+ $0)), row: row + r, column: $0, count: 16, mean: means[r], factor: factors[r]) }
+        } rest: {
+            for r in 0..<R { write(load(x + (r &* stride &+ $0), count: $1), row: row + r, column: $0, count: $1, mean: means[r], factor: factors[r]) }
         }
     }
 
