@@ -36,7 +36,8 @@ public final class StageComparison {
         let levels = PixelDecoder<FloatArithmetic>.levels(of: padded)
         let ranges = PixelDecoder<FloatArithmetic>.ranges(levels)
         let (tokens, features) = pixelDecoder(maps, levels: levels, ranges: ranges, padded: padded)
-        maskDecoder(tokens, features: features, maskSize: Backbone<FloatArithmetic>.size(stage: 0, of: padded), levels: levels, ranges: ranges)
+        let masks = maskDecoder(tokens, features: features, maskSize: Backbone<FloatArithmetic>.size(stage: 0, of: padded), levels: levels, ranges: ranges)
+        openVocabularyHead(maps[3], size: levels[0], masks: masks, maskSize: Backbone<FloatArithmetic>.size(stage: 0, of: padded))
         arithmetic.release(marks.0)
         integer.arithmetic.release(marks.1)
     }
@@ -87,7 +88,8 @@ public final class StageComparison {
         return (tokens, features)
     }
 
-    private func maskDecoder(_ tokens: Matrix, features: Matrix, maskSize: Size, levels: [Size], ranges: [Range<Int>]) {
+    /// - Returns: the mask logits.
+    private func maskDecoder(_ tokens: Matrix, features: Matrix, maskSize: Size, levels: [Size], ranges: [Range<Int>]) -> Matrix {
         let arithmetic = float.arithmetic, decoder = float.maskDecoder, other = integer.maskDecoder
         let tables = decoder.memoryTables(levels), otherTables = other.memoryTables(levels)
         let x = copy(decoder.queries), normed = copy(x), otherNormed = copy(x)
@@ -114,5 +116,16 @@ public final class StageComparison {
         decoder.classEmbeddings(normed: normed, logits: masks, features: decoder.features(features), into: classes, trace: 0)
         other.classEmbeddings(normed: normed, logits: masks, features: other.features(features), into: otherClasses, trace: 0)
         note("class embeddings", classes, otherClasses)
+        return masks
+    }
+
+    private func openVocabularyHead(_ dense: Matrix, size: Size, masks: Matrix, maskSize: Size) {
+        let arithmetic = float.arithmetic
+        let logits = arithmetic.matrix(rows: masks.rows, columns: size.area)
+        for query in 0..<masks.rows { resizeBilinearPlane(masks.row(query), from: maskSize, to: size, into: logits.row(query)) }
+        let embeddings = arithmetic.matrix(rows: masks.rows, columns: float.architecture.embedding), other = copy(embeddings)
+        float.head.embeddings(dense, logits: logits, into: embeddings)
+        integer.head.embeddings(dense, logits: logits, into: other)
+        note("open-vocabulary head", embeddings, other)
     }
 }

@@ -66,7 +66,7 @@ public struct OpenVocabularyHead<A: Arithmetic> {
     }
 
     /// CLIP embedding (`into`: Q x E) of each mask: the mean of `dense` (area x C) where the mask logits, at `dense`'s size, are positive.
-    func embeddings(_ dense: Matrix, logits: Matrix, into result: Matrix) {
+    public func embeddings(_ dense: Matrix, logits: Matrix, into result: Matrix) {
         let mark = arithmetic.mark()
         let words = (logits.columns + 63) / 64
         let inside = arithmetic.insideBits(of: logits)
