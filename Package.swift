@@ -71,7 +71,7 @@ let package = Package(
         // Segments to overlays, label maps and JSON: one file per sink.
         .target(name: "Output", dependencies: ["Board", "CBoard", "Runtime"], exclude: ["README.md", "segments.schema.json"], swiftSettings: board),
         // Running long: systemd, the machine's health, durations.
-        .target(name: "Service", dependencies: ["CBoard"], exclude: ["README.md"], swiftSettings: board),
+        .target(name: "Service", dependencies: ["Board", "CBoard"], exclude: ["README.md"], swiftSettings: board),
         // Lines of the board: trigger, alarms, heartbeat.
         .target(name: "GPIO", dependencies: ["Board", "CBoard", "Network", "Output"], exclude: ["README.md"], swiftSettings: board),
         // What `fcclip-edge bench` measures.

@@ -37,16 +37,28 @@ public final class StopSign: @unchecked Sendable {
     deinit { close(descriptor) }
 }
 
-/// Writes all bytes. - Returns: false when it fails; `systemError()` says why.
-public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
-    var done = 0
+/// Writes all bytes; waits where a descriptor that does not block takes no more.
+///
+/// - Parameter done: how many have been written, also when it fails.
+/// - Returns: false when it fails; `systemError()` says why.
+public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, done: inout Int) -> Bool {
+    done = 0
     while done < bytes.count {
         let count = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
-        if count < 0 {
-            guard board_errno() == EINTR else { return false }
-        } else {
+        if count >= 0 {
             done += count
+            continue
+        }
+        switch board_errno() {
+        case EINTR: break
+        case EAGAIN: board_wait_writable(descriptor)
+        default: return false
         }
     }
     return true
+}
+
+public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+    var done = 0
+    return writeAll(bytes, to: descriptor, done: &done)
 }

@@ -1,9 +1,17 @@
 /// Why something could not be done, in one line for the person at the terminal: what, where, and the remedy.
 public struct Fault: Error {
+    public enum Kind: Sendable {
+        /// The machine lacks the memory.
+        case memory
+        case other
+    }
+
     public let message: String
+    public let kind: Kind
 
     /// Names read from files end up in messages: control characters are replaced, so that it stays one line.
-    public init(_ message: String) {
+    public init(_ message: String, kind: Kind = .other) {
+        self.kind = kind
         guard message.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
             self.message = message
             return

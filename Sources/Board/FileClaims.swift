@@ -22,8 +22,11 @@ public struct FileClaims {
         let identity: Identity
         /// What messages call it: an option, perhaps with a path.
         let name: String
+        /// Empty for an open descriptor.
         let path: String
         let isWritten: Bool
+
+        var text: String { path.isEmpty ? name : "\(name) \(path)" }
     }
 
     private var claims: [Claim] = []
@@ -65,7 +68,7 @@ public struct FileClaims {
             for other in order[first..<position] where claims[order[position]].isWritten || claims[other].isWritten {
                 let (a, b) = (claims[other], claims[order[position]])
                 let (output, rival) = b.isWritten ? (b, a) : (a, b)
-                throw Fault("\(output.name) \(output.path): is \(rival.name)\(rival.path == output.path ? "" : " " + rival.path) too")
+                throw Fault("\(output.text): is \(rival.path == output.path ? rival.name : rival.text) too")
             }
         }
     }
@@ -88,13 +91,21 @@ public struct FileClaims {
         return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino), name: [])
     }
 
-    /// Nil also where not even the folder exists: opening such a path fails with a message of its own.
+    /// Of a path that need not exist: the nearest folder that does, and what comes after it.
     private static func identity(_ path: String) -> Identity? {
-        let target = followed(path)
         var status = stat()
-        if stat(target, &status) == 0 { return identity(status) }
-        let (folder, name) = folderAndName(target)
-        guard stat(folder, &status) == 0 else { return nil }
-        return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino), name: Array(name.utf8))
+        if stat(path, &status) == 0 { return identity(status) }
+        // A link to what does not exist yet.
+        var rest = path, links = 0
+        while links < 40, let next = link(at: rest) { (rest, links) = (next, links + 1) }
+        var name: [UInt8] = []
+        while true {
+            let parts = folderAndName(rest)
+            if !parts.name.isEmpty, parts.name != "." { name = Array(parts.name.utf8) + (name.isEmpty ? [] : [0x2F] + name) }
+            if stat(parts.folder, &status) == 0 { break }
+            guard parts.folder != rest, parts.folder != "." else { return nil }
+            rest = parts.folder
+        }
+        return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino), name: name)
     }
 }

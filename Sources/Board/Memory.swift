@@ -37,7 +37,7 @@ public func availableBytes(root: String = "") -> Int? {
 public func requireMemory(_ bytes: Int, held: Int = 0, for what: String) throws(Fault) {
     let need = bytes + (8 << 20)
     guard let free = availableBytes(), need > free + held else { return }
-    throw Fault("\(what) \(need >> 20) MiB of memory, \((free + held) >> 20) MiB are free")
+    throw Fault("\(what) \(need >> 20) MiB of memory, \((free + held) >> 20) MiB are free", kind: .memory)
 }
 
 /// Ends the program with a line of `text` where even little address space is missing: short of memory, Swift itself ends without a word.

@@ -2,30 +2,81 @@ import CBoard
 
 /// A file that appears under its name only when complete: written beside it, synchronised, then renamed.
 ///
-/// Dropped without `commit()`, it leaves nothing behind, nor when SIGTERM, SIGINT or SIGHUP ends the program. A device or a pipe of the
-/// name, such as `/dev/null`, is written to as it stands.
+/// Dropped without `commit()`, it leaves nothing behind, nor when a signal ends the program. Symbolic links are followed: what they lead to
+/// is replaced. A device, a pipe, or what this process has open (`/dev/null`, `/dev/stdout`) is written to as it stands.
 public final class NewFile {
     public let path: String
-    /// Nil where there is a device or a pipe.
+    /// What replaces `target`; nil where that is written to as it stands.
     private let temporary: String?
+    private let target: String
     private let mark: UnfinishedFiles.Mark?
-    private var stream: board_stream
+    /// Negative when done.
+    private var descriptor: Int32
+    /// Small pieces wait here; larger ones pass by.
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 1)
+    private var waiting = 0
+    /// Bytes that have been handed over to the system.
+    private var length = 0
 
-    /// - Throws: when the folder cannot be written to.
+    /// - Throws: when the folder or the file cannot be written to.
     public init(path: String) throws(Fault) {
         self.path = path
-        var status = stat()
-        let isOrdinary = stat(path, &status) != 0 || [UInt32(S_IFREG), UInt32(S_IFDIR)].contains(status.st_mode & UInt32(S_IFMT))
-        temporary = isOrdinary ? path + ".part-\(getpid())" : nil
-        stream = board_stream(file: fopen(temporary ?? path, isOrdinary ? "w+b" : "wb"))
-        guard stream.file != nil else { throw Fault("\(path): cannot be written: \(systemError())") }
-        mark = temporary.flatMap(UnfinishedFiles.add)
+        var temporary: String?, mark: UnfinishedFiles.Mark?, target = path
+        switch OutputPlace(path) {
+        case .descriptor(let number): descriptor = board_duplicate(number)
+        case .special: descriptor = board_open(path, O_WRONLY | O_APPEND, 0)
+        case .file(let file):
+            target = file
+            (descriptor, temporary, mark) = NewFile.create(beside: file)
+        }
+        (self.temporary, self.mark, self.target) = (temporary, mark, target)
+        guard descriptor >= 0 else { throw failure() }
+    }
+
+    /// A file of a name that nobody can foresee, new for certain, with the permissions of the one it is to replace.
+    private static func create(beside file: String) -> (Int32, String?, UnfinishedFiles.Mark?) {
+        var old = stat()
+        let exists = stat(file, &old) == 0
+        if exists, old.st_mode & UInt32(S_IFMT) == UInt32(S_IFDIR) {
+            board_set_errno(EISDIR)
+            return (-1, nil, nil)
+        }
+        // Not even a file that could be replaced, where it is protected against writing.
+        if exists, access(file, W_OK) != 0 { return (-1, nil, nil) }
+        let (folder, name) = folderAndName(file)
+        // Names are limited to 255 bytes.
+        let start = (file.utf8.contains(0x2F) ? folder + "/" : "") + String(decoding: name.utf8.prefix(230), as: UTF8.self) + ".part-"
+        for _ in 0..<8 {
+            let temporary = start + hexadecimal(board_random())
+            let mark = UnfinishedFiles.add(temporary)
+            let descriptor = board_open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666)
+            if descriptor >= 0 {
+                if exists {
+                    // Without the right to give it away, it stays one's own.
+                    if fchown(descriptor, old.st_uid, old.st_gid) != 0 { board_set_errno(0) }
+                    fchmod(descriptor, old.st_mode & 0o7777)
+                }
+                return (descriptor, temporary, mark)
+            }
+            let error = board_errno()
+            UnfinishedFiles.remove(mark)
+            board_set_errno(error)
+            guard error == EEXIST else { break }
+        }
+        return (-1, nil, nil)
+    }
+
+    private static func hexadecimal(_ number: UInt64) -> String {
+        String(number, radix: 16)
     }
 
     /// Appends bytes. - Throws: on a full disk or another write error.
     public func write(_ bytes: UnsafeRawBufferPointer) throws(Fault) {
-        guard !bytes.isEmpty else { return }
-        guard let file = stream.file, fwrite(bytes.baseAddress!, 1, bytes.count, file) == bytes.count else { throw failure() }
+        if bytes.count > buffer.count - waiting { try flush() }
+        guard bytes.count <= buffer.count else { return try store(bytes) }
+        guard let base = bytes.baseAddress else { return }
+        (buffer.baseAddress! + waiting).copyMemory(from: base, byteCount: bytes.count)
+        waiting += bytes.count
     }
 
     public func write(_ bytes: [UInt8]) throws(Fault) {
@@ -40,21 +91,54 @@ public final class NewFile {
         try write(Array(text.utf8))
     }
 
-    /// Overwrites bytes already written at `offset`, then continues at the end.
+    /// Appends bytes that are worth keeping without those that follow: when they cannot be stored, the file is as before and may be
+    /// committed so. - Throws: on a full disk or another write error.
+    public func append(whole bytes: [UInt8]) throws(Fault) {
+        try flush()
+        let before = length
+        do throws(Fault) {
+            try write(bytes)
+            try flush()
+        } catch {
+            waiting = 0
+            // A part of them may have been stored.
+            if temporary != nil, ftruncate(descriptor, before) == 0, lseek(descriptor, before, SEEK_SET) == before { length = before }
+            throw error
+        }
+    }
+
+    /// Overwrites bytes already written at `offset`, then continues at the end. - Precondition: the path is a file's.
     public func overwrite(at offset: Int, _ bytes: [UInt8]) throws(Fault) {
-        guard let file = stream.file, fseek(file, offset, SEEK_SET) == 0 else { throw failure() }
+        try flush()
+        let end = length
+        guard lseek(descriptor, offset, SEEK_SET) == offset else { throw failure() }
         try write(bytes)
-        guard fseek(file, 0, SEEK_END) == 0 else { throw failure() }
+        try flush()
+        guard lseek(descriptor, end, SEEK_SET) == end else { throw failure() }
+        length = end
     }
 
     /// Makes the file appear under its name. - Throws: when the data could not be stored; then nothing appears.
     public func commit() throws(Fault) {
-        guard let file = stream.file else { throw failure() }
-        guard fflush(file) == 0, temporary == nil || fsync(fileno(file)) == 0 else { throw failure() }
-        stream.file = nil
+        guard descriptor >= 0 else { return }
+        try flush()
+        guard temporary == nil || fsync(descriptor) == 0 else { throw failure() }
+        let open = descriptor
+        descriptor = -1
         defer { UnfinishedFiles.remove(mark) }
-        guard fclose(file) == 0 else { throw discarded() }
-        if let temporary, rename(temporary, path) != 0 { throw discarded() }
+        guard close(open) == 0 else { throw discarded() }
+        if let temporary, rename(temporary, target) != 0 { throw discarded() }
+    }
+
+    private func flush() throws(Fault) {
+        let count = waiting
+        waiting = 0
+        try store(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+    }
+
+    private func store(_ bytes: UnsafeRawBufferPointer) throws(Fault) {
+        guard writeAll(bytes, to: descriptor) else { throw failure() }
+        length += bytes.count
     }
 
     private func failure() -> Fault {
@@ -69,10 +153,11 @@ public final class NewFile {
     }
 
     deinit {
-        if let file = stream.file {
-            fclose(file)
+        if descriptor >= 0 {
+            close(descriptor)
             if let temporary { unlink(temporary) }
             UnfinishedFiles.remove(mark)
         }
+        buffer.deallocate()
     }
 }

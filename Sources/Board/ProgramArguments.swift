@@ -2,8 +2,8 @@ import CBoard
 
 /// The words of the command line, the program's name first.
 ///
-/// Read from the kernel: Embedded Swift has no `CommandLine`. Bytes that are no UTF-8 are repaired.
-/// - Throws: when `/proc` is not mounted.
+/// Read from the kernel: Embedded Swift has no `CommandLine`.
+/// - Throws: when `/proc` is not mounted, or a word is not UTF-8: it would name another file.
 public func programArguments() throws(Fault) -> [String] {
     let path = "/proc/self/cmdline"
     guard let stream = fopen(path, "rb") else { throw Fault("\(path): \(systemError())") }
@@ -12,7 +12,10 @@ public func programArguments() throws(Fault) -> [String] {
     // Every word ends in a zero byte.
     while case let byte = getc(stream), byte != EOF {
         if byte == 0 {
-            arguments.append(String(decoding: word, as: UTF8.self))
+            guard let text = String(validating: word, as: UTF8.self) else {
+                throw Fault("\(String(decoding: word, as: UTF8.self)): not UTF-8 text; files of such names have to be renamed, or reached by a link")
+            }
+            arguments.append(text)
             word.removeAll(keepingCapacity: true)
         } else {
             word.append(UInt8(truncatingIfNeeded: byte))

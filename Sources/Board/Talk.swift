@@ -1,18 +1,18 @@
 import CBoard
 
-/// Writes a line for the person at the terminal, on standard error.
+/// Writes a line for the person at the terminal, on standard error, as far as that takes it: messages are no part of the work.
+/// Control characters are replaced as in a `Fault`.
 public func say(_ text: String) {
-    writeLine(text, to: board_stream(file: board_stderr()))
+    _ = writeLine(Fault(text).message, to: STDERR_FILENO)
 }
 
-/// Writes a line of what was asked for, on standard output.
-public func answer(_ text: String) {
-    writeLine(text, to: board_stream(file: board_stdout()))
+/// Writes a line of what was asked for, on standard output. - Throws: when that cannot be written.
+public func answer(_ text: String) throws(Fault) {
+    guard writeLine(text, to: STDOUT_FILENO) else { throw Fault("standard output: cannot be written: \(systemError())") }
 }
 
-private func writeLine(_ text: String, to stream: board_stream) {
+private func writeLine(_ text: String, to descriptor: Int32) -> Bool {
     var bytes = Array(text.utf8)
     bytes.append(0x0A)
-    fwrite(bytes, 1, bytes.count, stream.file)
-    fflush(stream.file)
+    return bytes.withUnsafeBytes { writeAll($0, to: descriptor) }
 }

@@ -21,7 +21,7 @@ public final class Thread: @unchecked Sendable {
         }, work.toOpaque())
         guard result == 0 else {
             work.release()
-            throw Fault("no thread can be started: \(String(cString: strerror(result)))")
+            throw Fault("no thread can be started: \(errorText(result))")
         }
     }
 

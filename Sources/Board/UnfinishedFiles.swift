@@ -10,17 +10,28 @@ enum UnfinishedFiles {
 
     private static let capacity = 64
 
-    /// Addresses of the names, 0 where there is none. A handler may read them at any time: they change atomically only.
-    nonisolated(unsafe) private static let slots: UnsafeMutablePointer<Int64> = {
+    /// Addresses of the names, 0 where there is none. A handler may read them at any time: they change atomically only. Not initialised on
+    /// first use, as a handler could interrupt that and wait for it for ever: `prepare` comes before the handler.
+    nonisolated(unsafe) private static var slots: UnsafeMutablePointer<Int64>?
+
+    /// Once: makes room for the names, then has the handler called.
+    private static let isPrepared: Bool = {
         let slots = UnsafeMutablePointer<Int64>.allocate(capacity: capacity)
         slots.initialize(repeating: 0, count: capacity)
-        board_on_end { signal in UnfinishedFiles.removeAll(signal) }
-        return slots
+        UnfinishedFiles.slots = slots
+        board_signals_prepare { signal in UnfinishedFiles.removeAll(signal) }
+        return true
     }()
+
+    /// Has signals that end the program remove the files first; errors of writing are no signals from now on.
+    static func prepare() {
+        _ = isPrepared
+    }
 
     /// - Returns: nil when too many files are being written; such a one would stay behind.
     static func add(_ path: String) -> Mark? {
-        guard let name = strdup(path) else { return nil }
+        prepare()
+        guard let slots, let name = strdup(path) else { return nil }
         for index in 0..<capacity where board_atomic_exchange(slots + index, 0, Int64(Int(bitPattern: name))) {
             return Mark(slot: slots + index, name: name)
         }
@@ -34,14 +45,14 @@ enum UnfinishedFiles {
         free(mark.name)
     }
 
-    /// The handler: calls nothing but `unlink` and `raise`, which POSIX allows there.
+    /// The handler: calls nothing but `unlink`, `raise` and `_exit`, which POSIX allows there.
     private static func removeAll(_ signal: Int32) {
+        guard let slots else { return board_signal_end(signal) }
         for index in 0..<capacity {
             let address = board_atomic_load(slots + index)
             guard address != 0, board_atomic_exchange(slots + index, address, 0) else { continue }
             unlink(UnsafePointer<CChar>(bitPattern: Int(address))!)
         }
-        // The default action again, which takes effect when the handler returns.
-        raise(signal)
+        board_signal_end(signal)
     }
 }

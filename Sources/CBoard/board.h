@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 #include <dirent.h>
@@ -28,6 +30,31 @@
 
 static inline int board_open(const char *path, int flags, int mode) { return open(path, flags | O_CLOEXEC, mode); }
 static inline int board_errno(void) { return errno; }
+static inline void board_set_errno(int number) { errno = number; }
+/// The same open file under another number, which programs that are started do not inherit; negative on failure.
+static inline int board_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 3); }
+
+// Of the kernel's; C libraries hide it.
+#ifndef O_PATH
+#define O_PATH 010000000
+#endif
+/// Opens what nothing can be read from or written to: where the standard descriptors stand that the program was started without.
+static inline int board_open_nothing(void) { return open("/", O_PATH); }
+/// Whether a path leads into /proc, whose links are no paths.
+static inline _Bool board_is_proc(const char *path) {
+  struct statfs status;
+  return statfs(path, &status) == 0 && status.f_type == 0x9fa0;
+}
+/// A number that nobody can foresee.
+static inline uint64_t board_random(void) {
+  uint64_t number = 0;
+  if (getentropy(&number, sizeof number) != 0) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    number = ((uint64_t)now.tv_sec << 30 ^ (uint64_t)now.tv_nsec) * 0x9E3779B97F4A7C15u ^ (uint64_t)getpid() << 32;
+  }
+  return number;
+}
 
 /// 64-bit XXH3 of `count` bytes.
 static inline uint64_t board_hash64(const void *bytes, size_t count) { return XXH3_64bits(bytes, count); }
@@ -90,6 +117,13 @@ static inline int board_wait(int descriptor, int stop, int milliseconds) {
   return sets[0].revents ? -1 : count > 0;
 }
 
+/// Blocks until a descriptor takes bytes (or is in error).
+static inline void board_wait_writable(int descriptor) {
+  struct pollfd set = {descriptor, POLLOUT, 0};
+  while (poll(&set, 1, -1) < 0 && errno == EINTR) {
+  }
+}
+
 /// A condition whose deadlines are on the monotonic clock.
 static inline void board_condition_init(pthread_cond_t *condition) {
   pthread_condattr_t attributes;
@@ -101,7 +135,31 @@ static inline void board_condition_init(pthread_cond_t *condition) {
 
 // MARK: - Signals
 
-static inline sigset_t board_signals(void) {
+/// Signals that end a program from outside, or because it used up what it may.
+static const int board_ends[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
+
+/// Calls `handler` once when one of `board_ends` would end the program; a signal that is ignored stays ignored. Of writing, what would be
+/// a signal (a broken pipe, a limit of file size) becomes an error of `write`.
+static inline void board_signals_prepare(void (*handler)(int)) {
+  for (size_t i = 0; i < sizeof board_ends / sizeof *board_ends; i++) {
+    struct sigaction action;
+    if (sigaction(board_ends[i], NULL, &action) != 0 || action.sa_handler != SIG_DFL) continue;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    action.sa_flags = (int)SA_RESETHAND;
+    sigaction(board_ends[i], &action, NULL);
+  }
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
+}
+/// The end of a handler: the signal's default action. The kernel has none for process 1, which ends by itself, with the status that a
+/// shell reports.
+static inline void board_signal_end(int number) {
+  if (getpid() == 1) _exit(128 + number);
+  raise(number);
+}
+
+static inline sigset_t board_messages(void) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
@@ -110,45 +168,84 @@ static inline sigset_t board_signals(void) {
   return set;
 }
 static inline void board_signals_hold(void) {
-  sigset_t set = board_signals();
+  sigset_t set = board_messages();
   pthread_sigmask(SIG_BLOCK, &set, NULL);
-  signal(SIGPIPE, SIG_IGN);
 }
 /// Lets SIGTERM and SIGINT end the program again.
 static inline void board_signals_release(void) {
-  sigset_t set = board_signals();
+  sigset_t set = board_messages();
   sigdelset(&set, SIGHUP);
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 /// The next held signal; 0 when interrupted.
 static inline int board_signal_wait(void) {
-  sigset_t set = board_signals();
+  sigset_t set = board_messages();
   int number = 0;
   return sigwait(&set, &number) == 0 ? number : 0;
 }
 
 // MARK: - Datagrams
 
-/// A socket that sends to `port` of a numeric IPv4 or IPv6 address; negative on failure, with EINVAL when the address is none. No names: the
+/// Where datagrams go. The socket is not connected: the kernel chooses route and own address anew for each datagram, so that a network that
+/// comes up later, or gives the machine another address, is used.
+typedef struct {
+  int descriptor;
+  struct sockaddr_storage address;
+  socklen_t length;
+  /// Of a link-local IPv6 address (fe80::1%eth0); looked up for each datagram, as an interface that comes back has another number.
+  char interface[IF_NAMESIZE];
+} board_datagrams;
+
+/// Opens a socket for `port` of a numeric IPv4 or IPv6 address. 0, or the error's number: EINVAL when the address is none. No names: the
 /// system's resolver cannot be linked statically.
-static inline int board_datagrams_to(const char *address, int port) {
+static inline int board_datagrams_open(board_datagrams *to, const char *address, int port) {
+  char text[INET6_ADDRSTRLEN];
+  const char *zone = strchr(address, '%');
+  size_t length = zone ? (size_t)(zone - address) : strlen(address);
+  memset(to, 0, sizeof *to);
+  to->descriptor = -1;
+  if (length >= sizeof text || (zone && (zone[1] == 0 || strlen(zone + 1) >= sizeof to->interface))) return EINVAL;
+  memcpy(text, address, length);
+  text[length] = 0;
   struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-  int is_four = inet_pton(AF_INET, address, &four.sin_addr) == 1;
-  if (!is_four && inet_pton(AF_INET6, address, &six.sin6_addr) != 1) {
-    errno = EINVAL;
-    return -1;
+  if (!zone && inet_pton(AF_INET, text, &four.sin_addr) == 1) {
+    memcpy(&to->address, &four, sizeof four);
+    to->length = sizeof four;
+  } else if (inet_pton(AF_INET6, text, &six.sin6_addr) == 1) {
+    memcpy(&to->address, &six, sizeof six);
+    to->length = sizeof six;
+    if (zone) strcpy(to->interface, zone + 1);
+  } else {
+    return EINVAL;
   }
-  int descriptor = socket(is_four ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) return -1;
-  int status = is_four ? connect(descriptor, (struct sockaddr *)&four, sizeof four) : connect(descriptor, (struct sockaddr *)&six, sizeof six);
-  if (status == 0) return descriptor;
-  close(descriptor);
-  return -1;
+  to->descriptor = socket(to->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (to->descriptor < 0) return errno;
+  const int yes = 1;
+  // An address of many receivers is one like any other. What the network reports of a datagram that was lost is an error of the next one.
+  setsockopt(to->descriptor, SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes);
+  if (to->length == sizeof four) setsockopt(to->descriptor, IPPROTO_IP, IP_RECVERR, &yes, sizeof yes);
+  else setsockopt(to->descriptor, IPPROTO_IPV6, IPV6_RECVERR, &yes, sizeof yes);
+  return 0;
 }
-/// 0, or the error's number.
-static inline int board_datagram(int descriptor, const void *bytes, size_t count) {
-  return send(descriptor, bytes, count, MSG_DONTWAIT) < 0 ? errno : 0;
+/// Sends one datagram. 0, or the error's number. `lost` is raised by one for each earlier datagram that the network reports as lost.
+static inline int board_datagrams_send(board_datagrams *to, const void *bytes, size_t count, int64_t *lost) {
+  if (to->interface[0]) {
+    unsigned index = if_nametoindex(to->interface);
+    if (index == 0) return ENODEV;
+    ((struct sockaddr_in6 *)&to->address)->sin6_scope_id = index;
+  }
+  // Reports wait in a queue of their own; the last one also fails the next call, which has then sent nothing.
+  struct msghdr report;
+  memset(&report, 0, sizeof report);
+  for (int i = 0; i < 64 && recvmsg(to->descriptor, &report, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0; i++) {
+    *lost += 1;
+    memset(&report, 0, sizeof report);
+  }
+  int pending = 0;
+  socklen_t size = sizeof pending;
+  getsockopt(to->descriptor, SOL_SOCKET, SO_ERROR, &pending, &size);
+  return sendto(to->descriptor, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to->address, to->length) < 0 ? errno : 0;
 }
 
 /// Sends a datagram to a socket of the file system, or of the abstract namespace when the path begins with @. Nobody minds when it is lost.
@@ -174,18 +271,6 @@ static inline int64_t board_atomic_add(int64_t *value, int64_t step) { return __
 /// Replaces `expected` by `next`; false when the value was another.
 static inline _Bool board_atomic_exchange(int64_t *value, int64_t expected, int64_t next) {
   return __atomic_compare_exchange_n(value, &expected, next, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-}
-/// Calls `handler` once when SIGTERM, SIGINT or SIGHUP would end the program.
-static inline void board_on_end(void (*handler)(int)) {
-  static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-    struct sigaction action;
-    if (sigaction(signals[i], NULL, &action) != 0 || action.sa_handler != SIG_DFL) continue;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    action.sa_flags = (int)SA_RESETHAND;
-    sigaction(signals[i], &action, NULL);
-  }
 }
 
 /// Tells the core that this thread is spinning.

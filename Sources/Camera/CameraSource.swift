@@ -44,6 +44,7 @@ public final class CameraSource<System: VideoSystem>: FrameSource, @unchecked Se
         defer { stream = nil }
         while case .lost(let reason) = follow(into: mailbox) {
             lostCount += 1
+            mailbox.lose()
             say("fcclip-edge: \(path): lost (\(reason)); waiting for it")
             // The device's number is free again only when nobody holds it.
             stream = nil

@@ -37,7 +37,7 @@ public final class FrameMailbox: @unchecked Sendable {
     private var filling = 0
     private var waiting: Int?
     private var reading: Int?
-    private var isEnded = false
+    private var isEnded = false, isLost = false
     private let keepsAll: Bool, isTriggered: Bool
     /// Since when a frame is wanted; with a trigger only.
     private var due: Double?
@@ -65,6 +65,7 @@ public final class FrameMailbox: @unchecked Sendable {
         return monitor.locked {
             while keepsAll, waiting != nil, !isEnded { monitor.wait() }
             guard !isEnded else { return false }
+            isLost = false
             publishedCount += 1
             buffer.number = publishedCount
             let published = filling
@@ -80,17 +81,43 @@ public final class FrameMailbox: @unchecked Sendable {
         }
     }
 
-    /// The freshest frame, waited for; the reading thread's until the next call. - Returns: nil at the end, when none is left.
-    public func take() -> FrameBuffer? {
+    public enum Delivery {
+        /// The reading thread's until the next call. `isAsked`: no trigger is needed, or one asked for it.
+        case frame(FrameBuffer, isAsked: Bool)
+        /// The source gives nothing for now; once each time.
+        case lost
+        /// No frame is left, and none will come.
+        case end
+    }
+
+    /// The freshest frame, waited for, or what has become of the source.
+    ///
+    /// - Parameter unasked: takes a frame that no trigger asked for, too; then a trigger that waits for one goes on waiting.
+    public func next(unasked: Bool = false) -> Delivery {
         monitor.locked {
             reading = nil
-            while !hasWanted, !isEnded { monitor.wait() }
-            guard hasWanted, let taken = waiting else { return nil }
+            while !hasWanted, !(unasked && waiting != nil), !isLost, !isEnded { monitor.wait() }
+            let isWanted = hasWanted
+            guard isWanted || unasked, let taken = waiting else {
+                defer { isLost = false }
+                return isLost ? .lost : .end
+            }
             waiting = nil
-            due = nil
+            if isWanted { due = nil }
             reading = taken
             monitor.wakeAll()
-            return buffers[taken]
+            return .frame(buffers[taken], isAsked: isWanted)
+        }
+    }
+
+    /// The freshest frame, waited for, through losses of the source. - Returns: nil at the end, when none is left.
+    public func take() -> FrameBuffer? {
+        while true {
+            switch next() {
+            case .frame(let frame, _): return frame
+            case .lost: continue
+            case .end: return nil
+            }
         }
     }
 
@@ -98,6 +125,14 @@ public final class FrameMailbox: @unchecked Sendable {
         guard let waiting else { return false }
         guard isTriggered else { return true }
         return due.map { buffers[waiting].captured >= $0 } ?? false
+    }
+
+    /// The source gives nothing until it says otherwise by a frame.
+    public func lose() {
+        monitor.locked {
+            isLost = true
+            monitor.wakeAll()
+        }
     }
 
     /// Asks for one frame, captured from now on. What is asked before that one is there, asks for the same.

@@ -92,7 +92,3 @@ public final class Pin<System: PinSystem>: @unchecked Sendable {
         return true
     }
 }
-
-private func errorText(_ number: Int32) -> String {
-    String(cString: strerror(number))
-}

@@ -2,7 +2,7 @@ import Board
 import CBoard
 import CPictures
 
-/// A folder of pictures named by the time they were captured, of which only the newest are kept.
+/// A folder of pictures named by the time they were captured and the frame's number in its stream, of which only the newest are kept.
 public final class PictureSeries {
     public let folder: String
     private let limit: Int?
@@ -30,35 +30,42 @@ public final class PictureSeries {
         return nil
     }
 
-    /// The path of the picture captured then (milliseconds since 1970), as in `20261121T103855.123Z.png`.
-    public func path(capturedAt milliseconds: Double) -> String {
-        folder + "/" + String(decoding: PictureSeries.name(milliseconds), as: UTF8.self)
+    /// The path of frame `number`, captured then (milliseconds since 1970), as in `20261121T103855.123Z-000042.png`. The number tells frames
+    /// of one millisecond apart.
+    public func path(capturedAt milliseconds: Double, number: Int) -> String {
+        folder + "/" + String(decoding: PictureSeries.name(milliseconds, number), as: UTF8.self)
     }
 
     /// After the file has been written: removes what is too old.
-    public func written(capturedAt milliseconds: Double) {
+    public func written(capturedAt milliseconds: Double, number: Int) {
         guard let limit else { return }
-        let name = PictureSeries.name(milliseconds)
+        let name = PictureSeries.name(milliseconds, number)
         if names.last != name { names.append(name) }
         while names.count > limit { unlink(folder + "/" + String(decoding: names.removeFirst(), as: UTF8.self)) }
     }
 
-    private static let pattern = Array("00000000T000000.000Z.png".utf8)
+    private static let time = Array("00000000T000000.000Z".utf8), ending = Array(".png".utf8)
+    /// Digits of a frame's number, at least.
+    private static let numberDigits = 6
 
-    /// Whether a name has the form of ours: other files are left alone.
+    /// Whether a name has the form of ours, with or without a number: other files are left alone.
     private static func isOurs(_ name: [UInt8]) -> Bool {
-        guard name.count == pattern.count else { return false }
-        for (byte, expected) in zip(name, pattern) {
-            guard expected == 0x30 ? (0x30...0x39).contains(byte) : byte == expected else { return false }
+        guard name.count >= time.count + ending.count, name.suffix(ending.count).elementsEqual(ending) else { return false }
+        for (byte, expected) in zip(name, time) {
+            guard expected == 0x30 ? isDigit(byte) : byte == expected else { return false }
         }
-        return true
+        let number = name[time.count..<name.count - ending.count]
+        return number.isEmpty || (number.first == 0x2D && number.count > numberDigits && number.dropFirst().allSatisfy(isDigit))
     }
 
-    private static func name(_ milliseconds: Double) -> [UInt8] {
+    private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
+    private static func name(_ milliseconds: Double, _ number: Int) -> [UInt8] {
         let whole = Int(milliseconds)
         var seconds = time_t(whole / 1000), parts = tm()
         gmtime_r(&seconds, &parts)
-        var name = pattern
+        let text = Array("\(number)".utf8)
+        var name = time + [0x2D] + [UInt8](repeating: 0x30, count: max(numberDigits - text.count, 0)) + text + ending
         func put(_ value: Int, at position: Int, digits: Int) {
             var value = value
             for offset in (0..<digits).reversed() {

@@ -1,3 +1,4 @@
+import Board
 import CBoard
 
 /// systemd, when it started this program as `Type=notify`: it is told in datagrams how things stand (sd_notify(3)). Else, nothing.
@@ -8,9 +9,9 @@ public struct ServiceManager: Sendable {
 
     /// From the environment.
     public init() {
-        address = ServiceManager.variable("NOTIFY_SOCKET")
-        let isOurs = ServiceManager.variable("WATCHDOG_PID").map { Int($0) == Int(getpid()) } ?? true
-        if isOurs, address != nil, let period = ServiceManager.variable("WATCHDOG_USEC").flatMap({ Int($0) }), period > 0 {
+        address = environmentVariable("NOTIFY_SOCKET")
+        let isOurs = environmentVariable("WATCHDOG_PID").map { Int($0) == Int(getpid()) } ?? true
+        if isOurs, address != nil, let period = environmentVariable("WATCHDOG_USEC").flatMap({ Int($0) }), period > 0 {
             // Four times as often as it must be.
             watchdogMilliseconds = Int32(clamping: max(period / 4000, 1))
         } else {
@@ -18,11 +19,7 @@ public struct ServiceManager: Sendable {
         }
     }
 
-    private static func variable(_ name: String) -> String? {
-        getenv(name).map { String(cString: $0) }
-    }
-
-    /// Work has begun.
+    /// Work has begun and led to a result.
     public func ready() { tell("READY=1") }
     /// Work ends.
     public func stopping() { tell("STOPPING=1") }

@@ -18,8 +18,8 @@ struct BenchOptions {
     private var answer: String?
 
     private static let table = OptionTable<BenchOptions>(entries: [
-        .init(name: "model", value: "FILE", help: "model made by quantize") { $0.model = $1 },
-        .init(name: "vocab", value: "FILE", help: "vocabulary made by quantize vocab") { $0.vocabulary = $1 },
+        .init(name: "model", value: "FILE", help: "model made by quantize; default: as for fcclip-edge itself") { $0.model = $1 },
+        .init(name: "vocab", value: "FILE", help: "vocabulary made by quantize vocab; default: the same") { $0.vocabulary = $1 },
         .init(name: "image", value: "FILE", help: "a JPEG or PNG picture; default: a pattern of the size") { $0.image = $1 },
         .init(name: "size", value: "WxH", help: "of the network's input; default: 512x512, or with --image what the model makes of it") { (options, value) throws(Fault) in
             options.size = try OptionValue.size(value, of: "size")
@@ -54,8 +54,7 @@ struct BenchOptions {
         try table.read(arguments, into: &options)
         if let answer = options.answer ?? (arguments.isEmpty ? help : nil) { return .print(answer) }
         guard !options.measuresKernels else { return .measure(options) }
-        guard !options.model.isEmpty else { throw Fault("--model is missing; see bench --help") }
-        guard !options.vocabulary.isEmpty else { throw Fault("--vocab is missing; see bench --help") }
+        try ModelPlaces.complete(model: &options.model, vocabulary: &options.vocabulary)
         return .measure(options)
     }
 
@@ -63,7 +62,7 @@ struct BenchOptions {
         """
         Measures a network on this machine, stage by stage, against what its processor could reach.
 
-        usage: fcclip-edge bench --model M --vocab V [options]
+        usage: fcclip-edge bench [--model M] [--vocab V] [options]
                fcclip-edge bench --kernels [--json FILE]
 
         """ + table.help

@@ -7,6 +7,12 @@ import Network
 
 /// Measures what `fcclip-edge bench` is asked for, then prints and writes it.
 func runBenchmark(_ options: BenchOptions) throws(Fault) {
+    var claims = FileClaims()
+    claims.read(options.model, as: "--model")
+    claims.read(options.vocabulary, as: "--vocab")
+    if let image = options.image { claims.read(image, as: "--image") }
+    if let json = options.json, json != "-" { claims.write(json, as: "--json") }
+    try claims.check()
     // Opened first: nobody waits for measurements that cannot be stored.
     let file: NewFile? = if let path = options.json, path != "-" { try NewFile(path: path) } else { nil }
     let text: String, json: [UInt8]
@@ -25,7 +31,5 @@ func runBenchmark(_ options: BenchOptions) throws(Fault) {
         try file.commit()
     }
     let output = options.json == "-" ? json : Array(text.utf8)
-    guard fwrite(output, 1, output.count, board_stdout()) == output.count, fflush(board_stdout()) == 0 else {
-        throw Fault("standard output: cannot be written: \(systemError())")
-    }
+    guard output.withUnsafeBytes({ writeAll($0, to: STDOUT_FILENO) }) else { throw Fault("standard output: cannot be written: \(systemError())") }
 }

@@ -6,7 +6,7 @@ import Board
 ///     --camera=/dev/video0
 ///     every-frame
 ///
-/// Empty lines and those that begin with # are left out. Blanks end a name; a value goes to the end of its line.
+/// A byte-order mark at its start is left out. Empty lines and those that begin with # are left out. Blanks end a name; a value goes to the end of its line.
 struct ConfigFile {
     struct Line {
         let number: Int
@@ -19,9 +19,10 @@ struct ConfigFile {
     /// - Throws: when the file cannot be read or is no text.
     init(path: String) throws(Fault) {
         let file = try MappedFile(path: path)
-        guard file.bytes.count < 1 << 20, let text = String(validating: file.bytes, as: UTF8.self) else { throw Fault("\(path): not a text file of options") }
+        guard file.bytes.count < 1 << 20, let text = String(validating: file.bytes, as: UTF8.self) else { throw Fault("\(path): not a text file of options (UTF-8)") }
+        let isMarked = text.utf8.starts(with: [0xEF, 0xBB, 0xBF])
         var lines: [Line] = [], number = 0
-        for line in text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false) {
+        for line in text.utf8.dropFirst(isMarked ? 3 : 0).split(separator: 0x0A, omittingEmptySubsequences: false) {
             number += 1
             let words = ConfigFile.words(Array(line))
             if !words.isEmpty { lines.append(Line(number: number, words: words)) }

@@ -26,6 +26,10 @@ struct Options {
     var trigger: PinName?
     var heartbeat: PinName?
     var alarms: [AlarmRule] = []
+    /// Whether the alarms' lines are high while the camera is lost.
+    var alarmsHighWhenLost = false
+    /// Files of options that were read.
+    var configs: [String] = []
     var report = false
     /// Files that stay in a folder of overlays or label maps; nil for all.
     var keep: Int?
@@ -35,8 +39,8 @@ struct Options {
     private var answer: String?
 
     private static let table = OptionTable<Options>(entries: [
-        .init(name: "model", value: "FILE", help: "model made by quantize") { $0.model = $1 },
-        .init(name: "vocab", value: "FILE", help: "vocabulary made by quantize vocab") { $0.vocabulary = $1 },
+        .init(name: "model", value: "FILE", help: "model made by quantize; default: model.gguf, see below") { $0.model = $1 },
+        .init(name: "vocab", value: "FILE", help: "vocabulary made by quantize vocab; default: vocabulary.gguf, see below") { $0.vocabulary = $1 },
         .init(name: "image", value: "PATH", help: "a JPEG or PNG picture, a folder of them, or a .txt file with a path a line") { $0.image = $1 },
         .init(name: "stdin", value: "FORMAT:WxH", help: "raw frames: yuv420, nv12, yuyv, rgb24 or grey, perhaps :stride=BYTES; or mjpeg, JPEG pictures in a row") { (options, value) throws(Fault) in
             options.stdin = try FrameLayout(value, option: "stdin")
@@ -53,7 +57,7 @@ struct Options {
             options.wishes.format = format
         },
         .init(name: "list-cameras", value: nil, help: "print cameras and their modes") { (options, _) in options.listsCameras = true },
-        .init(name: "every-frame", value: nil, help: "let the pipe wait instead of skipping frames for fresher ones") { (options, _) in options.everyFrame = true },
+        .init(name: "every-frame", value: nil, help: "process every frame: the source waits for the network and for every output, instead of frames and results being skipped") { (options, _) in options.everyFrame = true },
         .init(name: "task", value: "NAME", help: "panoptic (default), semantic or instance") { (options, value) throws(Fault) in
             options.task = try OptionValue.task(value)
         },
@@ -70,6 +74,10 @@ struct Options {
         },
         .init(name: "alarm", value: "LINE:NAME[:AREA]", help: "GPIO line high while a segment of that name covers that share of the picture; may be repeated") { (options, value) throws(Fault) in
             options.alarms.append(try AlarmRule(value))
+        },
+        .init(name: "alarm-when-lost", value: "LEVEL", help: "of the alarms' lines while the camera is lost: low (default) or high") { (options, value) throws(Fault) in
+            guard value == "low" || value == "high" else { throw Fault("--alarm-when-lost \(value): low or high is expected") }
+            options.alarmsHighWhenLost = value == "high"
         },
         .init(name: "heartbeat", value: "LINE", help: "GPIO line that changes with every frame segmented") { (options, value) throws(Fault) in
             options.heartbeat = try PinName(value, option: "heartbeat")
@@ -104,9 +112,8 @@ struct Options {
         try table.read(arguments.dropFirst(), into: &options)
         if let answer = options.answer ?? (arguments.count < 2 ? help : nil) { return .print(answer) }
         if options.listsCameras { return .listCameras }
-        guard !options.model.isEmpty else { throw Fault("--model is missing; see --help") }
-        guard !options.vocabulary.isEmpty else { throw Fault("--vocab is missing; see --help") }
         try options.checkSource()
+        try ModelPlaces.complete(model: &options.model, vocabulary: &options.vocabulary)
         if options.overlay == nil, options.labels == nil, options.logits == nil, options.json.isEmpty { options.json = ["-"] }
         return .segment(options)
     }
@@ -125,6 +132,7 @@ struct Options {
 
     /// Applies a file's options. - Throws: with file and line.
     private mutating func read(config path: String) throws(Fault) {
+        configs.append(path)
         for line in try ConfigFile(path: path).lines {
             do throws(Fault) {
                 guard line.words[0] != "--config" else { throw Fault("--config: a file of options cannot name another") }
@@ -145,11 +153,14 @@ struct Options {
         """
         Segments pictures into regions named by any words.
 
-        usage: fcclip-edge --model M --vocab V --image PICTURE | --camera DEVICE | --stdin FORMAT:WxH [options]
+        usage: fcclip-edge --image PICTURE | --camera DEVICE | --stdin FORMAT:WxH [--model M] [--vocab V] [options]
                fcclip-edge bench --help
 
         """ + table.help + """
 
+
+        Without --model or --vocab, model.gguf and vocabulary.gguf are looked for in the program's folder, the working folder,
+        $XDG_DATA_HOME/fcclip-edge (default: ~/.local/share/fcclip-edge), /usr/local/share/fcclip-edge and /usr/share/fcclip-edge.
 
         With many pictures or a stream, --overlay, --labels and --logits name folders. Results go to standard output, everything else to standard
         error. Exit status: 0, or 1 after an error, said in one line.

@@ -7,94 +7,135 @@ import Runtime
 /// Pictures through the engine to the sinks that were asked for.
 final class PictureRun {
     private let options: Options
+    private let list: PictureList
     private let inference: Inference
+    private var sinks: [LineSink] = []
+    /// Pictures that could not be read or segmented, and outputs that could not be written.
+    private var failures = (pictures: 0, outputs: 0)
+    private var first: Fault?
 
     init(_ options: Options) throws(Fault) {
         self.options = options
+        // Before the model is read: a mistake shows at once.
+        list = try PictureList(path: options.image)
+        try options.checkPlaces(list)
         inference = try Inference(options)
     }
 
+    /// - Throws: when a picture or an output failed. What others gave is kept.
     func run() throws(Fault) {
-        try options.checkPlaces()
-        let list = try PictureList(path: options.image)
         if !list.isSingle {
             for folder in [options.overlay, options.labels, options.logits] {
                 if let folder { try PictureFolder.make(folder) }
             }
         }
-        var sinks: [LineSink] = []
         for destination in options.json { sinks.append(try LineSink(destination)) }
-        var failures = 0
-        for path in list.paths {
+        // Without its reader there is no sense in going on.
+        var lost: Fault?
+        for path in list.paths where lost == nil {
+            guard let line = picture(path) else { continue }
+            for sink in sinks {
+                do throws(Fault) {
+                    try sink.write(line)
+                } catch {
+                    if sink.isVital { lost = error } else { note(error, output: true) }
+                }
+            }
+        }
+        for sink in sinks { attempt { () throws(Fault) in try sink.commit() } }
+        if let lost { throw lost }
+        guard let first else { return }
+        // Of many, each was printed when it occurred.
+        guard !list.isSingle else { throw first }
+        var text = ""
+        if failures.pictures > 0 { text = "\(failures.pictures) of \(list.paths.count) pictures could not be read" }
+        if failures.outputs > 0 { text += (text.isEmpty ? "" : ", ") + "\(failures.outputs) outputs could not be written" }
+        throw Fault("\(options.image): \(text)")
+    }
+
+    /// Does what may fail without ending the run.
+    private func attempt(_ work: () throws(Fault) -> Void) {
+        do throws(Fault) {
+            try work()
+        } catch {
+            note(error, output: true)
+        }
+    }
+
+    private func note(_ fault: Fault, output: Bool) {
+        if output { failures.outputs += 1 } else { failures.pictures += 1 }
+        if first == nil { first = fault }
+        if !list.isSingle { say("fcclip-edge: \(fault.message)") }
+    }
+
+    /// Reads and segments one picture and writes what belongs to it alone. - Returns: its JSON line; nil when it failed.
+    private func picture(_ path: String) -> [UInt8]? {
+        do throws(Fault) {
             inference.begin()
-            let picture: Picture
-            do throws(Fault) {
-                picture = try Picture.read(path: path)
-            } catch {
-                // One bad picture of many costs that picture only.
-                guard !list.isSingle else { throw error }
-                say("fcclip-edge: \(error.message)")
-                failures += 1
-                continue
-            }
+            let picture = try Picture.read(path: path)
             if let warning = picture.warning { say("fcclip-edge: \(path): \(warning)") }
-            let line = try segment(picture, path, name: list.isSingle ? nil : fileName(path))
-            for sink in sinks { try sink.write(line) }
-        }
-        for sink in sinks { try sink.commit() }
-        guard failures == 0 else { throw Fault("\(options.image): \(failures) of \(list.paths.count) pictures could not be read") }
-    }
-
-    /// JSON lines of pictures: a file of them appears when it is complete.
-    private enum LineSink {
-        case file(NewFile)
-        case other(LineOutput)
-
-        init(_ destination: String) throws(Fault) {
-            self = destination == "-" || LineOutput.isDatagrams(destination) ? .other(try LineOutput(destination)) : .file(try NewFile(path: destination))
-        }
-
-        func write(_ line: [UInt8]) throws(Fault) {
-            switch self {
-            case .file(let file): try file.write(line)
-            case .other(let output): try output.write(line)
-            }
-        }
-
-        func commit() throws(Fault) {
-            if case .file(let file) = self { try file.commit() }
+            return try segment(picture, path)
+        } catch {
+            note(error, output: false)
+            return nil
         }
     }
 
-    /// Segments one picture and writes what belongs to it alone.
-    ///
-    /// - Parameter name: what its files are called in the folders of outputs; nil where the outputs are files themselves.
-    /// - Returns: its JSON line.
-    private func segment(_ picture: Picture, _ path: String, name: String?) throws(Fault) -> [UInt8] {
+    private func segment(_ picture: Picture, _ path: String) throws(Fault) -> [UInt8] {
         // Its pixels are read through a pointer that does not keep it.
         defer { withExtendedLifetime(picture) {} }
         inference.clock("decode")
         inference.preprocessor.resize(picture)
         inference.clock("resize")
-        /// With many pictures `street.jpg` becomes `output/street.jpg.png`: those that differ in their ending only stay apart.
-        func place(_ output: String, _ ending: StaticString) -> String {
-            name.map { "\(output)/\($0)\(ending)" } ?? output
-        }
-        let segmentation = try inference.segment(picture.size) { prediction throws(Fault) in
-            if let logits = options.logits { try MaskLogits.write(prediction, to: place(logits, ".npy")) }
+        let outputs = PictureOutputs(options, of: path, isSingle: list.isSingle)
+        let segmentation = try inference.segment(picture.size) { prediction in
+            if let place = outputs.logits { attempt { () throws(Fault) in try MaskLogits.write(prediction, to: place) } }
         }
         let line = options.json.isEmpty ? [] : inference.line(segmentation, picture: path)
-        if let overlay = options.overlay {
-            try Overlay.write(segmentation, legend: inference.legend, on: picture.pixels, to: place(overlay, ".png"))
+        if let place = outputs.overlay {
+            attempt { () throws(Fault) in try Overlay.write(segmentation, legend: inference.legend, on: picture.pixels, to: place) }
         }
-        if let labels = options.labels { try LabelMap.write(segmentation, to: place(labels, ".png")) }
+        if let place = outputs.labels { attempt { () throws(Fault) in try LabelMap.write(segmentation, to: place) } }
         return line
     }
+}
 
-    /// `folder/street.jpg` to `street.jpg`.
-    private func fileName(_ path: String) -> String {
-        let bytes = Array(path.utf8)
-        let start = bytes.lastIndex(of: 0x2F).map { $0 + 1 } ?? 0
-        return String(decoding: bytes[start...], as: UTF8.self)
+/// Where one picture's own files go.
+struct PictureOutputs {
+    let overlay: String?, labels: String?, logits: String?
+
+    /// - Parameter isSingle: whether the options name files. Else they name folders, where `street.jpg` becomes `street.jpg.png`: pictures that
+    ///   differ in their ending only stay apart.
+    init(_ options: Options, of path: String, isSingle: Bool) {
+        func place(_ output: String?, _ ending: StaticString) -> String? {
+            isSingle ? output : output.map { "\($0)/\(folderAndName(path).name)\(ending)" }
+        }
+        overlay = place(options.overlay, ".png")
+        labels = place(options.labels, ".png")
+        logits = place(options.logits, ".npy")
+    }
+}
+
+/// JSON lines of pictures: a file of them appears at the end, with all lines that could be written.
+private final class LineSink {
+    private let file: NewFile?
+    private let output: LineOutput?
+
+    init(_ destination: String) throws(Fault) {
+        let isFile = destination != "-" && !LineOutput.isDatagrams(destination)
+        file = isFile ? try NewFile(path: destination) : nil
+        output = isFile ? nil : try LineOutput(destination)
+    }
+
+    /// Whether there is no sense in going on without it.
+    var isVital: Bool { output?.isVital ?? false }
+
+    func write(_ line: [UInt8]) throws(Fault) {
+        try file?.append(whole: line)
+        try output?.write(line)
+    }
+
+    func commit() throws(Fault) {
+        try file?.commit()
     }
 }

@@ -12,11 +12,14 @@ final class StreamPins<System: PinSystem> {
     private var alarms: [(pin: Pin<System>, rules: [Int])] = []
     /// Classes that each rule means.
     var categories: [[Int]] = []
+    /// The alarms' level while the source is lost: nobody knows then what there is to see.
+    private let isHighWhenLost: Bool
     private let talk = RepeatedFault()
 
     /// - Throws: when the board lacks a line or the vocabulary a name.
     init(_ system: System, _ options: Options, _ legend: Legend) throws(Fault) {
         rules = options.alarms
+        isHighWhenLost = options.alarmsHighWhenLost
         trigger = if let line = options.trigger { try Pin(system, line, output: false, option: "trigger") } else { nil }
         heartbeat = if let line = options.heartbeat { try Pin(system, line, output: true, option: "heartbeat") } else { nil }
         categories = try categories(legend)
@@ -47,13 +50,21 @@ final class StreamPins<System: PinSystem> {
         }
     }
 
+    /// The source is lost: the alarms go to their level for that until the next frame.
+    func lose() {
+        drive(isHighWhenLost)
+    }
+
     /// Everything low.
     func rest() {
-        do throws(Fault) {
-            for alarm in alarms { try alarm.pin.set(false) }
-            try heartbeat?.set(false)
-        } catch {
-            talk.occurred(error)
+        drive(false)
+        do throws(Fault) { try heartbeat?.set(false) } catch { talk.occurred(error) }
+    }
+
+    /// All alarms to one level, whatever becomes of one of them.
+    private func drive(_ isHigh: Bool) {
+        for alarm in alarms {
+            do throws(Fault) { try alarm.pin.set(isHigh) } catch { talk.occurred(error) }
         }
     }
 }

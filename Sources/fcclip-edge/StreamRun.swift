@@ -22,12 +22,16 @@ final class StreamRun {
     private let damage = RepeatedFault()
     private var statistics = StreamStatistics()
     private var lastNumber = 0
+    /// Frames in a row that could not be segmented.
+    private var failures = 0
+    /// So many of them are no accident: somebody else has to put it right, or start the program again.
+    private static let mostFailures = 30
 
     /// - Parameter name: what records call the source.
     init(_ options: Options, name: String) throws(Fault) {
         // First: threads inherit it.
         Signals.hold()
-        try options.checkPlaces()
+        try options.checkPlaces(name)
         self.options = options
         self.name = name
         mailbox = FrameMailbox(keepsAll: options.everyFrame, isTriggered: options.trigger != nil)
@@ -39,17 +43,20 @@ final class StreamRun {
 
     /// Runs until the source ends or SIGTERM or SIGINT arrives; then the frame at hand is finished.
     ///
-    /// - Throws: when the source, standard output or the trigger fails.
+    /// - Throws: when the source, standard output or the trigger fails, memory is lacking, no frame can be segmented, or an output could not
+    ///   be written.
     func run<Source: FrameSource>(_ makeSource: (StopSign) throws(Fault) -> Source) throws(Fault) {
         let mailbox = mailbox, stop = stop, state = state
         @Sendable func end(_ fault: Fault?) {
             if let fault { state.note(fault) }
             stop.raise()
             mailbox.end(dropping: true)
+            state.hurry()
         }
         let source = try makeSource(stop)
         try source.open()
         let sinks = try StreamSinks(options) { end($0) }
+        state.adopt(sinks)
         try listen(end)
         let capture = try Thread {
             do throws(Fault) {
@@ -59,23 +66,54 @@ final class StreamRun {
             }
             mailbox.end()
         }
-        manager.ready()
-        while let frame = mailbox.take() {
-            state.begin()
-            reload()
-            segment(frame, sinks)
-            state.end()
-        }
+        follow(sinks, end)
         manager.stopping()
         // A trigger may still be waited for.
         stop.raise()
         capture.join()
-        let lost = sinks.finish()
+        let losses = sinks.finish()
         pins.rest()
-        statistics.finish(counts: mailbox.counts, patched: converter.patchedCount, lost: lost, source: source.notes)
-        say("fcclip-edge: " + statistics.summary)
+        statistics.finish(counts: mailbox.counts, patched: converter.patchedCount, losses: losses, source: source.notes)
+        // A source that gave nothing says why.
+        if mailbox.counts.captured > 0 || state.fault == nil { say("fcclip-edge: " + statistics.summary) }
         if options.report { for line in statistics.report(options, inference) { say(line) } }
         if let fault = state.fault { throw fault }
+        if statistics.damaged > 0, !state.hasSucceeded { throw Fault("\(name): none of \(statistics.damaged) frames could be segmented") }
+        if losses.unwritten > 0 { throw Fault("\(losses.unwritten) of the stream's lines and pictures could not be written") }
+    }
+
+    /// Segments frame after frame, and drives the alarms' lines to their level for a lost source.
+    private func follow(_ sinks: StreamSinks, _ end: (Fault?) -> Void) {
+        while true {
+            // Before the first success nobody knows whether any frame can be segmented: with a trigger, too, one frame is tried at once.
+            switch mailbox.next(unasked: !state.hasSucceeded) {
+            case .end: return
+            case .lost:
+                pins.lose()
+                manager.status("the camera is lost; waiting for it")
+            case .frame(let frame, let isAsked):
+                state.begin()
+                reload()
+                do throws(Fault) {
+                    try segment(frame, isAsked ? sinks : nil)
+                    failures = 0
+                    damage.ended()
+                    if state.succeed() { manager.ready() }
+                } catch {
+                    failures += 1
+                    statistics.damaged += 1
+                    if error.kind == .memory {
+                        end(error)
+                    } else {
+                        damage.occurred(error)
+                    }
+                    if failures == Self.mostFailures {
+                        end(Fault("\(name): \(failures) frames in a row could not be segmented; the last: \(error.message)"))
+                    }
+                }
+                state.end()
+            }
+        }
     }
 
     /// Threads that wait for signals, for the trigger, and for the time to tell systemd that all is well.
@@ -122,76 +160,31 @@ final class StreamRun {
         }
     }
 
-    private func segment(_ frame: FrameBuffer, _ sinks: StreamSinks) {
+    /// - Parameter sinks: nil for a trial, whose result nobody gets.
+    /// - Throws: when the frame is damaged or memory is lacking.
+    private func segment(_ frame: FrameBuffer, _ sinks: StreamSinks?) throws(Fault) {
         inference.begin()
-        let size: Size, canvas: Picture?, segmentation: Segmentation
+        let size = try converter.size(of: frame), canvas = sinks?.canvas(size)
+        let segmentation: Segmentation
         do throws(Fault) {
-            size = try converter.size(of: frame)
-            canvas = sinks.canvas(size)
             // Its pixels are written to through a pointer that does not keep it.
             defer { withExtendedLifetime(canvas) {} }
             try converter.convert(frame, size: size, full: canvas?.pixels)
             inference.clock("convert")
             segmentation = try inference.segment(size)
         } catch {
-            statistics.damaged += 1
-            damage.occurred(error)
-            return
+            if let canvas { sinks?.giveBack(canvas) }
+            throw error
         }
-        damage.ended()
+        guard let sinks else { return }
         pins.show(segmentation)
         let age = monotonicMilliseconds() - frame.captured
         if sinks.wantsLines {
             let record = SegmentsRecord.Frame(number: frame.number, skipped: frame.number - lastNumber - 1, capturedAt: frame.capturedAt, age: age)
             sinks.put(line: inference.line(segmentation, picture: name, frame: record))
         }
-        sinks.put(segmentation, legend: inference.legend, canvas: canvas, capturedAt: frame.capturedAt)
+        sinks.put(segmentation, legend: inference.legend, canvas: canvas, of: frame)
         lastNumber = frame.number
         statistics.add(inference.stages, age: age, frame: frame.layout, size: size, input: inference.preprocessor.resizedSize)
-    }
-}
-
-/// What the threads of a stream tell each other: why it ended, whether the vocabulary is to be read again, and how the work goes on.
-private final class StreamState: @unchecked Sendable {
-    private let monitor = Monitor()
-    private var first: Fault?
-    private var wantsReload = false
-    private var isBusy = false
-    private var begun = 0, seen = -1
-
-    func note(_ fault: Fault) {
-        monitor.locked { if first == nil { first = fault } }
-    }
-
-    var fault: Fault? { monitor.locked { first } }
-
-    func askForReload() {
-        monitor.locked { wantsReload = true }
-    }
-
-    func takeReload() -> Bool {
-        monitor.locked {
-            defer { wantsReload = false }
-            return wantsReload
-        }
-    }
-
-    func begin() {
-        monitor.locked {
-            isBusy = true
-            begun += 1
-        }
-    }
-
-    func end() {
-        monitor.locked { isBusy = false }
-    }
-
-    /// Whether no frame has been worked on since the last call: idle, or at another one by now.
-    var isHealthy: Bool {
-        monitor.locked {
-            defer { seen = begun }
-            return !isBusy || begun != seen
-        }
     }
 }

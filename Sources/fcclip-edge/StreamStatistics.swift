@@ -14,7 +14,7 @@ struct StreamStatistics {
     private var totals = Durations(), ages = Durations()
     private var layout: FrameLayout?
     private var size = Size(height: 0, width: 0), input = Size(height: 0, width: 0)
-    private var counts = (captured: 0, stale: 0), patched = 0, lost = (lines: 0, pictures: 0), notes: [String] = []
+    private var counts = (captured: 0, stale: 0), patched = 0, losses = StreamSinks.Losses(), notes: [String] = []
 
     mutating func add(_ stages: [SegmentsRecord.Stage], age: Double, frame layout: FrameLayout, size: Size, input: Size) {
         var total = 0.0
@@ -34,10 +34,10 @@ struct StreamStatistics {
     }
 
     /// - Parameter source: what the source has to say of its own.
-    mutating func finish(counts: (captured: Int, stale: Int), patched: Int, lost: (lines: Int, pictures: Int), source: [String]) {
+    mutating func finish(counts: (captured: Int, stale: Int), patched: Int, losses: StreamSinks.Losses, source: [String]) {
         self.counts = counts
         self.patched = patched
-        self.lost = lost
+        self.losses = losses
         notes = source
     }
 
@@ -46,8 +46,8 @@ struct StreamStatistics {
         if damaged > 0 { text += ", \(damaged) damaged" }
         if patched > 0 { text += ", \(patched) used in spite of damage" }
         for note in notes { text += ", " + note }
-        if lost.lines > 0 { text += ", \(lost.lines) lines dropped" }
-        if lost.pictures > 0 { text += ", \(lost.pictures) pictures dropped" }
+        if losses.lines > 0 { text += ", \(losses.lines) lines dropped" }
+        if losses.pictures > 0 { text += ", \(losses.pictures) pictures dropped" }
         if totals.count > 0 { text += "; \(decimal(totals.quantile(0.5), 1)) ms a frame (95%: \(decimal(totals.quantile(0.95), 1)))" }
         return text
     }
@@ -92,7 +92,7 @@ struct StreamStatistics {
             advice.append("\(percent(convert.total / totals.total)) of the time goes into frames \(factor) times the network's input; smaller ones would do"
                 + (layout?.format == .mjpeg ? ", and raw ones cost less than JPEG" : ""))
         }
-        if lost.lines > 0 || lost.pictures > 0 { advice.append("a sink is slower than the network; what it lost is counted above") }
+        if !losses.isEmpty { advice.append("a sink is slower than the network; what it lost is counted above") }
         if let temperature, temperature >= 80 { advice.append("\(decimal(temperature, 0)) degrees Celsius: cooling would keep the clock up") }
         if let clock, clock.now * 10 < clock.most * 9 { advice.append("the clock is at \(clock.now) MHz of \(clock.most): heat, power or the governor (performance is the fastest)") }
         return advice

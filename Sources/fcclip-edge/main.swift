@@ -2,6 +2,7 @@ import Board
 import Camera
 import CBoard
 
+ProgramStart.prepare()
 // Room for options, names and threads; models and pictures are counted on their own.
 requireAddressSpace(16 << 20, orSay: "fcclip-edge: error: needs 16 MiB of address space to start; see ulimit -v\n")
 
@@ -9,13 +10,13 @@ do throws(Fault) {
     let arguments = try programArguments()
     if arguments.count > 1, arguments[1] == "bench" {
         switch try BenchOptions.parse(arguments.dropFirst(2)) {
-        case .print(let text): answer(text)
+        case .print(let text): try answer(text)
         case .measure(let options): try runBenchmark(options)
         }
     } else {
         switch try Options.parse(arguments) {
-        case .print(let text): answer(text)
-        case .listCameras: for line in CameraList.describe(LinuxVideo()) { answer(line) }
+        case .print(let text): try answer(text)
+        case .listCameras: for line in CameraList.describe(LinuxVideo()) { try answer(line) }
         case .segment(let options): try run(options)
         }
     }

@@ -3,11 +3,11 @@ import CBoard
 import Kernels
 
 /// Compares everything; how many comparisons failed.
-func compareAll() -> Int {
+func compareAll() throws(Fault) -> Int {
     var failed = 0
     for table in KernelTable.all.dropFirst() {
         guard table.isSupported else {
-            answer("\(table.name): not on this processor")
+            try answer("\(table.name): not on this processor")
             continue
         }
         var comparison = Comparison(of: table)
@@ -16,10 +16,15 @@ func compareAll() -> Int {
         comparison.attentions()
         comparison.samplings()
         comparison.peak()
-        answer("\(table.name): \(comparison.passed) passed, \(comparison.failed) failed")
+        try answer("\(table.name): \(comparison.passed) passed, \(comparison.failed) failed")
         failed += comparison.failed
     }
     return failed
 }
 
-exit(compareAll() == 0 ? 0 : 1)
+do throws(Fault) {
+    exit(try compareAll() == 0 ? 0 : 1)
+} catch {
+    say(error.message)
+    exit(1)
+}

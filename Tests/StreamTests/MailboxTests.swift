@@ -110,4 +110,48 @@ import Testing
         taker.join()
         giver.join()
     }
+
+    /// A loss is delivered once, after the frames before it; the next frame takes it back.
+    @Test func lossesOfTheSource() throws {
+        let mailbox = FrameMailbox(), kinds = Log<String>()
+        @Sendable func next() -> String {
+            switch mailbox.next() {
+            case .frame(let frame, let isAsked): "\(frame.number) \(isAsked)"
+            case .lost: "lost"
+            case .end: "end"
+            }
+        }
+        #expect(publish(mailbox, 1))
+        mailbox.lose()
+        #expect(next() == "1 true" && next() == "lost")
+        mailbox.lose()
+        #expect(publish(mailbox, 2) && next() == "2 true")
+        let thread = try Board.Thread { kinds.add(next()) }
+        usleep(20_000)
+        #expect(kinds.entries.isEmpty)
+        mailbox.lose()
+        thread.join()
+        #expect(kinds.entries == ["lost"])
+        mailbox.lose()
+        mailbox.end()
+        #expect(next() == "lost" && next() == "end" && next() == "end")
+    }
+
+    /// Before a trigger a frame may be had all the same; whoever asks for one still gets another.
+    @Test func unaskedFrames() throws {
+        let mailbox = FrameMailbox(isTriggered: true)
+        func next(_ unasked: Bool) -> String? { if case .frame(let frame, let isAsked) = mailbox.next(unasked: unasked) { "\(frame.number) \(isAsked)" } else { nil } }
+        #expect(publish(mailbox, 1) && next(true) == "1 false")
+        #expect(publish(mailbox, 2))
+        usleep(2000)
+        mailbox.trigger()
+        // Captured before the asking.
+        #expect(next(true) == "2 false")
+        #expect(publish(mailbox, 3) && next(true) == "3 true")
+        mailbox.trigger()
+        usleep(2000)
+        #expect(publish(mailbox, 4) && next(false) == "4 true")
+        mailbox.end()
+        #expect(next(true) == nil)
+    }
 }

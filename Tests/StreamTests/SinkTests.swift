@@ -12,6 +12,7 @@ import Testing
             var byte: UInt8 = 0
             _ = read(gate.reading, &byte, 1)
             written.add(number)
+            return 0
         }
         let start = monotonicMilliseconds()
         for number in 1...100 {
@@ -19,9 +20,9 @@ import Testing
             if number == 1 { usleep(50_000) }
         }
         #expect(monotonicMilliseconds() - start < 5000)
-        #expect(sink.dropped == 96)
+        #expect(sink.losses == (96, 0))
         #expect(!sink.finish(milliseconds: 30))
-        #expect(sink.dropped == 99)
+        #expect(sink.losses == (99, 0))
         for _ in 0..<4 { _ = [UInt8(0)].withUnsafeBytes { writeAll($0, to: gate.writing) } }
         #expect(sink.finish(milliseconds: 10_000))
         // The one at hand, and the newest.
@@ -31,10 +32,46 @@ import Testing
     }
 
     @Test func everythingIsWrittenInOrder() throws {
-        let written = Log<Int>(), sink = try SinkThread<Int>(capacity: 1000, empty: 0) { written.add($0) }
+        let written = Log<Int>()
+        let sink = try SinkThread<Int>(capacity: 1000, empty: 0) { number in
+            written.add(number)
+            return number % 10 == 0 ? 1 : 0
+        }
         for number in 0..<1000 { sink.put { $0 = number } }
-        #expect(sink.finish(milliseconds: 10_000) && sink.dropped == 0)
+        // What could not be written is counted apart.
+        #expect(sink.finish(milliseconds: 10_000) && sink.losses == (0, 100))
         #expect(written.entries == Array(0..<1000))
+    }
+
+    /// A sink that is to lose nothing holds back whoever feeds it, at the end as well; somebody in a hurry ends that.
+    @Test(arguments: [false, true]) func sinkThatKeepsAll(isHurried: Bool) throws {
+        let gate = TestPipe(), written = Log<Int>(), fed = Log<Int>()
+        let sink = try SinkThread<Int>(capacity: 3, keepsAll: true, empty: 0) { number in
+            var byte: UInt8 = 0
+            _ = read(gate.reading, &byte, 1)
+            written.add(number)
+            return 0
+        }
+        let feeder = try Board.Thread {
+            for number in 1...20 {
+                sink.put { $0 = number }
+                fed.add(number)
+            }
+            sink.finish(milliseconds: 10_000)
+            fed.add(0)
+        }
+        // One is at hand, three wait, and the next has no place.
+        #expect(eventually { fed.entries.count == 4 })
+        usleep(50_000)
+        #expect(fed.entries == [1, 2, 3, 4] && written.entries.isEmpty)
+        if isHurried { sink.hurry() }
+        for _ in 0..<20 { _ = [UInt8(0)].withUnsafeBytes { writeAll($0, to: gate.writing) } }
+        feeder.join()
+        #expect(fed.entries == Array(1...20) + [0])
+        #expect(written.entries.count + sink.losses.dropped == 20 && written.entries.last == 20)
+        #expect(isHurried || sink.losses.dropped == 0)
+        close(gate.reading)
+        close(gate.writing)
     }
 
     // MARK: - Lines
@@ -73,9 +110,47 @@ import Testing
         #expect(faultMessage { try output.write([UInt8](repeating: 32, count: 65508)) }?.contains("--no-masks") == true)
     }
 
-    @Test func nobodyListens() throws {
-        let output = try LineOutput("udp://127.0.0.1:9")
-        for _ in 0..<5 { try output.write([1, 2, 3]) }
+    /// That nobody listens is no fault; what the network reports as undeliverable is counted.
+    @Test(arguments: ["127.0.0.1", "[::1]"]) func nobodyListens(host: String) throws {
+        let output = try LineOutput("udp://\(host):9")
+        guard faultMessage({ try output.write([1, 2, 3]) }) == nil else { return #expect(host == "[::1]") }
+        for _ in 0..<4 { try output.write([1, 2, 3]) }
+        #expect(output.lostCount == 4)
+    }
+
+    /// Before the network is there, and after it has come, or has another address: the socket is bound to nothing.
+    @Test func networkThatComesLater() throws {
+        let output = try LineOutput("udp://[fe80::1%no-such-if]:9")
+        #expect(faultMessage { try output.write([1]) } == "udp://[fe80::1%no-such-if]:9: cannot be sent: No such device")
+        #expect(output.lostCount == 1)
+        // Of a network that this machine has no route to, the message depends on the machine.
+        _ = try LineOutput("udp://203.0.113.7:5005")
+    }
+
+    @Test func tornLinesStayAlone() throws {
+        let folder = try TemporaryFolder(), path = try folder.file("lines.json", Array("{\"schema\":1,\"pic".utf8))
+        let output = try LineOutput(path)
+        for line in ["one\n", "two\n"] { try output.write(Array(line.utf8)) }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "{\"schema\":1,\"pic\none\ntwo\n")
+    }
+
+    /// A reader that is slow on a pipe that does not block.
+    @Test func descriptorsThatDoNotBlock() throws {
+        let pipe = TestPipe(), bytes = noise(1 << 20), received = Log<[UInt8]>()
+        #expect(fcntl(pipe.writing, F_SETFL, O_NONBLOCK) == 0)
+        let reader = try Board.Thread {
+            var all: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 5000)
+            while case let count = read(pipe.reading, &chunk, chunk.count), count > 0 {
+                all += chunk[..<count]
+                usleep(100)
+            }
+            received.add(all)
+        }
+        #expect(bytes.withUnsafeBytes { writeAll($0, to: pipe.writing) })
+        close(pipe.writing)
+        reader.join()
+        #expect(received.entries == [bytes])
+        close(pipe.reading)
     }
 
     @Test(arguments: ["udp://", "udp://host", "udp://1.2.3.4", "udp://1.2.3.4:0", "udp://1.2.3.4:65536", "udp://robot.local:5005", "udp://:5005", "udp://1.2.3:7"])
@@ -89,17 +164,21 @@ import Testing
         let folder = try TemporaryFolder()
         // 2026-11-21 10:38:55.123 UTC
         let start = 1_795_257_535_123.0
-        for name in ["20250101T000000.000Z.png", "20250101T000001.000Z.png", "mine.png", "20250101T00000.0000Z.png"] { _ = try folder.file(name, [1]) }
+        for name in ["20250101T000000.000Z.png", "20250101T000001.000Z-000001.png", "mine.png", "20250101T00000.0000Z.png", "20250101T000001.000Z-1.png"] { _ = try folder.file(name, [1]) }
         let series = try PictureSeries(folder: folder.path, keep: 3)
-        #expect(series.path(capturedAt: start) == folder.path("20261121T103855.123Z.png"))
-        for index in 0..<5 {
-            let time = start + Double(index) * 1000.25
-            try Data([2]).write(to: URL(filePath: series.path(capturedAt: time)))
-            series.written(capturedAt: time)
+        #expect(series.path(capturedAt: start, number: 42) == folder.path("20261121T103855.123Z-000042.png"))
+        #expect(series.path(capturedAt: start, number: 1_234_567) == folder.path("20261121T103855.123Z-1234567.png"))
+        // Two frames of one millisecond are two files.
+        for (number, delay) in [(1, 0), (2, 0), (3, 1000.25), (4, 2000.5), (5, 2000.5)] {
+            try Data([2]).write(to: URL(filePath: series.path(capturedAt: start + delay, number: number)))
+            series.written(capturedAt: start + delay, number: number)
         }
-        #expect(try folder.contents() == ["20250101T00000.0000Z.png", "20261121T103857.123Z.png", "20261121T103858.123Z.png", "20261121T103859.124Z.png", "mine.png"])
+        #expect(try folder.contents() == [
+            "20250101T00000.0000Z.png", "20250101T000001.000Z-1.png", "20261121T103856.123Z-000003.png", "20261121T103857.123Z-000004.png",
+            "20261121T103857.123Z-000005.png", "mine.png",
+        ])
         let all = try PictureSeries(folder: folder.path("new"), keep: nil)
-        all.written(capturedAt: start)
+        all.written(capturedAt: start, number: 1)
         #expect(FileManager.default.fileExists(atPath: folder.path("new")))
         #expect(faultMessage { _ = try PictureSeries(folder: folder.path("none/here"), keep: 2) }?.contains("cannot be made a folder") == true)
     }
