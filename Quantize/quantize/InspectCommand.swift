@@ -24,7 +24,7 @@ struct InspectCommand: ParsableCommand {
             print(key.rightPadded(width + 2) + (try contents.describe(key, limit: full ? Int.max : 8)))
         }
         for tensor in contents.tensors { try contents.verify(tensor) }
-        let bytes = contents.tensors.reduce(0) { $0 + $1.bytes.count }
+        let bytes = contents.tensors.reduce(0) { $0 + $1.byteCount }
         print("\(contents.tensors.count) tensors, \(bytes) bytes, checksums match")
         guard tensors else { return }
         let names = contents.tensors.map(\.name.count).max() ?? 0

@@ -7,14 +7,8 @@ public final class MappedFile {
 
     /// - Throws: when `path` cannot be opened or mapped, or is no regular file.
     public init(path: String) throws(Fault) {
-        // Opening a named pipe would otherwise wait for its writer.
-        let descriptor = board_open(path, O_RDONLY | O_NONBLOCK, 0)
-        guard descriptor >= 0 else { throw Fault("\(path): \(systemError())") }
+        let (descriptor, count) = try openRegularFile(path)
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw Fault("\(path): \(systemError())") }
-        guard status.st_mode & UInt32(S_IFMT) == UInt32(S_IFREG) else { throw Fault("\(path): not a regular file") }
-        let count = Int(status.st_size)
         self.path = path
         guard count > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)

@@ -24,8 +24,9 @@ public final class Picture {
     /// - Throws: when `path` cannot be read, holds neither format, is damaged or truncated, or exceeds
     ///   65500 pixels a side or 100 megapixels.
     public static func read(path: String) throws(Fault) -> Picture {
-        let file = try MappedFile(path: path)
-        return try decode(file.bytes, name: path)
+        // No encoder makes more bytes of as many pixels as are accepted.
+        let bytes = try contents(of: path, limit: 1 << 30)
+        return try bytes.withUnsafeBufferPointer { (bytes) throws(Fault) in try decode(UnsafeRawBufferPointer(bytes), name: path) }
     }
 
     /// Like `read(path:)` for an encoded picture in memory; `name` opens the text of faults.

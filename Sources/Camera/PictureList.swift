@@ -23,7 +23,7 @@ public struct PictureList {
     }
 
     private static func lines(_ path: String) throws(Fault) -> [String] {
-        let file = try MappedFile(path: path)
+        let text = try contents(of: path, limit: 256 << 20)
         let bytes = Array(path.utf8)
         let folder = bytes.lastIndex(of: 0x2F).map { String(decoding: bytes[...$0], as: UTF8.self) } ?? ""
         var paths: [String] = [], line: [UInt8] = []
@@ -32,7 +32,7 @@ public struct PictureList {
             if !line.isEmpty { paths.append((line[0] == 0x2F ? "" : folder) + String(decoding: line, as: UTF8.self)) }
             line.removeAll(keepingCapacity: true)
         }
-        for byte in file.bytes {
+        for byte in text {
             if byte == 0x0A { end() } else { line.append(byte) }
         }
         end()

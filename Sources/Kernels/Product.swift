@@ -48,6 +48,14 @@ public struct PackedLayout: Equatable, Sendable {
     public func byteCount(columns: Int, depth: Int) -> Int {
         (columns + columnsPerPanel - 1) / columnsPerPanel * panelBytes(depth: depth)
     }
+
+    /// Where the weight `position` (0..<depth) of a column lies among packed weights, in bytes.
+    @inlinable
+    public func offset(column: Int, position: Int, depth: Int) -> Int {
+        let (panel, own) = column.quotientAndRemainder(dividingBy: columnsPerPanel)
+        let group = position / depthStep * depthStep
+        return panel * panelBytes(depth: depth) + headerBytes + group * columnsPerPanel + own * depthStep + position - group
+    }
 }
 
 /// Packs weights into `packed` (`layout.byteCount` bytes), -128 as -127: paths that multiply in pairs take no lower ones.

@@ -74,10 +74,11 @@ extension GGUF {
         private static let longestName = 65535
         private static let mostRecords = 65536
 
-        init(_ file: MappedFile) throws(Fault) {
-            let path = file.path
-            var reader = ByteReader(file.bytes, path: path)
-            guard file.bytes.starts(with: [0x47, 0x47, 0x55, 0x46]) else { throw Fault("\(path): not a GGUF file") }
+        /// - Parameters:
+        ///   - bytes: the file's first, `fileSize` or fewer; with fewer, a fault may mean that more are needed.
+        init(_ bytes: UnsafeRawBufferPointer, path: String, fileSize: Int) throws(Fault) {
+            var reader = ByteReader(bytes, path: path)
+            guard bytes.starts(with: [0x47, 0x47, 0x55, 0x46]) else { throw Fault("\(path): not a GGUF file") }
             _ = try reader.take(4)
             let version = try reader.integer(UInt32.self)
             guard version == 3 else { throw Fault("\(path): GGUF version \(version); only version 3, little-endian, is read") }
@@ -95,7 +96,7 @@ extension GGUF {
                 }
                 if entry.key == "general.alignment" {
                     guard entry.type == .uint32 else { throw Fault("\(path): general.alignment is no u32") }
-                    let value = Int(UInt32(littleEndian: file.bytes.loadUnaligned(fromByteOffset: entry.offset, as: UInt32.self)))
+                    let value = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: entry.offset, as: UInt32.self)))
                     guard value >= 8, value <= 65536, value & (value - 1) == 0 else {
                         throw Fault("\(path): general.alignment \(value) is no power of two from 8 to 65536")
                     }
@@ -103,7 +104,7 @@ extension GGUF {
                 }
                 entries.append(entry)
             }
-            try readTensors(tensorCount, &reader)
+            try readTensors(tensorCount, fileSize, &reader)
         }
 
         // MARK: - Values
@@ -167,7 +168,7 @@ extension GGUF {
 
         // MARK: - Tensors
 
-        private mutating func readTensors(_ count: Int, _ reader: inout ByteReader) throws(Fault) {
+        private mutating func readTensors(_ count: Int, _ fileSize: Int, _ reader: inout ByteReader) throws(Fault) {
             let path = reader.path
             var records: [(name: String, shape: [Int], kind: Kind, size: Int, offset: UInt64)] = []
             for index in 0..<count {
@@ -199,7 +200,8 @@ extension GGUF {
             }
 
             guard count > 0 else {
-                end = reader.bytes.count
+                guard reader.bytes.count == fileSize else { throw Fault("\(path): \(fileSize) bytes without a tensor") }
+                end = fileSize
                 return
             }
             guard let start = reader.offset.aligned(to: alignment), start <= reader.bytes.count else {
@@ -207,7 +209,7 @@ extension GGUF {
             }
             end = start
             for (index, record) in records.enumerated() {
-                let section = UInt64(reader.bytes.count - start)
+                let section = UInt64(fileSize - start)
                 guard record.offset <= section, UInt64(record.size) <= section - record.offset else {
                     throw Fault("\(path): truncated or corrupt: tensor \(abbreviated(record.name)) reaches beyond the file's end")
                 }
@@ -216,12 +218,11 @@ extension GGUF {
                 }
                 let offset = start + Int(record.offset)
                 tensors.append(Tensor(
-                    name: record.name, shape: record.shape, kind: record.kind,
-                    bytes: UnsafeRawBufferPointer(rebasing: reader.bytes[offset..<offset + record.size]), index: index, offset: offset))
+                    name: record.name, shape: record.shape, kind: record.kind, byteCount: record.size, index: index, offset: offset))
             }
             var previous: Tensor?
             for tensor in tensors.sorted(by: { $0.offset < $1.offset }) {
-                if let previous, previous.offset + previous.bytes.count > tensor.offset {
+                if let previous, previous.offset + previous.byteCount > tensor.offset {
                     throw Fault("\(path): tensors \(abbreviated(previous.name)) and \(abbreviated(tensor.name)) overlap")
                 }
                 previous = tensor

@@ -5,7 +5,7 @@ extension GGUF {
     /// - Throws: when the file carries no checksums.
     public func identity() throws(Fault) -> String {
         let entry = try entry(GGUF.headerChecksum, .uint64)
-        return hexadecimal(UInt64(littleEndian: file.bytes.loadUnaligned(fromByteOffset: entry.offset, as: UInt64.self)))
+        return hexadecimal(UInt64(littleEndian: head.loadUnaligned(fromByteOffset: entry.offset, as: UInt64.self)))
     }
 }
 

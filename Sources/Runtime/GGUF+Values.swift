@@ -15,7 +15,7 @@ extension GGUF {
     }
 
     public func bool(_ key: String) throws(Fault) -> Bool {
-        file.bytes[try entry(key, .bool).offset] == 1
+        head[try entry(key, .bool).offset] == 1
     }
 
     /// A value of any integer type.
@@ -43,7 +43,7 @@ extension GGUF {
     public func bools(_ key: String) throws(Fault) -> [Bool] {
         let entry = try entry(key, .array)
         guard entry.element == .bool else { throw mismatch(entry, "truth values") }
-        return (0..<entry.count).map { file.bytes[entry.offset + $0] == 1 }
+        return (0..<entry.count).map { head[entry.offset + $0] == 1 }
     }
 
     public func integers(_ key: String) throws(Fault) -> [Int] {
@@ -90,11 +90,11 @@ extension GGUF {
     }
 
     private func reader(at entry: Entry) -> ByteReader {
-        ByteReader(file.bytes, at: entry.offset, path: path)
+        ByteReader(head, at: entry.offset, path: path)
     }
 
     private func load<T: FixedWidthInteger>(_ entry: Entry, _ index: Int, as type: T.Type) -> T {
-        T(littleEndian: file.bytes.loadUnaligned(fromByteOffset: entry.offset + index * MemoryLayout<T>.size, as: T.self))
+        T(littleEndian: head.loadUnaligned(fromByteOffset: entry.offset + index * MemoryLayout<T>.size, as: T.self))
     }
 
     private func integer(_ entry: Entry, _ index: Int) throws(Fault) -> Int {
@@ -129,7 +129,7 @@ extension GGUF {
             if index > 0 { text += ", " }
             switch entry.element {
             case .string: text += "\"" + abbreviated(try reader.text(try reader.count(ofSize: 1))) + "\""
-            case .bool: text += file.bytes[entry.offset + index] == 1 ? "true" : "false"
+            case .bool: text += head[entry.offset + index] == 1 ? "true" : "false"
             case .float32, .float64: text += "\(try float(entry, index))"
             case .uint64: text += "\(load(entry, index, as: UInt64.self))"
             default: text += "\(try integer(entry, index))"

@@ -1,10 +1,11 @@
 import Board
 import CBoard
 
-/// A GGUF file (version 3, little-endian), mapped: typed key-values and named tensors.
+/// A GGUF file (version 3, little-endian): typed key-values and named tensors.
 ///
 /// Everything is checked on opening, so that a truncated or hostile file ends in a fault and never in a trap. Bytes of
-/// tensors stay on disk until touched; `verify` compares them with the checksum that our own files carry.
+/// tensors stay on disk until they are read; what is read is compared with the checksum that our own files carry. A file that others
+/// rewrite meanwhile therefore ends in a fault, too.
 ///
 /// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Two keys are ours:
 /// - `fcclip.checksum.tensors`: array of u64, XXH3-64 of every tensor's bytes in table order;
@@ -50,14 +51,14 @@ public final class GGUF {
         /// Outermost dimension first, as PyTorch prints it (the reverse of GGUF's own order); row-major. 1 to 4 dimensions.
         public let shape: [Int]
         public let kind: Kind
-        /// The mapped elements, aligned as the file is; valid as long as the `GGUF` lives.
-        public let bytes: UnsafeRawBufferPointer
+        /// Of its elements.
+        public let byteCount: Int
         /// Position in the table of tensors.
         public let index: Int
         /// Of the first byte, from the start of the file.
         let offset: Int
 
-        public var count: Int { bytes.count / kind.size }
+        public var count: Int { byteCount / kind.size }
     }
 
     public static let tensorChecksums = "fcclip.checksum.tensors"
@@ -69,9 +70,11 @@ public final class GGUF {
     /// Bytes to a multiple of which tensors are aligned.
     public let alignment: Int
     /// Bytes of the file.
-    public var size: Int { file.bytes.count }
+    public var size: Int { file.size }
 
-    let file: MappedFile
+    private let file: InputFile
+    /// What precedes the data section.
+    let head: UnsafeRawBufferPointer
     let entries: [Entry]
     private let entryIndex: [String: Int]
     private let tensorIndex: [String: Int]
@@ -80,9 +83,9 @@ public final class GGUF {
     /// - Throws: when the file cannot be read, is no GGUF file of version 3, is malformed, or when its header's checksum
     ///   is present and wrong.
     public init(path: String) throws(Fault) {
-        let file = try MappedFile(path: path)
-        self.file = file
-        let header = try Header(file)
+        file = try InputFile(path: path)
+        let header: Header
+        (head, header) = try GGUF.head(of: file)
         entries = header.entries
         entryIndex = header.entryIndex
         tensors = header.tensors
@@ -91,6 +94,27 @@ public final class GGUF {
         checksums = nil
         try checkHeader(endingAt: header.end)
     }
+
+    /// The longest that a head may be, in bytes.
+    private static let longestHead = 64 << 20
+
+    /// Reads the head, whose length only its own contents say: more and more of the file until they make sense.
+    private static func head(of file: InputFile) throws(Fault) -> (UnsafeRawBufferPointer, Header) {
+        var count = min(file.size, 1 << 20)
+        while true {
+            let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
+            do throws(Fault) {
+                try file.read(at: 0, into: bytes)
+                return (UnsafeRawBufferPointer(bytes), try Header(UnsafeRawBufferPointer(bytes), path: file.path, fileSize: file.size))
+            } catch {
+                bytes.deallocate()
+                guard count < min(file.size, longestHead) else { throw error }
+                count = min(file.size, longestHead, count * 8)
+            }
+        }
+    }
+
+    deinit { head.deallocate() }
 
     /// - Throws: when the file carries no checksums, as every file written by `quantize` does.
     public func requireChecksums() throws(Fault) {
@@ -108,22 +132,42 @@ public final class GGUF {
         return tensors[index]
     }
 
-    /// Reads the whole tensor and compares it with its checksum.
+    /// Fills `target` with the tensor's elements, and compares them with their checksum.
+    ///
+    /// - Parameter target: `tensor.byteCount` bytes.
+    /// - Throws: when they differ, when they cannot be read, or when the file has no checksums.
+    public func read(_ tensor: Tensor, into target: UnsafeMutableRawBufferPointer) throws(Fault) {
+        try requireChecksums()
+        try file.read(at: tensor.offset, into: target)
+        try check(tensor, hash: board_hash64(target.baseAddress, target.count))
+    }
+
+    /// Reads the whole tensor and compares it with its checksum, keeping none of it.
     /// - Throws: when they differ, or when the file has no checksums.
     public func verify(_ tensor: Tensor) throws(Fault) {
         try requireChecksums()
-        // Between tensors lie zeros only, so that no byte of the file goes unchecked.
-        let end = tensor.offset + tensor.bytes.count
-        let padding = file.bytes[end..<min(end.aligned(to: alignment) ?? end, file.bytes.count)]
-        guard let checksums, board_hash64(tensor.bytes.baseAddress, tensor.bytes.count) == checksums[tensor.index],
-              padding.allSatisfy({ $0 == 0 }) else {
-            throw Fault("\(path): tensor \(abbreviated(tensor.name)) is damaged: its checksum does not match")
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: min(tensor.byteCount, 1 << 20), alignment: 64)
+        defer { piece.deallocate() }
+        guard let state = board_hash_begin() else { throw Fault("\(path): out of memory", kind: .memory) }
+        var done = 0, fault: Fault?
+        while done < tensor.byteCount, fault == nil {
+            let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<min(piece.count, tensor.byteCount - done)])
+            do throws(Fault) { try file.read(at: tensor.offset + done, into: part) } catch { fault = error }
+            board_hash_add(state, part.baseAddress, part.count)
+            done += part.count
         }
+        let hash = board_hash_end(state)
+        if let fault { throw fault }
+        try check(tensor, hash: hash)
     }
 
-    /// Gives the memory of the tensor's pages back; they are read again from the file when touched.
-    public func release(_ tensor: Tensor) {
-        file.release(tensor.offset..<tensor.offset + tensor.bytes.count)
+    private func check(_ tensor: Tensor, hash: UInt64) throws(Fault) {
+        // Between tensors lie zeros only, so that no byte of the file goes unchecked.
+        let end = tensor.offset + tensor.byteCount
+        let padding = try file.bytes(end..<min(end.aligned(to: alignment) ?? end, file.size))
+        guard let checksums, hash == checksums[tensor.index], padding.allSatisfy({ $0 == 0 }) else {
+            throw Fault("\(path): tensor \(abbreviated(tensor.name)) is damaged: its checksum does not match")
+        }
     }
 
     func entry(_ key: String) -> Entry? {
@@ -138,10 +182,10 @@ public final class GGUF {
         let entry = try entry(GGUF.headerChecksum, .uint64)
         let zeros = [UInt8](repeating: 0, count: 8)
         guard let state = board_hash_begin() else { throw Fault("\(path): out of memory") }
-        board_hash_add(state, file.bytes.baseAddress, entry.offset)
+        board_hash_add(state, head.baseAddress, entry.offset)
         board_hash_add(state, zeros, 8)
-        board_hash_add(state, file.bytes.baseAddress! + entry.offset + 8, end - entry.offset - 8)
-        guard board_hash_end(state) == file.bytes.loadUnaligned(fromByteOffset: entry.offset, as: UInt64.self).littleEndian else {
+        board_hash_add(state, head.baseAddress! + entry.offset + 8, end - entry.offset - 8)
+        guard board_hash_end(state) == head.loadUnaligned(fromByteOffset: entry.offset, as: UInt64.self).littleEndian else {
             throw Fault("\(path): damaged: the header's checksum does not match")
         }
 
@@ -151,18 +195,18 @@ public final class GGUF {
         }
         var expected = end
         for tensor in tensors {
-            guard tensor.offset == expected, let next = (tensor.offset + tensor.bytes.count).aligned(to: alignment) else {
+            guard tensor.offset == expected, let next = (tensor.offset + tensor.byteCount).aligned(to: alignment) else {
                 throw Fault("\(path): tensor \(abbreviated(tensor.name)) does not follow its predecessor")
             }
             expected = next
         }
-        guard expected == file.bytes.count else {
-            throw Fault("\(path): \(file.bytes.count) bytes long, but its contents end at byte \(expected)")
+        guard expected == file.size else {
+            throw Fault("\(path): \(file.size) bytes long, but its contents end at byte \(expected)")
         }
         var values: [UInt64] = []
         values.reserveCapacity(list.count)
         for index in 0..<list.count {
-            values.append(UInt64(littleEndian: file.bytes.loadUnaligned(fromByteOffset: list.offset + index * 8, as: UInt64.self)))
+            values.append(UInt64(littleEndian: head.loadUnaligned(fromByteOffset: list.offset + index * 8, as: UInt64.self)))
         }
         checksums = values
     }

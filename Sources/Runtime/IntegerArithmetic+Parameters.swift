@@ -8,7 +8,7 @@ extension IntegerArithmetic {
         let scales = constants.take(Float.self, count: channels), multipliers = constants.take(Float.self, count: channels)
         let hasOneScale = model.file.tensorIfPresent(name + ".scale") == nil
         if !hasOneScale {
-            scales.update(from: try model.floats(name + ".scale", count: channels), count: channels)
+            try model.floats(name + ".scale", count: channels, into: scales)
         } else {
             scales.update(repeating: stored.scale, count: channels)
         }
@@ -31,25 +31,33 @@ extension IntegerArithmetic {
     }
 
     public func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Linear {
-        let bias = try model.floats(name + ".bias", count: columns)
+        let bias = try floats(name + ".bias", count: columns)
         let weight = name + ".weight"
         if try model.file.tensor(weight).kind == .float32 {
             guard input.quantization == nil else { throw Fault("\(model.file.path): \(name) is float32 but its input is int8") }
             // It reads its map in place, which float32 products cannot.
             guard depth != 9 * input.channels else { throw Fault("\(model.file.path): \(name) is float32, but 3x3 convolutions are int8 only") }
-            return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .float32(try model.floats(weight, count: columns * depth)))
+            return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .float32(try floats(weight, count: columns * depth)))
         }
         guard let quantization = input.quantization else {
             throw Fault("\(model.file.path): \(name) is int8 but its input has no quantization point")
         }
-        let stored = try model.weights(weight, count: columns * depth)
-        let scale = try model.floats(name + ".scale", count: columns)
+        // Before the arena takes any memory for it.
+        let stored = UnsafeMutablePointer<Int8>.allocate(capacity: columns * depth)
+        defer { stored.deallocate() }
+        try model.weights(weight, count: columns * depth, into: stored)
+        let scale = try floats(name + ".scale", count: columns)
         let packed = constants.take(Int8.self, count: kernels.layout.byteCount(columns: columns, depth: depth))
         let offset = constants.take(Int32.self, count: columns)
         pack(stored, columns: columns, depth: depth, columnStride: depth, zeroPoint: quantization.zeroPoint, into: packed, offset: offset)
-        // From here on only tables for new input sizes read the stored copy.
-        model.file.release(try model.file.tensor(weight))
-        return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .int8(packed: packed, offset: offset, scale: scale, mapped: stored))
+        return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .int8(packed: packed, offset: offset, scale: scale, input: quantization))
+    }
+
+    /// A table of the model, as long as the model.
+    private func floats(_ name: String, count: Int) throws(Fault) -> UnsafeMutablePointer<Float> {
+        let values = constants.take(Float.self, count: count)
+        try model.floats(name, count: count, into: values)
+        return values
     }
 
     /// Packs rows `[columns]`, `columnStride` bytes apart, of `depth` weights; `offset` makes up for the other operand's zero point.
@@ -78,12 +86,14 @@ extension IntegerArithmetic {
         }
         let offset = constants.take(Int32.self, count: channels)
         offset.update(repeating: 0, count: channels)
+        let weights = constants.take(Int8.self, count: 49 * channels)
+        try model.weights(name + ".weight", count: 49 * channels, into: weights)
         return Depthwise(
-            channels: channels, weights: try model.weights(name + ".weight", count: 49 * channels), offset: offset,
-            scale: try model.floats(name + ".scale", count: channels), bias: try model.floats(name + ".bias", count: channels))
+            channels: channels, weights: weights, offset: offset, scale: try floats(name + ".scale", count: channels),
+            bias: try floats(name + ".bias", count: channels))
     }
 
     public func parameter(_ name: String, rows: Int, columns: Int) throws(Fault) -> Matrix {
-        Matrix(UnsafeMutablePointer(mutating: try model.floats(name, count: rows * columns)), rows: rows, columns: columns)
+        Matrix(try floats(name, count: rows * columns), rows: rows, columns: columns)
     }
 }

@@ -85,10 +85,10 @@ extension IntegerArithmetic {
         for column in 0..<result.columns {
             switch layer.kind {
             case .float32(let stored): weights.base.update(from: stored + column * layer.depth, count: layer.depth)
-            case .int8(_, _, let scale, let mapped):
-                guard let input = layer.input.quantization else { continue }
+            case .int8(let packed, _, let scale, let input):
                 for position in 0..<layer.depth {
-                    weights.base[position] = Float(mapped[column * layer.depth + position]) * scale[column] / input.scales[position]
+                    let weight = packed[kernels.layout.offset(column: column, position: position, depth: layer.depth)]
+                    weights.base[position] = Float(weight) * scale[column] / input.scales[position]
                 }
             }
             for row in 0..<x.rows { result[row, column] = dotProduct(x.row(row), weights.base, count: layer.depth) }

@@ -57,8 +57,8 @@ public final class IntegerArithmetic: ScratchArithmetic {
         public var weightCount: Int { columns * depth }
 
         enum Kind {
-            /// `offset` is minus the zero point's share of each sum, `scale` turns sums into values; `mapped` are the weights as stored.
-            case int8(packed: UnsafePointer<Int8>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>, mapped: UnsafePointer<Int8>)
+            /// `offset` is minus the zero point's share of each sum, `scale` turns sums into values; `input` is what operands are quantized by.
+            case int8(packed: UnsafePointer<Int8>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>, input: Quantization)
             case float32(UnsafePointer<Float>)
         }
     }

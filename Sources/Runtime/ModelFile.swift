@@ -129,38 +129,36 @@ public final class ModelFile {
         return points
     }
 
-    /// Bytes of all int8 weights in `layout`, with what belongs to each column and to the scales of its input.
+    /// Bytes of all weights and tables in memory: int8 weights in `layout`, with what belongs to each column and to the scales of its input.
     func packedBytes(_ layout: PackedLayout) -> Int {
         var bytes = 0
-        for tensor in file.tensors where tensor.kind == .int8 {
+        for tensor in file.tensors {
             let columns = tensor.shape[0], depth = tensor.count / columns
-            bytes += layout.byteCount(columns: columns, depth: depth) + 4 * columns + 8 * depth + 8 * Arena.alignment
+            bytes += tensor.kind == .int8 ? layout.byteCount(columns: columns, depth: depth) + 4 * columns + 8 * depth : tensor.byteCount
+            bytes += 8 * Arena.alignment
         }
         return bytes
     }
 
-    private func elements(_ name: String, kind: GGUF.Kind, count: Int) throws(Fault) -> UnsafeRawPointer {
+    private func read<Element>(_ name: String, kind: GGUF.Kind, count: Int, into target: UnsafeMutablePointer<Element>) throws(Fault) {
         let tensor = try file.tensor(name)
-        guard tensor.kind == kind, tensor.count == count, let base = tensor.bytes.baseAddress else {
+        guard tensor.kind == kind, tensor.count == count else {
             throw Fault("\(file.path): \(name) holds \(tensor.count) \(tensor.kind.name) where \(count) \(kind.name) are expected")
         }
-        try file.verify(tensor)
-        return base
+        try file.read(tensor, into: UnsafeMutableRawBufferPointer(start: target, count: count * MemoryLayout<Element>.stride))
     }
 
-    /// Float32 elements of tensor `name`, mapped, its checksum compared. - Throws: unless there are exactly `count` finite ones.
-    func floats(_ name: String, count: Int) throws(Fault) -> UnsafePointer<Float> {
-        let values = try elements(name, kind: .float32, count: count).assumingMemoryBound(to: Float.self)
-        for index in 0..<count where !values[index].isFinite { throw Fault("\(file.path): \(name) holds a value that is not a finite number") }
-        return values
+    /// Reads tensor `name`, its checksum compared, into `count` values at `target`. - Throws: unless there are exactly so many finite ones.
+    func floats(_ name: String, count: Int, into target: UnsafeMutablePointer<Float>) throws(Fault) {
+        try read(name, kind: .float32, count: count, into: target)
+        for index in 0..<count where !target[index].isFinite { throw Fault("\(file.path): \(name) holds a value that is not a finite number") }
     }
 
     /// Int8 elements of tensor `name`, as `floats`. - Throws: also where a weight is -128, which kernels exclude.
-    func weights(_ name: String, count: Int) throws(Fault) -> UnsafePointer<Int8> {
-        let values = try elements(name, kind: .int8, count: count).assumingMemoryBound(to: Int8.self)
+    func weights(_ name: String, count: Int, into target: UnsafeMutablePointer<Int8>) throws(Fault) {
+        try read(name, kind: .int8, count: count, into: target)
         var least: Int8 = 0
-        for index in 0..<count { least = min(least, values[index]) }
+        for index in 0..<count { least = min(least, target[index]) }
         guard least > -128 else { throw Fault("\(file.path): \(name) holds -128; int8 weights are -127...127") }
-        return values
     }
 }

@@ -22,7 +22,7 @@ public struct Colour: Equatable, Sendable {
 
 /// What to look for: classes, their names, and one text embedding a name, from a vocabulary file.
 ///
-/// The file is GGUF, written by `quantize vocab`; the embeddings stay mapped.
+/// The file is GGUF, written by `quantize vocab`; all of it is read at once.
 public final class Vocabulary {
     /// One class. Its names are `names[firstName ..< firstName + nameCount]`, and so are the rows of its embeddings.
     public struct Category {
@@ -54,14 +54,12 @@ public final class Vocabulary {
     public let names: [String]
     /// Width of CLIP's joint embedding.
     public var embeddingWidth: Int { embeddings.columns }
-    /// `names.count` x `embeddingWidth`, rows of length 1; mapped read-only, so it must not be written to.
+    /// `names.count` x `embeddingWidth`, rows of length 1.
     public let embeddings: Matrix
     /// Which CLIP model the embeddings come from, 16 hexadecimal digits.
     public let clipFingerprint: String
     /// Which vocabulary this is, see `GGUF.identity()`.
     public let identity: String
-
-    private let file: GGUF
 
     /// - Throws: when `path` cannot be read, is no vocabulary, is damaged, or contradicts itself.
     public init(path: String) throws(Fault) {
@@ -75,13 +73,12 @@ public final class Vocabulary {
             throw Fault("\(path): vocabulary of version \(version), this program reads version \(Vocabulary.version); make it anew with quantize vocab")
         }
         try file.requireChecksums()
-        self.file = file
         self.path = path
         names = try file.strings("fcclip.vocabulary.names")
         categories = try Vocabulary.categories(file, names)
-        embeddings = try Vocabulary.embeddings(file, rows: names.count)
         clipFingerprint = try file.string(Vocabulary.fingerprintKey)
         identity = try file.identity()
+        embeddings = try Vocabulary.embeddings(file, rows: names.count)
     }
 
     // MARK: - Checks
@@ -119,18 +116,26 @@ public final class Vocabulary {
 
     private static func embeddings(_ file: GGUF, rows: Int) throws(Fault) -> Matrix {
         let tensor = try file.tensor(embeddingsName)
-        guard tensor.kind == .float32, tensor.shape.count == 2, tensor.shape[0] == rows, let base = tensor.bytes.baseAddress,
-            Int(bitPattern: base) % 4 == 0
-        else { throw Fault("\(file.path): its embeddings are not \(rows) aligned rows of f32") }
-        try file.verify(tensor)
-        let values = UnsafeMutableRawPointer(mutating: base).assumingMemoryBound(to: Float.self)
-        let matrix = Matrix(values, rows: rows, columns: tensor.shape[1])
-        for row in 0..<rows {
-            var square: Float = 0
-            for column in 0..<matrix.columns { square += matrix[row, column] * matrix[row, column] }
-            // Also false for what is no number.
-            guard square > 0.998, square < 1.002 else { throw Fault("\(file.path): the embedding of name \(row) is not of length 1") }
+        guard tensor.kind == .float32, tensor.shape.count == 2, tensor.shape[0] == rows else {
+            throw Fault("\(file.path): its embeddings are not \(rows) rows of f32")
         }
-        return matrix
+        if tensor.byteCount > 16 << 20 { try requireMemory(tensor.byteCount, for: "\(file.path): its embeddings need") }
+        let values = UnsafeMutablePointer<Float>.allocate(capacity: tensor.count)
+        do throws(Fault) {
+            try file.read(tensor, into: UnsafeMutableRawBufferPointer(start: values, count: tensor.byteCount))
+            let matrix = Matrix(values, rows: rows, columns: tensor.shape[1])
+            for row in 0..<rows {
+                var square: Float = 0
+                for column in 0..<matrix.columns { square += matrix[row, column] * matrix[row, column] }
+                // Also false for what is no number.
+                guard square > 0.998, square < 1.002 else { throw Fault("\(file.path): the embedding of name \(row) is not of length 1") }
+            }
+            return matrix
+        } catch {
+            values.deallocate()
+            throw error
+        }
     }
+
+    deinit { embeddings.base.deallocate() }
 }

@@ -88,10 +88,7 @@ enum Reader: String, CaseIterable {
                 }
             }
             try file.requireChecksums()
-            for tensor in file.tensors {
-                try file.verify(tensor)
-                file.release(tensor)
-            }
+            for tensor in file.tensors { try file.verify(tensor) }
             let changed = ![seeds.gguf, seeds.vocabulary, seeds.model].contains(bytes)
             if self == .gguf, changed { fatalError("a damaged file passed") }
         case .vocabulary:
