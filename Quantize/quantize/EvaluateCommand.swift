@@ -71,7 +71,7 @@ struct EvaluateCommand: ParsableCommand {
     @OptionGroup var ensemble: EnsembleOptions
 
     @Option(help: "Threads.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    var threads = processorCount()
 
     func validate() throws {
         guard checkpoint != nil || model != nil else { throw ValidationError("nothing to measure: give --checkpoint, --model or both") }

@@ -34,7 +34,7 @@ struct ModelCommand: ParsableCommand {
     var limit: Int?
 
     @Option(help: "Threads.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    var threads = processorCount()
 
     @Flag(help: "List every layer's signal-to-noise ratio, not only the ten lowest.")
     var allLayers = false

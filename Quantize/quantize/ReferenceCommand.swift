@@ -20,7 +20,7 @@ struct ReferenceCommand: ParsableCommand {
     var dump: String
 
     @Option(help: "Threads.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    var threads = processorCount()
 
     @Option(help: ArgumentHelp("Fail when a tensor is further off, in root mean square relative to its own.", valueName: "number"))
     var within = 2e-5

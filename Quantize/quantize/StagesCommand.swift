@@ -26,7 +26,7 @@ struct StagesCommand: ParsableCommand {
     var limit = 4
 
     @Option(help: "Threads.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    var threads = processorCount()
 
     @Option(help: ArgumentHelp("Fail when a stage has a lower signal-to-noise ratio.", valueName: "dB"))
     var atLeast: Double?

@@ -14,11 +14,6 @@ public func processorMilliseconds() -> Double {
     return Double(time.tv_sec) * 1000 + Double(time.tv_nsec) / 1_000_000
 }
 
-/// Processors that this program may run on.
-public func processorCount() -> Int {
-    max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
-}
-
 /// Milliseconds since 1970, UTC.
 public func unixMilliseconds() -> Double {
     var time = timespec()

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -182,6 +183,18 @@ static inline int board_signal_wait(void) {
   sigset_t set = board_messages();
   int number = 0;
   return sigwait(&set, &number) == 0 ? number : 0;
+}
+
+// MARK: - Threads
+
+/// Processors that the calling thread may run on; 0 when the kernel does not tell.
+static inline int board_allowed_processors(void) {
+  // Room for 8192 of them, more than Linux knows.
+  unsigned char mask[1024];
+  long size = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+  int count = 0;
+  for (long i = 0; i < size; i++) count += __builtin_popcount(mask[i]);
+  return count;
 }
 
 // MARK: - Datagrams

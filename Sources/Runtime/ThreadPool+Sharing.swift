@@ -9,12 +9,13 @@ extension ThreadPool {
         }
     }
 
-    /// Calls `body` with every index of `0..<count` and the slot, `0..<threads`, of the thread that takes it: no two calls
-    /// share a slot at the same time, so a slot can own scratch memory.
+    /// Calls `body` with every index of `0..<count` and the slot, `0..<threads`, of the thread that takes it. No two threads have one slot, so
+    /// that a slot can own scratch memory in the order of a stack: a nested call goes on in the slot of its caller.
     public func slots(_ count: Int, _ body: (_ index: Int, _ slot: Int) -> Void) {
         var next: Int64 = 0
         withUnsafeMutablePointer(to: &next) { next in
-            run(min(threads, count)) { slot in
+            run(min(threads, count)) { _ in
+                let slot = slot
                 while true {
                     let index = Int(board_atomic_add(next, 1))
                     guard index < count else { return }

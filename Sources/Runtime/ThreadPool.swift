@@ -1,8 +1,10 @@
+import Board
 import CBoard
 
 /// A fixed set of threads that share out the items of one piece of work after another.
 ///
-/// Items go one by one to whoever is free, so cores of different speed finish together. Whoever waits spins briefly, then blocks.
+/// Items go one by one to whoever is free, so cores of different speed finish together. Whoever waits spins briefly, then blocks; where there
+/// are more threads than processors it blocks at once, as it would spin in the way of those that work.
 /// Items must not depend on each other; then results cannot depend on the number of threads.
 public final class ThreadPool: Sendable {
     /// Threads that take part in `run`, the caller included.
@@ -12,9 +14,9 @@ public final class ThreadPool: Sendable {
 
     /// - Parameter threads: 1 or more, the caller of `run` included. Fewer take part when the system refuses to start so many.
     public init(threads: Int) {
-        shared = Shared()
+        shared = Shared(spins: threads > processorCount() ? 0 : Shared.mostSpins)
         var started: [board_thread] = []
-        for _ in 1..<max(threads, 1) {
+        for _ in 1..<max(shared.isKeyed.pointee == 1 ? threads : 1, 1) {
             var thread = board_thread()
             guard pthread_create(&thread.id, nil, { Shared(raw: $0!).work() }, shared.raw) == 0 else { break }
             started.append(thread)
@@ -31,15 +33,27 @@ public final class ThreadPool: Sendable {
 
     /// Calls `body` once with each of 0..<count, on any thread and in any order, and returns when all calls have.
     ///
-    /// The caller works too. A call from inside `body`, or while another thread's work runs, runs on its own thread alone.
+    /// The caller works too. A call from inside `body` runs on its own thread alone; one from a thread outside waits until the pool has done
+    /// the work at hand.
     public func run(_ count: Int, _ body: (Int) -> Void) {
-        guard threads > 1, count > 1, count < Shared.indexMask, board_atomic_exchange(shared.busy, 0, 1) else {
+        guard shared.place == 0 else {
             for index in 0..<max(count, 0) { body(index) }
             return
         }
-        ClosureWords.share(body, count, among: shared)
-        board_atomic_store(shared.busy, 0)
+        pthread_mutex_lock(shared.turn)
+        // The caller is the first of the threads.
+        shared.place = 1
+        if threads > 1, count > 1, count < Shared.indexMask {
+            ClosureWords.share(body, count, among: shared)
+        } else {
+            for index in 0..<max(count, 0) { body(index) }
+        }
+        shared.place = 0
+        pthread_mutex_unlock(shared.turn)
     }
+
+    /// Which of the pool's threads is running, `0..<threads`; 0 outside of `run`.
+    var slot: Int { max(shared.place - 1, 0) }
 }
 
 /// What the threads of a pool share: numbers that are read and written atomically, each on a cache line of its own,
@@ -47,7 +61,7 @@ public final class ThreadPool: Sendable {
 private struct Shared: @unchecked Sendable {
     static let indexMask = 1 << 32 - 1
     /// Rounds of waiting before a thread blocks: some tens of microseconds.
-    static let spins = 2000
+    static let mostSpins = 2000
 
     let raw: UnsafeMutableRawPointer
 
@@ -55,9 +69,13 @@ private struct Shared: @unchecked Sendable {
         self.raw = raw
     }
 
-    init() {
-        raw = .allocate(byteCount: 1024, alignment: 64)
-        raw.initializeMemory(as: UInt8.self, repeating: 0, count: 1024)
+    init(spins: Int) {
+        raw = .allocate(byteCount: 1152, alignment: 64)
+        raw.initializeMemory(as: UInt8.self, repeating: 0, count: 1152)
+        board_atomic_store(self.spins, Int64(spins))
+        // Without a key no thread is told apart, and none is started.
+        isKeyed.pointee = pthread_key_create(key, nil) == 0 ? 1 : 0
+        pthread_mutex_init(turn, nil)
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(wake, nil)
         pthread_cond_init(end, nil)
@@ -67,6 +85,8 @@ private struct Shared: @unchecked Sendable {
         pthread_cond_destroy(end)
         pthread_cond_destroy(wake)
         pthread_mutex_destroy(mutex)
+        pthread_mutex_destroy(turn)
+        if isKeyed.pointee == 1 { pthread_key_delete(key.pointee) }
         raw.deallocate()
     }
 
@@ -83,8 +103,8 @@ private struct Shared: @unchecked Sendable {
     var context: UnsafeMutablePointer<Int64> { number(8) }
     /// Items done.
     var finished: UnsafeMutablePointer<Int64> { number(3) }
-    /// 1 while there is work.
-    var busy: UnsafeMutablePointer<Int64> { number(4) }
+    /// Rounds of waiting before a thread blocks; never changes.
+    var spins: UnsafeMutablePointer<Int64> { number(4) }
     var stopping: UnsafeMutablePointer<Int64> { number(5) }
     /// Workers that block, or are about to.
     var sleepers: UnsafeMutablePointer<Int64> { number(6) }
@@ -94,6 +114,19 @@ private struct Shared: @unchecked Sendable {
     var wake: UnsafeMutablePointer<pthread_cond_t> { (raw + 768).assumingMemoryBound(to: pthread_cond_t.self) }
     /// Signalled when the last item is done.
     var end: UnsafeMutablePointer<pthread_cond_t> { (raw + 896).assumingMemoryBound(to: pthread_cond_t.self) }
+    /// Held by the thread whose work this is.
+    var turn: UnsafeMutablePointer<pthread_mutex_t> { (raw + 1024).assumingMemoryBound(to: pthread_mutex_t.self) }
+    /// Workers that have begun.
+    var workers: UnsafeMutablePointer<Int64> { number(9) }
+    /// Under which every thread keeps its place; whether there is such a key.
+    private var key: UnsafeMutablePointer<pthread_key_t> { (raw + 1088).assumingMemoryBound(to: pthread_key_t.self) }
+    var isKeyed: UnsafeMutablePointer<Int64> { (raw + 1096).assumingMemoryBound(to: Int64.self) }
+
+    /// Which of the threads that take part the calling one is, from 1; 0 for others.
+    var place: Int {
+        get { Int(bitPattern: pthread_getspecific(key.pointee)) }
+        nonmutating set { pthread_setspecific(key.pointee, UnsafeRawPointer(bitPattern: newValue)) }
+    }
 
     /// Publishes a piece of work, takes part in it and waits for its end.
     func share(_ items: Int, _ closure: ClosureWords) {
@@ -109,7 +142,7 @@ private struct Shared: @unchecked Sendable {
         _ = board_atomic_exchange(ticket, closed, generation << 32)
         if board_atomic_load(sleepers) > 0 { locked { pthread_cond_broadcast(wake) } }
         while takeItem() {}
-        for _ in 0..<Shared.spins {
+        for _ in 0..<board_atomic_load(spins) {
             if board_atomic_load(finished) == Int64(items) { return }
             board_pause()
         }
@@ -136,12 +169,14 @@ private struct Shared: @unchecked Sendable {
 
     /// A worker's life.
     func work() -> UnsafeMutableRawPointer? {
+        place = Int(board_atomic_add(workers, 1)) + 2
+        let spins = board_atomic_load(spins)
         while board_atomic_load(stopping) == 0 {
-            var idle = 0
-            while idle < Shared.spins {
+            var idle: Int64 = 0
+            repeat {
                 idle = takeItem() ? 0 : idle + 1
-                board_pause()
-            }
+                if idle > 0 { board_pause() }
+            } while idle < spins || idle == 0
             locked {
                 _ = board_atomic_add(sleepers, 1)
                 while !hasItem, board_atomic_load(stopping) == 0 { pthread_cond_wait(wake, mutex) }

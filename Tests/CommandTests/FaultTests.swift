@@ -53,8 +53,8 @@ import Testing
         let result = try Program.edge.run(
             ["--model", model, "--vocab", tiny.vocabulary, "--image", try TinyModel.picture.get()], shell: "ulimit -v 1000000; exec \"$@\"")
         #expect(result.status == 1 && result.errorLines.count == 1 && result.output.isEmpty, "status \(result.status): \(result.errors)")
-        let fault = try #require(result.errors.firstMatch(of: /large.gguf: mapping it needs (\d+) MiB of memory, (\d+) MiB are free/), "\(result.errors)")
-        #expect(Int(fault.1)! >= 3072 && Int(fault.2)! < 1000)
+        // Nothing of it is taken into memory before it is known to make sense.
+        #expect(result.errors.contains("large.gguf: 3221225472 bytes long, but its contents end at byte"), "\(result.errors)")
     }
 
     @Test func pictureTooLargeForMemory() throws {

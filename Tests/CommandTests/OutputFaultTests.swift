@@ -155,6 +155,15 @@ import Testing
         #expect(result.output == (source.hasPrefix("--image") ? "status 143\n" : "status 0\n"), "\(result.output) \(result.errors)")
     }
 
+    /// Threads are those that may run.
+    @Test func affinity() throws {
+        let result = try shell("""
+            for set in 0 0,0; do taskset -c $set "$program" bench --model "$model" --vocab "$vocabulary" --size 64x64 --frames 1 | grep -o '[0-9]* thread'; done
+            frames 2 | taskset -c 0 "$program" --model "$model" --vocab "$vocabulary" --stdin yuv420:160x120 --every-frame --no-masks --json x --report --threads 2 2>&1 | grep -e '1 processors' -e 'more threads'
+            """)
+        #expect(result.output.hasPrefix("1 thread\n1 thread\n") && result.output.contains("2 threads of 1 processors") && result.output.contains("more threads than processors"), "\(result.output) \(result.errors)")
+    }
+
     // MARK: - As typed
 
     @Test func namesThatAreNotText() throws {

@@ -50,8 +50,55 @@ import Testing
         #expect(hits.all(equal: 800))
     }
 
+    /// No two threads have one slot at a time, whether calls are nested or come from threads outside; scratch memory depends on it.
+    @Test(arguments: [1, 2, 3]) func slotsAreOneThreadsOwn(threads: Int) {
+        let pool = ThreadPool(threads: threads), hits = Counters(200), owners = Owners(threads)
+        DispatchQueue.concurrentPerform(iterations: 4) { _ in
+            for _ in 0..<20 {
+                pool.slots(200) { index, slot in
+                    owners.enter(slot)
+                    hits.increment(index)
+                    pool.slots(3) { _, inner in
+                        owners.enter(inner)
+                        owners.leave(inner)
+                    }
+                    if index % 64 == 0 { usleep(100) }
+                    owners.leave(slot)
+                }
+                // Of few items as well, which nobody is woken for.
+                pool.slots(1) { _, slot in
+                    owners.enter(slot)
+                    owners.leave(slot)
+                }
+            }
+        }
+        #expect(hits.all(equal: 80) && owners.strangers == 0)
+    }
+
     @Test func ends() {
         for _ in 0..<50 { ThreadPool(threads: 4).run(8) { _ in } }
+    }
+
+    /// Which thread is in each slot, and how often another one was there, too.
+    final class Owners: @unchecked Sendable {
+        private var owners: [(thread: pthread_t, depth: Int)?]
+        private let lock = NSLock()
+        private(set) var strangers = 0
+
+        init(_ slots: Int) {
+            owners = .init(repeating: nil, count: slots)
+        }
+
+        func enter(_ slot: Int) {
+            lock.withLock {
+                if let owner = owners[slot], owner.depth > 0, owner.thread != pthread_self() { strangers += 1 }
+                owners[slot] = (pthread_self(), (owners[slot]?.depth ?? 0) + 1)
+            }
+        }
+
+        func leave(_ slot: Int) {
+            lock.withLock { owners[slot]?.depth -= 1 }
+        }
     }
 
     /// Counters that any thread may increment.

@@ -89,4 +89,32 @@ import Testing
         try put("proc/self/cgroup", "nonsense\n:::\n\n")
         #expect(available == 512)
     }
+
+    /// The time that control groups grant, in processors; never more than the threads may run on.
+    @Test func processorsThatMayBeUsed() throws {
+        let folder = try TemporaryFolder(), all = processorCount(root: folder.path)
+        func put(_ path: String, _ text: String) throws { try self.put(path, text, in: folder) }
+        var count: Int { processorCount(root: folder.path) }
+        #expect(all >= 1 && all <= ProcessInfo.processInfo.processorCount)
+        // Version 2.
+        try put("proc/self/cgroup", "0::/robot/camera\n")
+        try put("sys/fs/cgroup/robot/camera/cpu.max", "max 100000\n")
+        #expect(count == all)
+        try put("sys/fs/cgroup/robot/camera/cpu.max", "6400000 100000\n")
+        #expect(count == all)
+        try put("sys/fs/cgroup/robot/cpu.max", "50000 100000\n")
+        #expect(count == 1)
+        try put("sys/fs/cgroup/robot/cpu.max", "100001 100000\n")
+        #expect(count == min(all, 2))
+        // Version 1.
+        try put("proc/self/cgroup", "3:cpuacct,cpu:/robot\n")
+        #expect(count == all)
+        try put("sys/fs/cgroup/cpu/robot/cpu.cfs_quota_us", "-1\n")
+        try put("sys/fs/cgroup/cpu/robot/cpu.cfs_period_us", "100000\n")
+        #expect(count == all)
+        try put("sys/fs/cgroup/cpu/robot/cpu.cfs_quota_us", "30000\n")
+        #expect(count == 1)
+        try put("sys/fs/cgroup/cpu/robot/cpu.cfs_period_us", "nonsense\n")
+        #expect(count == all)
+    }
 }

@@ -92,8 +92,8 @@ import Testing
         #expect(try fault(nameCounts: [], things: [], colours: []).contains("empty or differ in length"))
         #expect(try fault(things: [true]).contains("empty or differ in length"))
         #expect(try fault(colours: [1, 0x1000000]).contains("impossible colour"))
-        #expect(try fault(shape: [2, 4]).contains("not 3 aligned rows"))
-        #expect(try fault(shape: [12]).contains("not 3 aligned rows"))
+        #expect(try fault(shape: [2, 4]).contains("not 3 rows"))
+        #expect(try fault(shape: [12]).contains("not 3 rows"))
         #expect(try fault(rows: [1, 0, 0, 0, 1, 0, 0, 0, 0.9, 0, 0, 0]).contains("name 2 is not of length 1"))
         #expect(try fault(rows: [1, 0, 0, 0, .nan, 0, 0, 0, 1, 0, 0, 0]).contains("name 1 is not of length 1"))
         for key in ["general.architecture", "fcclip.vocabulary.names", "fcclip.vocabulary.category.seen", Vocabulary.fingerprintKey, Vocabulary.embeddingsName] {
