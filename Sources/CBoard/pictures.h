@@ -12,6 +12,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 #include <png.h>
+#include <zlib.h>
 
 // MARK: - What is accepted
 
@@ -29,6 +30,8 @@ typedef struct {
   int32_t truncated;
   /// Oddities that the library met and stepped over.
   int32_t warnings;
+  /// Bytes that decoding takes besides the pixels, where these are many: of pictures that come in several scans.
+  uint64_t memory;
   /// Why the picture could not be decoded; else the first warning; else empty.
   char message[200];
 } pictures_report;
@@ -123,6 +126,14 @@ static int pictures_read_jpeg(const uint8_t *bytes, size_t count, int denominato
   info.progress = &progress;
   jpeg_mem_src(&info, bytes, (unsigned long)count);
   jpeg_read_header(&info, TRUE);
+  if (jpeg_has_multiple_scans(&info)) {
+    // All coefficients are kept until the last scan, 16 bits each.
+    for (int c = 0; c < info.num_components; c++) {
+      jpeg_component_info *component = &info.comp_info[c];
+      report->memory += (uint64_t)info.image_width * (uint64_t)info.image_height * 2 * (uint64_t)(component->h_samp_factor * component->v_samp_factor)
+                        / (uint64_t)(info.max_h_samp_factor > 0 && info.max_v_samp_factor > 0 ? info.max_h_samp_factor * info.max_v_samp_factor : 1);
+    }
+  }
   int supported = info.num_components == 1 || info.num_components == 3 || info.num_components == 4;
   if (!supported) snprintf(report->message, sizeof report->message, "%d colour components", info.num_components);
   if (!supported || !pictures_acceptable(report, info.image_width, info.image_height)) {
@@ -295,6 +306,13 @@ static int pictures_write_png(const void *pixels, int32_t width, int32_t height,
   png_write_end(png, info);
   png_destroy_write_struct(&png, &info);
   return 1;
+}
+
+/// Unpacks what zlib packed. Returns the bytes written to `target`; 0 when they are damaged or more than `capacity`.
+__attribute__((noinline, unused))
+static size_t pictures_inflate(const uint8_t *bytes, size_t count, uint8_t *target, size_t capacity) {
+  uLongf length = (uLongf)capacity;
+  return uncompress(target, &length, bytes, (uLong)count) == Z_OK ? (size_t)length : 0;
 }
 
 // MARK: - Folders

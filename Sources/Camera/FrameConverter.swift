@@ -9,7 +9,7 @@ import Kernels
 public final class FrameConverter {
     private let preprocessor: Preprocessor
     private var converter = RowConverter(FrameLayout(.grey, size: Size(height: 0, width: 0)))
-    private var row = Bytes(), decoded = Bytes()
+    private var row = Bytes(), decoded = Bytes(), turned = Bytes()
     /// JPEG frames that ended early or were damaged in places, and were used as far as they went.
     public private(set) var patchedCount = 0
 
@@ -32,13 +32,32 @@ public final class FrameConverter {
         deinit { base.deallocate() }
     }
 
-    /// The size of a frame's picture. - Throws: when it is a JPEG that cannot be read.
+    /// The size of a frame's picture, upright. - Throws: when it is a JPEG that cannot be read or is not of the camera's size.
     public func size(of frame: FrameBuffer) throws(Fault) -> Size {
         guard frame.layout.format == .mjpeg else { return frame.layout.size }
-        let report = try read(frame, 1, nil, 0)
-        let size = Size(height: Int(report.height), width: Int(report.width)), limit = FrameLayout.longestSide
-        guard size.width <= limit, size.height <= limit else { throw Fault("frame \(frame.number): \(size.width) x \(size.height) pixels; the limit is \(limit) a side") }
-        return size
+        let report = try read(frame, 1, nil, 0), stored = Size(height: Int(report.height), width: Int(report.width))
+        try check(frame, stored, report)
+        return Orientation(jpeg: frame.encoded).size(of: stored)
+    }
+
+    /// A damaged header is refused before its size costs any memory.
+    private func check(_ frame: FrameBuffer, _ size: Size, _ report: pictures_report) throws(Fault) {
+        let limit = FrameLayout.longestSide, mode = frame.layout.size, text = "frame \(frame.number): \(size.width) x \(size.height) pixels"
+        guard size.width <= limit, size.height <= limit else { throw Fault("\(text); the limit is \(limit) a side") }
+        // Some cameras round their sides up to whole blocks.
+        guard mode.area == 0 || ((0..<16).contains(size.width - mode.width) && (0..<16).contains(size.height - mode.height)) else {
+            throw Fault("\(text); the camera's mode is \(mode.width) x \(mode.height)")
+        }
+        // Every block of 16 x 16 pixels takes a bit at least.
+        guard frame.count * 8 >= size.area / 256 else { throw Fault("\(text) in \(frame.count) bytes: damaged") }
+        let need = size.area * 9 + Int(report.memory)
+        guard need > 64 << 20 else { return }
+        do throws(Fault) {
+            try requireMemory(need, for: "\(text) need")
+        } catch {
+            // Of this frame alone: the next may be smaller.
+            throw Fault(error.message)
+        }
     }
 
     /// Fills the preprocessor's `resized` with a frame of `size`.
@@ -58,21 +77,31 @@ public final class FrameConverter {
     }
 
     private func convertJPEG(_ frame: FrameBuffer, _ size: Size, _ full: UnsafeMutablePointer<UInt8>?) throws(Fault) {
-        let wanted = preprocessor.preprocessing.resizedSize(of: size)
-        var stored = size, denominator = 1
+        let wanted = preprocessor.preprocessing.resizedSize(of: size), orientation = Orientation(jpeg: frame.encoded)
+        var upright = size, denominator = 1
         while denominator < 8 {
             let smaller = Size(height: (size.height + 2 * denominator - 1) / (2 * denominator), width: (size.width + 2 * denominator - 1) / (2 * denominator))
             guard smaller.height >= wanted.height, smaller.width >= wanted.width else { break }
             denominator *= 2
-            stored = smaller
+            upright = smaller
         }
-        decoded.reserve(stored.area * 3)
-        let report = try read(frame, denominator, decoded.base, stored.area * 3)
+        decoded.reserve(upright.area * 3)
+        let report = try read(frame, denominator, decoded.base, upright.area * 3)
         if report.warnings > 0 { patchedCount += 1 }
-        let pixels = decoded.base
-        preprocessor.resize(size: size, stored: stored) { UnsafePointer(pixels + $0 * stored.width * 3) }
+        var pixels = decoded.base
+        // Whether sides are exchanged before or after they are divided makes no difference.
+        if orientation != .upright {
+            turned.reserve(upright.area * 3)
+            orientation.turn(pixels, stored: orientation.size(of: upright), into: turned.base)
+            pixels = turned.base
+        }
+        preprocessor.resize(size: size, stored: upright) { UnsafePointer(pixels + $0 * upright.width * 3) }
         // Decoded again for the eye, so that what is found does not depend on who looks.
-        if let full { _ = try read(frame, 1, full, size.area * 3) }
+        guard let full else { return }
+        guard orientation != .upright else { return _ = try read(frame, 1, full, size.area * 3) }
+        decoded.reserve(size.area * 3)
+        _ = try read(frame, 1, decoded.base, size.area * 3)
+        orientation.turn(decoded.base, stored: orientation.size(of: size), into: full)
     }
 
     private func read(_ frame: FrameBuffer, _ denominator: Int, _ pixels: UnsafeMutablePointer<UInt8>?, _ capacity: Int) throws(Fault) -> pictures_report {
@@ -82,4 +111,9 @@ public final class FrameConverter {
         }
         return report
     }
+}
+
+extension FrameBuffer {
+    /// The bytes of the frame, until it is filled anew.
+    var encoded: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: count) }
 }

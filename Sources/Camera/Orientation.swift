@@ -26,6 +26,22 @@ enum Orientation: Int {
         case .turnedRight: (width - 1, -1, width)
         }
     }
+
+    /// Writes the picture as it is seen. - Parameters: `source` holds RGB8 pixels of `stored`, `target` room for as many.
+    func turn(_ source: UnsafePointer<UInt8>, stored: Size, into target: UnsafeMutablePointer<UInt8>) {
+        let (origin, rowStep, columnStep) = walk(over: stored), upright = size(of: stored)
+        var target = target
+        for y in 0..<upright.height {
+            var pixel = source + (origin + y * rowStep) * 3
+            for _ in 0..<upright.width {
+                target[0] = pixel[0]
+                target[1] = pixel[1]
+                target[2] = pixel[2]
+                target += 3
+                pixel += columnStep * 3
+            }
+        }
+    }
 }
 
 // MARK: - Reading it from files
@@ -56,14 +72,23 @@ extension Orientation {
         }
     }
 
-    /// From the `eXIf` chunk of a PNG; upright where there is none or it makes no sense.
+    /// From the `eXIf` chunk of a PNG, or from the text that ImageMagick writes in its place; upright where there is neither or it makes no sense.
     init(png bytes: UnsafeRawBufferPointer) {
         self = .upright
         let file = BoundedBytes(bytes)
         var position = 8
         while let length = file.unsigned(position, bytes: 4) {
+            let contents = file.part(position + 8, count: length)
             if file.matches(Array("eXIf".utf8), at: position + 4) {
-                self = Orientation(tiff: file.part(position + 8, count: length))
+                self = Orientation(tiff: contents)
+                return
+            }
+            for kind in PNGText.allCases where file.matches(kind.chunk, at: position + 4) {
+                guard let profile = kind.profile(contents) else { continue }
+                self = profile.withUnsafeBufferPointer { profile in
+                    let profile = BoundedBytes(UnsafeRawBufferPointer(profile)), name = Array("Exif\0\0".utf8)
+                    return Orientation(tiff: profile.matches(name, at: 0) ? profile.part(name.count, count: profile.bytes.count) : profile)
+                }
                 return
             }
             position += 12 + length
@@ -97,7 +122,7 @@ extension Orientation {
 
 /// Integers at positions of a byte buffer; nil where the buffer ends. Positions stay far below overflow: they
 /// grow by 32-bit lengths, and no further than the end of the buffer.
-private struct BoundedBytes {
+struct BoundedBytes {
     let bytes: UnsafeRawBufferPointer
     var isBigEndian = true
 

@@ -38,9 +38,8 @@ public final class Picture {
         guard format.read(bytes, nil, 0, &report) else { throw format.fault(name, report) }
         let size = Size(height: Int(report.height), width: Int(report.width)), orientation = format.orientation(bytes)
         // Small ones are decoded by the dozen a second.
-        if size.area > 4_000_000 {
-            try requireMemory(size.area * (orientation == .upright ? 3 : 6), for: "\(name): \(size.width)x\(size.height) pixels need")
-        }
+        let need = size.area * (orientation == .upright ? 3 : 6) + Int(report.memory)
+        if need > 12_000_000 { try requireMemory(need, for: "\(name): \(size.width)x\(size.height) pixels need") }
         let stored = Picture(size: size)
         guard format.read(bytes, stored.pixels, stored.byteCount, &report) else { throw format.fault(name, report) }
         guard tolerant || report.truncated == 0 else { throw format.fault(name, report) }
@@ -57,18 +56,7 @@ public final class Picture {
     func turned(_ orientation: Orientation) -> Picture {
         guard orientation != .upright else { return self }
         let turned = Picture(size: orientation.size(of: size))
-        let (origin, rowStep, columnStep) = orientation.walk(over: size)
-        var target = turned.pixels
-        for y in 0..<turned.size.height {
-            var source = pixels + (origin + y * rowStep) * 3
-            for _ in 0..<turned.size.width {
-                target[0] = source[0]
-                target[1] = source[1]
-                target[2] = source[2]
-                target += 3
-                source += columnStep * 3
-            }
-        }
+        orientation.turn(pixels, stored: size, into: turned.pixels)
         return turned
     }
 }

@@ -79,9 +79,9 @@ public final class PipeSource: FrameSource, @unchecked Sendable {
                 }
             }
             guard count == 0 else { continue }
-            if splitter.finish(mailbox.buffer) {
+            while splitter.finish(mailbox.buffer) {
                 pictures += 1
-                _ = publish(mailbox)
+                guard publish(mailbox) else { return }
             }
             guard pictures > 0 else { throw Fault("\(name): ended without a JPEG picture") }
             return

@@ -62,14 +62,22 @@ final class VideoNode<System: VideoSystem> {
         return false
     }
 
-    /// What to do instead, in one line.
+    /// What to do instead, in one line: the program that feeds frames in, whose rows may be longer than their pixels.
     func remedy(_ size: Size) -> String {
-        let width = size.width, height = size.height
+        // Chroma is shared by two pixels and two rows: cameras' frames have even sides.
+        let width = max(size.width & ~1, 2), height = max(size.height & ~1, 2)
         if driver.utf8.starts(with: "unicam".utf8) || driver.utf8.starts(with: "rp1-cfe".utf8) {
-            return "rpicam-vid -t 0 --codec yuv420 --width \(width) --height \(height) -o - | fcclip-edge --stdin yuv420:\(width)x\(height)"
+            // The Raspberry Pi's image processor pads rows to 64 bytes.
+            return "rpicam-vid -t 0 --codec yuv420 --width \(width) --height \(height) -o - | fcclip-edge --stdin yuv420:\(width)x\(height)\(stride(width, 64))"
         }
         let element = driver.utf8.starts(with: "tegra".utf8) ? "nvarguscamerasrc ! nvvidconv" : "libcamerasrc"
-        return "gst-launch-1.0 -q \(element) ! video/x-raw,format=NV12,width=\(width),height=\(height) ! fdsink | fcclip-edge --stdin nv12:\(width)x\(height)"
+        // GStreamer pads them to 4.
+        return "gst-launch-1.0 -q \(element) ! video/x-raw,format=NV12,width=\(width),height=\(height) ! fdsink | fcclip-edge --stdin nv12:\(width)x\(height)\(stride(width, 4))"
+    }
+
+    /// What `--stdin` has to be told where rows of `width` bytes are padded to multiples of `unit`.
+    private func stride(_ width: Int, _ unit: Int) -> String {
+        width % unit == 0 ? "" : ":stride=\((width + unit - 1) / unit * unit)"
     }
 
     /// The formats it names that are read here, each once, in the order of `FrameFormat`.

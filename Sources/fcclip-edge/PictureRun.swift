@@ -30,6 +30,7 @@ final class PictureRun {
             }
         }
         for destination in options.json { sinks.append(try LineSink(destination)) }
+        for fault in list.faults { note(fault, output: false) }
         // Without its reader there is no sense in going on.
         var lost: Fault?
         for path in list.paths where lost == nil {
@@ -48,7 +49,7 @@ final class PictureRun {
         // Of many, each was printed when it occurred.
         guard !list.isSingle else { throw first }
         var text = ""
-        if failures.pictures > 0 { text = "\(failures.pictures) of \(list.paths.count) pictures could not be read" }
+        if failures.pictures > 0 { text = "\(failures.pictures) of \(list.paths.count + list.faults.count) pictures could not be read" }
         if failures.outputs > 0 { text += (text.isEmpty ? "" : ", ") + "\(failures.outputs) outputs could not be written" }
         throw Fault("\(options.image): \(text)")
     }

@@ -1,5 +1,6 @@
 import Board
 import Camera
+import Foundation
 import Kernels
 import TestSupport
 import Testing
@@ -30,6 +31,32 @@ import Testing
         #expect(hash(upright) == hash(turned))
     }
 
+    /// As ImageMagick writes it: the EXIF profile as text, packed or not, in three kinds of chunks.
+    @Test(arguments: ["tEXt", "zTXt", "iTXt", "iTXt packed"], ["exif", "APP1"]) func orientationOfImageMagicksPNG(chunk: String, profile: String) throws {
+        let plain = try pictureFixture("rgb.png"), upright = try decode(plain)
+        func oriented(_ value: UInt8, _ change: (inout [UInt8]) -> Void = { _ in }) throws -> Picture {
+            let exif = Array("Exif\0\0MM\0*".utf8) + [0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, value, 0, 0, 0, 0, 0, 0]
+            let digits = exif.map { String(format: "%02x", $0) }.joined()
+            var text = Array("\n\(profile)\n\(String(repeating: " ", count: 8 - "\(exif.count)".count))\(exif.count)\n\(digits.prefix(72))\n\(digits.dropFirst(72))\n".utf8)
+            change(&text)
+            let packed = zlib(text)
+            let body: [UInt8] = switch chunk {
+            case "tEXt": text
+            case "zTXt": [0] + packed
+            case "iTXt": [0, 0] + Array("en\0key\0".utf8) + text
+            default: [1, 0, 0, 0] + packed
+            }
+            let contents = Array("Raw profile type \(profile)\0".utf8) + body
+            return try decode(plain[..<33] + bigEndian(contents.count) + Array(chunk.utf8.prefix(4)) + contents + bigEndian(Int(crc(Array(chunk.utf8.prefix(4)) + contents))) + plain[33...])
+        }
+        #expect(try hash(oriented(1)) == hash(upright))
+        #expect(try oriented(6).size == Size(height: upright.size.width, width: upright.size.height))
+        #expect(try hash(oriented(3)) == hash(Picture.upsideDown(upright)))
+        // What makes no sense is passed over.
+        for wrong in [0, 5, 12, 20, 30] { #expect(try oriented(6) { $0[$0.count - 2 - wrong] = 0x7A }.size == upright.size) }
+        #expect(try oriented(6) { $0.removeAll() }.size == upright.size && oriented(6) { $0.removeLast(20) }.size == upright.size)
+    }
+
     @Test(arguments: 1...8) func orientationIsTheInverseOfHowItWasStored(_ orientation: Int) throws {
         // Lossy, so near: the same upright picture, stored in eight ways.
         let picture = try decode(pictureFixture("orientation_\(orientation).jpg")), upright = try decode(pictureFixture("rgb.png"))
@@ -53,5 +80,39 @@ import Testing
         let folder = try TemporaryFolder()
         #expect(faultMessage { _ = try PictureFolder(path: folder.path) } == "\(folder.path): no .jpg, .jpeg or .png file in this folder")
         #expect(faultMessage { _ = try PictureFolder(path: folder.path("absent")) } == "\(folder.path("absent")): No such file or directory")
+    }
+}
+
+/// Stored blocks, which zlib reads like any others.
+private func zlib(_ bytes: [UInt8]) -> [UInt8] {
+    var a: UInt32 = 1, b: UInt32 = 0
+    for byte in bytes {
+        a = (a + UInt32(byte)) % 65521
+        b = (b + a) % 65521
+    }
+    let count = UInt16(bytes.count)
+    return [0x78, 1, 1, UInt8(count & 255), UInt8(count >> 8), UInt8(~count & 255), UInt8(~count >> 8)] + bytes + bigEndian(Int(b << 16 | a))
+}
+
+private func bigEndian(_ number: Int) -> [UInt8] {
+    [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number >> $0) }
+}
+
+private func crc(_ bytes: [UInt8]) -> UInt32 {
+    var checksum: UInt32 = 0xFFFF_FFFF
+    for byte in bytes {
+        checksum ^= UInt32(byte)
+        for _ in 0..<8 { checksum = checksum >> 1 ^ (checksum & 1 == 1 ? 0xEDB8_8320 : 0) }
+    }
+    return ~checksum
+}
+
+extension Picture {
+    fileprivate static func upsideDown(_ picture: Picture) -> Picture {
+        let turned = Picture(size: picture.size)
+        for pixel in 0..<picture.size.area {
+            for channel in 0..<3 { turned.pixels[pixel * 3 + channel] = picture.pixels[(picture.size.area - 1 - pixel) * 3 + channel] }
+        }
+        return turned
     }
 }

@@ -225,6 +225,23 @@ import Testing
         #expect(try fault { $0.capabilities |= UInt32(V4L2_CAP_IO_MC) }?.contains("needs libcamera") == true)
     }
 
+    /// Rows that are longer than their pixels shear the picture, unless the line says so.
+    @Test func remediesNameTheStride() throws {
+        var pi = Self.grey, other = Self.grey
+        (pi.driver, other.driver) = ("rp1-cfe", "rkisp1")
+        let video = FakeVideo(["/dev/video0": pi, "/dev/video1": other])
+        func ending(_ number: Int, _ width: Int, _ height: Int) throws -> String {
+            var wishes = CameraWishes()
+            wishes.size = Size(height: height, width: width)
+            let source = CameraSource(video, path: "/dev/video\(number)", wishes: wishes, stop: try StopSign())
+            return String(try #require(faultMessage { try source.open() }).split(separator: " ").last!)
+        }
+        #expect(try ending(0, 640, 480) == "yuv420:640x480" && ending(0, 1280, 720) == "yuv420:1280x720")
+        #expect(try ending(0, 800, 600) == "yuv420:800x600:stride=832" && ending(0, 1296, 972) == "yuv420:1296x972:stride=1344")
+        #expect(try ending(0, 1921, 1081) == "yuv420:1920x1080" && ending(0, 33, 1) == "yuv420:32x2:stride=64")
+        #expect(try ending(1, 800, 600) == "nv12:800x600" && ending(1, 802, 600) == "nv12:802x600:stride=804")
+    }
+
     @Test func lists() {
         var usb = camera(
             .init(code: video_format_mjpeg, sizes: [(1280, 720)], rates: [30]), .init(code: video_format_yuyv, sizes: [(640, 480), (1280, 720)], rates: [30, 10]),

@@ -1,4 +1,5 @@
 import Camera
+import Foundation
 import Kernels
 import TestSupport
 import Testing
@@ -154,5 +155,44 @@ import Testing
     @Test func jpegThatIsNone() throws {
         #expect(faultMessage { _ = try convert(noise(2000), edge: 30) }?.hasPrefix("frame 0: damaged or unsupported JPEG: ") == true)
         #expect(faultMessage { _ = try convert([], edge: 30) }?.contains("JPEG") == true)
+    }
+
+    // MARK: - JPEG
+
+    private static let jpeg = FrameLayout(.mjpeg, size: Size(height: 0, width: 0))
+
+    /// A frame is turned as the picture of it is, also where it is decoded at a fraction of its size.
+    @Test(arguments: 1...8, [16, 32]) func orientedFrames(orientation: Int, edge: Int) throws {
+        let bytes = try Fixture.bytes("pictures/orientation_\(orientation).jpg")
+        let picture = try bytes.withUnsafeBytes { try Picture.decode($0, name: "test") }
+        let converter = FrameConverter(Preprocessor(Preprocessing(shortestEdge: edge, maximumSize: 200))), frame = frame(bytes, Self.jpeg), full = Picture(size: picture.size)
+        #expect(try converter.size(of: frame) == picture.size)
+        try converter.convert(frame, size: picture.size, full: full.pixels)
+        #expect((0..<picture.byteCount).allSatisfy { full.pixels[$0] == picture.pixels[$0] })
+        // What the network gets looks as the upright picture does at its size.
+        let preprocessor = Preprocessor(Preprocessing(shortestEdge: edge, maximumSize: 200)), other = Preprocessor(preprocessor.preprocessing)
+        try FrameConverter(preprocessor).convert(frame, size: picture.size)
+        other.resize(picture)
+        #expect(preprocessor.resizedSize == other.resizedSize)
+        let count = other.resizedSize.area * 3, difference = (0..<count).reduce(0) { $0 + abs(Int(preprocessor.resized[$1]) - Int(other.resized[$1])) }
+        #expect(difference < count * 6, "\(difference) of \(count)")
+    }
+
+    /// A header whose size cannot be is refused before it costs memory.
+    @Test func headersThatClaimTooMuch() throws {
+        func claim(_ width: Int, _ height: Int, mode: Size = Size(height: 0, width: 0), padding: Int = 0) throws -> String? {
+            var bytes = try Fixture.bytes("pictures/baseline_420.jpg")
+            let start = try #require(bytes.firstRange(of: [0xFF, 0xC0])).upperBound + 3
+            bytes.replaceSubrange(start..<start + 4, with: [UInt8(height >> 8), UInt8(height & 255), UInt8(width >> 8), UInt8(width & 255)])
+            let converter = FrameConverter(Preprocessor(Preprocessing()))
+            return faultMessage { _ = try converter.size(of: frame(bytes + [UInt8](repeating: 0, count: padding), FrameLayout(.mjpeg, size: mode))) }
+        }
+        #expect(try claim(8192, 8192)?.contains("8192 x 8192 pixels in") == true)
+        #expect(try claim(8192, 8192, padding: 40_000) == nil)
+        #expect(try claim(8193, 10)?.contains("the limit is 8192 a side") == true)
+        let mode = Size(height: 37, width: 53)
+        #expect(try claim(53, 37, mode: mode) == nil && claim(64, 48, mode: mode) == nil)
+        #expect(try claim(54, 36, mode: mode)?.hasSuffix("54 x 36 pixels; the camera's mode is 53 x 37") == true)
+        #expect(try claim(640, 480, mode: mode)?.contains("the camera's mode is 53 x 37") == true)
     }
 }

@@ -107,6 +107,61 @@ import Testing
         #expect(found.frames == [whole] && found.dropped == 1)
     }
 
+    /// A marker with a length, among compressed data or in place of a header's length, runs over the pictures that follow; they come all the same.
+    @Test(arguments: [1, 700, 1 << 20], [[0xFF, 0xC4, 0xFF, 0xFF], [0xFF, 0xE1, 0xFF, 0xFF], [0xFF, 0xDA, 0x40, 0], [0xFF, 0xC0, 0xF0, 0], [0xFF, 0xD8, 0, 0], [0xFF, 0xFE, 0x80, 1]] as [[UInt8]])
+    func strayMarkers(piece: Int, marker: [UInt8]) throws {
+        let picture = try Fixture.bytes("pictures/baseline_420.jpg"), data = try #require(picture.firstRange(of: [0xFF, 0xDA])).upperBound + 60
+        var bad = picture
+        bad.replaceSubrange(data..<data + 4, with: marker)
+        let found = try frames(picture + bad + picture + picture + picture, Self.layout, piece: piece).frames
+        #expect(found.count == 5 && found.filter { $0 == picture }.count == 4 && found[0] == picture && found[2...].allSatisfy { $0 == picture })
+    }
+
+    /// The length of a header's segment is wrong, longer than many pictures together; the last one even reaches beyond the end.
+    @Test(arguments: [1, 700, 1 << 20]) func wrongLengths(piece: Int) throws {
+        let picture = try Fixture.bytes("pictures/baseline_420.jpg")
+        for length in [[0xFF, 0xFF], [0x30, 0x01], [0x08, 0x77]] as [[UInt8]] {
+            for marker in [0xE0, 0xDB, 0xC0, 0xC4, 0xDA] as [UInt8] {
+                var bad = picture
+                let start = try #require(bad.firstRange(of: [0xFF, marker])).upperBound
+                bad.replaceSubrange(start..<start + 2, with: length)
+                let found = try frames(picture + bad + picture + picture, Self.layout, piece: piece).frames
+                #expect(found.filter { $0 == picture }.count == 3, "\(marker) \(length)")
+            }
+        }
+    }
+
+    /// One picture of ten is damaged anywhere and in any way: all others come, byte for byte.
+    @Test func damageCostsOnePicture() throws {
+        let pictures = try ["baseline_420.jpg", "progressive.jpg", "restart.jpg", "orientation_6.jpg", "synth_420x300.jpg"].map { try Fixture.bytes("pictures/" + $0) }
+        var generator = SplitMix(seed: 11)
+        func random(_ bound: Int) -> Int { Int(generator.next() % UInt64(bound)) }
+        for round in 0..<400 {
+            var series = (0..<10).map { pictures[($0 + round) % pictures.count] }
+            let victim = random(9), before = series
+            for _ in 0...random(3) {
+                let place = 2 + random(series[victim].count - 4)
+                switch random(4) {
+                case 0: series[victim][place] = UInt8(truncatingIfNeeded: generator.next())
+                case 1: series[victim].insert(contentsOf: [0xFF, UInt8(truncatingIfNeeded: generator.next()), UInt8(truncatingIfNeeded: generator.next())], at: place)
+                case 2: series[victim].removeSubrange(place..<min(place + 1 + random(300), series[victim].count))
+                default: series[victim][place] = 0xFF
+                }
+            }
+            let found = try frames(Array(series.joined()), Self.layout, piece: 1 << 16).frames
+            for index in 0..<10 where index != victim { #expect(found.contains(before[index]), "round \(round): picture \(index) beside \(victim)") }
+            // The damaged one may have become two, or none.
+            #expect((9...12).contains(found.count), "round \(round): \(found.count)")
+        }
+    }
+
+    /// Thousands of pictures that are none, each in a segment that claims all that follows.
+    @Test(.timeLimit(.minutes(1))) func picturesWithinPictures() throws {
+        let whole = try Fixture.bytes("pictures/one_pixel.jpg"), claim: [UInt8] = [0xFF, 0xD8, 0xFF, 0xE1, 0xFF, 0xFF]
+        let found = try frames(Array([[UInt8]](repeating: claim, count: 300_000).joined()) + [UInt8](repeating: 0, count: 1 << 17) + whole, Self.layout, piece: 1 << 16).frames
+        #expect(found == [whole])
+    }
+
     /// Whatever comes: pictures or none, no crash, and nothing that is lost by cutting the stream elsewhere.
     @Test func randomChanges() throws {
         let stream = Array(try pictures().prefix(4).joined())
