@@ -4,7 +4,7 @@ import Board
 ///
 /// The released file holds the trained head only (`sem_seg_head.*`, `void_embedding.weight`); the frozen CLIP is
 /// open_clip's own file. Training with the original's code saves both in one file. Either is read; the names of an open_clip
-/// file get the prefix `backbone.clip_model.`, and `module.` before any name is dropped.
+/// file get the prefix `backbone.clip_model.`. What wrappers put before all names (`module.`, `model.`, `_orig_mod.`) is dropped.
 public final class Checkpoint {
     private struct Location {
         let file: TensorFile
@@ -57,6 +57,10 @@ public final class Checkpoint {
                     throw Fault("\(path): tensor \(abbreviated(name)) occurs twice")
                 }
             }
+        }
+        if parts.isEmpty {
+            let names = files.flatMap(\.names)
+            throw Fault("\(paths.joined(separator: ", ")): no tensor of FC-CLIP or of open_clip's CLIP is among the \(names.count) in there: \(names.prefix(3).map(abbreviated).joined(separator: ", "))\(names.count > 3 ? ", ..." : "")")
         }
         try check(parts, Set(locations.keys))
         var sources: [(path: String, hash: String)] = []
@@ -115,17 +119,29 @@ public final class Checkpoint {
         }
     }
 
-    /// The file's tensors under one-file names; what inference has no use for is left out.
-    private static func renamed(_ file: TensorFile) -> [(String, StoredTensor)] {
+    /// What wrappers of models put before names: parallel training, Lightning, torch.compile.
+    private static let wrappers = ["module.", "model.", "_orig_mod."]
+
+    /// A tensor's one-file name; nil where it is none of FC-CLIP's or CLIP's.
+    private static func oneFileName(_ stored: String) -> String? {
         let clipRoots = ["visual.", "transformer.", "token_embedding.", "ln_final."]
         let clipNames: Set = ["positional_embedding", "text_projection", "logit_scale"]
+        // Compiled modules may lie within others.
+        var name = stored.replacing("._orig_mod.", with: ".")
+        while true {
+            if clipNames.contains(name) || clipRoots.contains(where: { name.hasPrefix($0) }) { return clipPrefix + name }
+            if Part(name) != nil { return name }
+            guard let wrapper = wrappers.first(where: { name.hasPrefix($0) }) else { return nil }
+            name.removeFirst(wrapper.count)
+        }
+    }
+
+    /// The file's tensors under one-file names; what inference has no use for is left out.
+    private static func renamed(_ file: TensorFile) -> [(String, StoredTensor)] {
         let unused: Set = ["input_resolution", "context_length", "vocab_size", "attn_mask"]
         var result: [(String, StoredTensor)] = []
         for stored in file.names {
-            guard var tensor = file.tensor(stored) else { continue }
-            var name = stored
-            if name.hasPrefix("module.") { name.removeFirst("module.".count) }
-            if clipNames.contains(name) || clipRoots.contains(where: { name.hasPrefix($0) }) { name = clipPrefix + name }
+            guard var tensor = file.tensor(stored), let name = oneFileName(stored) else { continue }
             if name.hasSuffix(".num_batches_tracked") || unused.contains(String(name.split(separator: ".").last ?? "")) { continue }
             tensor.name = name
             result.append((name, tensor))
@@ -148,8 +164,7 @@ public final class Checkpoint {
             }
         }
         switch (parts[.head], parts[.clip]) {
-        case (nil, nil):
-            throw Fault("\(paths.joined(separator: ", ")): no tensor of FC-CLIP or of open_clip's CLIP is in there")
+        case (nil, nil): return
         case (nil, let path?):
             throw Fault("\(path): holds only CLIP; the trained segmentation head (fcclip_cocopan.pth) is missing: pass it with --checkpoint")
         case (let path?, nil):

@@ -1,10 +1,11 @@
 import Board
 
-/// Interprets the part of Python's pickle protocol 2 that `torch.save` uses for dictionaries of tensors.
+/// Interprets Python's pickle protocols 2 to 5 as far as `torch.save` uses them for dictionaries of tensors and what training programs keep
+/// beside these: schedulers, options, random states.
 ///
-/// It builds dictionaries, lists, tuples, numbers, texts and descriptions of tensors, and nothing else: a pickle names the
-/// functions to call, and any other than those of `Global` ends in a fault. Containers live in tables and refer to one
-/// another by index, so that no nesting, however deep or circular, needs recursion.
+/// It builds dictionaries, lists, tuples, numbers, texts and descriptions of tensors, and nothing else. A pickle names the classes and functions to
+/// call; those of `Global` are understood, any other becomes an opaque value, and nothing runs. Containers live in tables and refer to
+/// one another by index, so that no nesting, however deep or circular, needs recursion.
 ///
 /// Opcodes: CPython's Lib/pickletools.py.
 struct Pickle {
@@ -25,8 +26,9 @@ struct Pickle {
     }
 
     enum Global {
-        case orderedDictionary, rebuildTensor, rebuildParameter, size
+        case orderedDictionary, rebuildTensor, rebuildParameter, rebuildSubclass, size
         case storage(StoredTensor.Kind)
+        case unknown
     }
 
     enum Value {
@@ -38,6 +40,10 @@ struct Pickle {
         case tuple(Int)
         case list(Int)
         case dictionary(Int)
+        /// What an unknown class makes; items that are set on it are kept as a dictionary's, since it may be a kind of one.
+        case object(Int)
+        /// Whatever nobody here has a use for: bytes, sets, integers of more than 64 bits.
+        case opaque
         case global(Global)
         case storage(Int)
         case tensor(Int)
@@ -50,6 +56,8 @@ struct Pickle {
         "collections.OrderedDict": .orderedDictionary,
         "torch._utils._rebuild_tensor_v2": .rebuildTensor,
         "torch._utils._rebuild_parameter": .rebuildParameter,
+        "torch._utils._rebuild_parameter_with_state": .rebuildParameter,
+        "torch._tensor._rebuild_from_type_v2": .rebuildSubclass,
         "torch.Size": .size,
         "torch.FloatStorage": .storage(.float32),
         "torch.HalfStorage": .storage(.float16),
@@ -62,6 +70,10 @@ struct Pickle {
         "torch.ByteStorage": .storage(.uint8),
         "torch.BoolStorage": .storage(.bool),
     ]
+
+    /// Modules, and functions among Python's own, that no checkpoint has a use for: a file that names them is an attack.
+    private static let attacks: Set<String> = ["os", "posix", "nt", "subprocess", "sys", "pty", "runpy", "socket", "shutil", "ctypes"]
+    private static let attackers: Set<String> = ["eval", "exec", "compile", "execfile", "__import__", "open"]
 
     private(set) var dictionaries: [[(key: Value, value: Value)]] = []
     private(set) var tuples: [[Value]] = []
@@ -81,7 +93,7 @@ struct Pickle {
     private var reader: ByteReader
 
     /// - Parameter path: what to call the pickle in faults.
-    /// - Throws: when the pickle is truncated or malformed, calls a function that is not allowed, or is longer than 16 MiB.
+    /// - Throws: when the pickle is truncated or malformed, names a function that runs programs, or is longer than 16 MiB.
     init(_ bytes: UnsafeRawBufferPointer, path: String) throws(Fault) {
         reader = ByteReader(bytes, path: path)
         guard bytes.count <= Pickle.longest else { throw Fault("\(path): \(bytes.count) bytes long; a checkpoint's is far shorter") }
@@ -103,7 +115,7 @@ struct Pickle {
         switch opcode {
         case 0x80: // PROTO
             let version = try reader.integer(UInt8.self)
-            guard version == 2 else { throw Fault("\(reader.path): pickle protocol \(version); torch.save writes 2 by default, and only that is read") }
+            guard (2...5).contains(version) else { throw Fault("\(reader.path): pickle protocol \(version); 2 to 5 are read") }
         case UInt8(ascii: "."):
             result = try pop()
             return false
@@ -117,9 +129,24 @@ struct Pickle {
         case UInt8(ascii: "J"): stack.append(.integer(Int(try reader.integer(Int32.self))))
         case UInt8(ascii: "K"): stack.append(.integer(Int(try reader.integer(UInt8.self))))
         case UInt8(ascii: "M"): stack.append(.integer(Int(try reader.integer(UInt16.self))))
-        case 0x8a: stack.append(.integer(try long())) // LONG1
+        case 0x8a: stack.append(try long(Int(try reader.integer(UInt8.self)))) // LONG1
+        case 0x8b: stack.append(try long(Int(try reader.integer(Int32.self)))) // LONG4
         case UInt8(ascii: "G"): stack.append(.float(Double(bitPattern: try reader.integer(UInt64.self).byteSwapped)))
         case UInt8(ascii: "X"): stack.append(.text(try reader.text(Int(try reader.integer(UInt32.self)))))
+        case 0x8c: stack.append(.text(try reader.text(Int(try reader.integer(UInt8.self))))) // SHORT_BINUNICODE
+        case 0x8d: stack.append(.text(try reader.text(try reader.count(ofSize: 1)))) // BINUNICODE8
+        case UInt8(ascii: "C"), UInt8(ascii: "U"): try skip(Int(try reader.integer(UInt8.self))) // SHORT_BINBYTES, SHORT_BINSTRING
+        case UInt8(ascii: "B"), UInt8(ascii: "T"): try skip(Int(try reader.integer(UInt32.self))) // BINBYTES, BINSTRING
+        case 0x8e, 0x96: try skip(try reader.count(ofSize: 1)) // BINBYTES8, BYTEARRAY8
+        case 0x8f: stack.append(.opaque) // EMPTY_SET
+        case 0x90: // ADDITEMS
+            _ = try popToMark()
+            _ = try top()
+        case 0x91: // FROZENSET
+            _ = try popToMark()
+            stack.append(.opaque)
+        case 0x94: memo[UInt32(memo.count)] = try top() // MEMOIZE
+        case 0x95: _ = try reader.integer(UInt64.self) // FRAME
         case UInt8(ascii: "q"): memo[UInt32(try reader.integer(UInt8.self))] = try top()
         case UInt8(ascii: "r"): memo[try reader.integer(UInt32.self)] = try top()
         case UInt8(ascii: "h"): stack.append(try recall(UInt32(try reader.integer(UInt8.self))))
@@ -139,14 +166,27 @@ struct Pickle {
             try extendDictionary(items)
         case UInt8(ascii: "s"): try extendDictionary(try pop(2))
         case UInt8(ascii: "u"): try extendDictionary(try popToMark())
-        case UInt8(ascii: "c"): stack.append(.global(try global()))
+        case UInt8(ascii: "c"): stack.append(.global(try global(module: try line(), name: try line())))
+        case 0x93: // STACK_GLOBAL
+            guard case .text(let name) = try pop(), case .text(let module) = try pop() else { throw corrupt() }
+            stack.append(.global(try global(module: module, name: name)))
         case UInt8(ascii: "Q"): stack.append(try storage(try pop()))
         case UInt8(ascii: "R"):
             let arguments = try pop()
             stack.append(try call(try pop(), arguments))
-        case UInt8(ascii: "b"): // BUILD: attributes of a dictionary, such as the versions of a state_dict's modules
+        case 0x81: // NEWOBJ
+            let arguments = try pop()
+            stack.append(try make(try pop(), arguments))
+        case 0x92: // NEWOBJ_EX, with arguments by name
             _ = try pop()
-            guard case .dictionary = try top() else { throw corrupt() }
+            let arguments = try pop()
+            stack.append(try make(try pop(), arguments))
+        case UInt8(ascii: "b"): // BUILD: attributes, such as the versions of a state_dict's modules
+            _ = try pop()
+            switch try top() {
+            case .dictionary, .object, .opaque, .tensor: break
+            default: throw corrupt()
+            }
         default:
             throw Fault("\(reader.path): opcode \(opcode) at byte \(start) is not one that torch.save writes into a checkpoint")
         }
@@ -196,32 +236,41 @@ struct Pickle {
         dictionaries.append([])
     }
 
-    private func extendListIndex() throws(Fault) -> Int {
-        guard case .list(let index) = try top() else { throw corrupt() }
-        return index
-    }
-
     private mutating func extendList(_ values: [Value]) throws(Fault) {
-        let index = try extendListIndex()
-        lists[index] += values
+        switch try top() {
+        case .list(let index): lists[index] += values
+        case .object, .opaque: break
+        default: throw corrupt()
+        }
     }
 
     private mutating func extendDictionary(_ values: [Value]) throws(Fault) {
-        guard case .dictionary(let index) = try top(), values.count % 2 == 0 else { throw corrupt() }
+        guard values.count % 2 == 0 else { throw corrupt() }
+        let index: Int
+        switch try top() {
+        case .dictionary(let own), .object(let own): index = own
+        case .opaque: return
+        default: throw corrupt()
+        }
         for item in stride(from: 0, to: values.count, by: 2) {
             dictionaries[index].append((values[item], values[item + 1]))
         }
     }
 
-    /// A little-endian two's complement number of up to eight bytes.
-    private mutating func long() throws(Fault) -> Int {
-        let count = Int(try reader.integer(UInt8.self))
-        guard count <= 8 else { throw corrupt() }
+    /// A little-endian two's complement number; opaque when it has more than eight bytes.
+    private mutating func long(_ count: Int) throws(Fault) -> Value {
         let bytes = try reader.take(count)
-        guard let last = bytes.last else { return 0 }
+        guard count <= 8 else { return .opaque }
+        guard let last = bytes.last else { return .integer(0) }
         var value = last & 0x80 == 0 ? 0 : -1
         for byte in bytes.reversed() { value = value << 8 | Int(byte) }
-        return value
+        return .integer(value)
+    }
+
+    /// Passes over bytes that nobody here has a use for.
+    private mutating func skip(_ count: Int) throws(Fault) {
+        _ = try reader.take(count)
+        stack.append(.opaque)
     }
 
     // MARK: - PyTorch
@@ -234,12 +283,12 @@ struct Pickle {
         return text
     }
 
-    private mutating func global() throws(Fault) -> Global {
-        let name = try line() + "." + line()
-        guard let global = Pickle.globals[name] else {
-            throw Fault("\(reader.path): refers to \(abbreviated(name)), which a checkpoint of tensors has no use for; it was not loaded")
+    private func global(module: String, name: String) throws(Fault) -> Global {
+        let isBuiltin = module == "builtins" || module == "__builtin__"
+        guard !Pickle.attacks.contains(String(module.prefix { $0 != "." })), !(isBuiltin && Pickle.attackers.contains(name)) else {
+            throw Fault("\(reader.path): refers to \(abbreviated(module + "." + name)), which runs programs and belongs into no checkpoint; it was not loaded")
         }
-        return global
+        return Pickle.globals[module + "." + name] ?? .unknown
     }
 
     private func tuple(_ value: Value) throws(Fault) -> [Value] {
@@ -259,24 +308,43 @@ struct Pickle {
         return result
     }
 
-    /// `("storage", <kind>, <key>, <device>, <elements>)`
+    /// `("storage", <kind>, <key>, <device>, <elements>)`; opaque when its elements are of a kind that is not read.
     private mutating func storage(_ identifier: Value) throws(Fault) -> Value {
         let fields = try tuple(identifier)
+        if fields.count == 5, case .text("storage") = fields[0], case .global(.unknown) = fields[1] { return .opaque }
         guard fields.count == 5, case .text("storage") = fields[0], case .global(.storage(let kind)) = fields[1],
               case .text(let key) = fields[2], case .integer(let count) = fields[4], count >= 0 else { throw corrupt() }
         storages.append(Storage(kind: kind, key: key, count: count))
         return .storage(storages.count - 1)
     }
 
+    private mutating func object() -> Value {
+        dictionaries.append([])
+        return .object(dictionaries.count - 1)
+    }
+
+    /// An object of a class.
+    private mutating func make(_ kind: Value, _ arguments: Value) throws(Fault) -> Value {
+        guard case .global(.unknown) = kind else { return try call(kind, arguments) }
+        return object()
+    }
+
     private mutating func call(_ function: Value, _ arguments: Value) throws(Fault) -> Value {
+        let global: Global
+        switch function {
+        case .global(let known): global = known
+        // What an unknown function returned may be called in turn.
+        case .object, .opaque: global = .unknown
+        default: throw corrupt()
+        }
         let arguments = try tuple(arguments)
-        guard case .global(let global) = function else { throw corrupt() }
         switch global {
         case .orderedDictionary:
             guard arguments.isEmpty else { throw corrupt() }
             dictionaries.append([])
             return .dictionary(dictionaries.count - 1)
         case .rebuildTensor: // (storage, offset, shape, strides, requires_grad, hooks, ...)
+            if case .opaque? = arguments.first { return .opaque }
             guard (6...7).contains(arguments.count), case .storage(let storage) = arguments[0], case .integer(let offset) = arguments[1] else {
                 throw corrupt()
             }
@@ -284,14 +352,22 @@ struct Pickle {
                 storage: storages[storage], offset: offset,
                 shape: try integers(arguments[2]), strides: try integers(arguments[3])))
             return .tensor(tensors.count - 1)
-        case .rebuildParameter: // (tensor, requires_grad, hooks)
-            guard let first = arguments.first, case .tensor = first else { throw corrupt() }
-            return first
+        case .rebuildParameter: // (tensor, requires_grad, hooks, ...)
+            switch arguments.first {
+            case .tensor?, .opaque?, .object?: return arguments[0]
+            default: throw corrupt()
+            }
+        case .rebuildSubclass: // (function, class, arguments, state)
+            guard arguments.count == 4, case .global(let inner) = arguments[0] else { throw corrupt() }
+            if case .rebuildSubclass = inner { throw corrupt() }
+            return try call(arguments[0], arguments[2])
         case .size:
             guard arguments.count == 1, case .tuple = arguments[0] else { throw corrupt() }
             return arguments[0]
         case .storage:
             throw corrupt()
+        case .unknown:
+            return object()
         }
     }
 }

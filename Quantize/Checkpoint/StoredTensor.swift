@@ -17,6 +17,8 @@ public struct StoredTensor {
     }
 
     static let highestRank = 8
+    /// Elements of a tensor that repeats those it has, as `expand` makes it: more than any layer's.
+    static let mostRepeated = 1 << 26
 
     /// As the container calls it; `Checkpoint` gives the original implementation's one-file name instead.
     public internal(set) var name: String
@@ -36,7 +38,7 @@ public struct StoredTensor {
 
     /// - Parameter storage: bytes of the file that the tensor may refer to.
     /// - Parameter offset: of the first element in `storage`, in elements.
-    /// - Throws: when an element lies outside `storage`, or when elements outnumber it (a broadcast view).
+    /// - Throws: when an element lies outside `storage`, or when a broadcast view (strides of 0) has more elements than `mostRepeated`.
     init(name: String, shape: [Int], strides: [Int], kind: Kind, offset: Int, storage: Range<Int>, file: MappedFile) throws(Fault) {
         let capacity = storage.count / kind.size
         let corrupt = Fault("\(file.path): tensor \(abbreviated(name)) lies outside its storage")
@@ -51,7 +53,7 @@ public struct StoredTensor {
             count = product.partialValue
             last = sum.partialValue
         }
-        guard count == 0 || (last < capacity && count <= capacity) else { throw corrupt }
+        guard count == 0 || (last < capacity && count <= max(capacity, StoredTensor.mostRepeated)) else { throw corrupt }
         self.name = name
         self.shape = shape
         self.strides = strides

@@ -127,22 +127,3 @@ public final class TensorFile {
         return nil
     }
 }
-
-extension Pickle {
-    /// The tensors of the state dictionary: the pickle's own entries, or those below `model` or `state_dict`, where training
-    /// programs put them beside the optimizer's. What is no tensor is passed over.
-    func stateDictionary() throws(Fault) -> [(String, Tensor)] {
-        guard case .dictionary(var index) = result else { throw Fault("\(path): holds no dictionary of tensors") }
-        for (key, value) in dictionaries[index] {
-            if case .text(let name) = key, name == "model" || name == "state_dict", case .dictionary(let inner) = value {
-                index = inner
-                break
-            }
-        }
-        var list: [(String, Tensor)] = []
-        for (key, value) in dictionaries[index] {
-            if case .text(let name) = key, case .tensor(let tensor) = value { list.append((name, tensors[tensor])) }
-        }
-        return list
-    }
-}

@@ -60,6 +60,17 @@ import Testing
         #expect(faultMessage { _ = try checkpoint.tensor("absent") } == "\(head) + \(clip): tensor absent is missing")
     }
 
+    /// Whatever wrappers put before the names, one around the other.
+    @Test(arguments: ["module.", "model.", "_orig_mod.", "module.module.", "model._orig_mod.", "_orig_mod.module."]) func wrappedNames(prefix: String) throws {
+        let plain = ["sem_seg_head.predictor.logit_scale", "void_embedding.weight", "backbone.clip_model.token_embedding.weight", "backbone.clip_model.visual.trunk.stem.0.weight"]
+        #expect(try Checkpoint(checkpoint: try names(plain.map { prefix + $0 }), clip: nil).names == plain.sorted())
+        let clip = ["token_embedding.weight", "logit_scale", "visual.trunk.stem.0.weight"], head = Array(plain.prefix(2))
+        #expect(try Checkpoint(checkpoint: try names(head), clip: try names(clip.map { prefix + $0 })).names == (head + clip.map { "backbone.clip_model." + $0 }).sorted())
+        let within = plain.map { $0.replacing("predictor.", with: "predictor._orig_mod.").replacing("visual.", with: "visual._orig_mod.") }
+        #expect(try Checkpoint(checkpoint: try names(within), clip: nil).names == plain.sorted())
+        #expect(fault(try names(plain + [prefix + plain[0]]))?.contains("occurs twice") == true)
+    }
+
     @Test func missingPartsAreNamedWithTheirSource() throws {
         let onlyHead = try #require(fault(head))
         #expect(onlyHead.hasPrefix(head) && onlyHead.contains("--clip") && onlyHead.contains("open_clip_model.safetensors"))

@@ -73,6 +73,19 @@ struct Contents: Equatable {
         #expect(file.tensor("column")?.floats() == [3, 6])
     }
 
+    /// As `expand` makes them: dimensions of stride 0 repeat what is there.
+    @Test func readsExpandedTensors() throws {
+        var all = Self.weight, rows = Self.weight, columns = Self.weight
+        (all.name, all.shape, all.strides, all.offset) = ("all", [2, 5], [0, 0], 2)
+        (rows.name, rows.shape, rows.strides) = ("rows", [4, 3], [0, 1])
+        (columns.name, columns.shape, columns.strides) = ("columns", [2, 4], [3, 0])
+        let file = try read(TorchBuilder([all, rows, columns]))
+        #expect(file.tensor("all")?.floats() == [Float](repeating: 3, count: 10))
+        #expect(file.tensor("rows")?.floats() == [1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3])
+        #expect(file.tensor("columns")?.floats() == [1, 1, 1, 1, 4, 4, 4, 4])
+        #expect(file.tensor("columns")?.withFloats { Array($0) } == [1, 1, 1, 1, 4, 4, 4, 4])
+    }
+
     @Test func readsScalarsAndEmptyTensors() throws {
         let file = try read(TorchBuilder([
             TorchBuilder.Tensor("scalar", key: "0", shape: [], [4.5]),

@@ -93,11 +93,19 @@ import Testing
 
     @Test func fullDiskLeavesNothing() throws {
         let folder = try TemporaryFolder(), path = folder.path("overlay.png")
-        // The file is written beside its name first; there waits a device that is always full.
-        try FileManager.default.createSymbolicLink(atPath: path + ".part-\(getpid())", withDestinationPath: "/dev/full")
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/dev/full")
         let picture = Picture(size: Size(height: 300, width: 300))
         let message = faultMessage { try PNG.write(rgb: picture.pixels, size: picture.size, to: path) }
         #expect(message == "\(path): cannot be written: No space left on device")
-        #expect(try folder.contents().isEmpty)
+        #expect(try folder.contents() == ["overlay.png"])
+    }
+
+    /// The name that a file has before it is complete cannot be foreseen: no link that waits there is followed.
+    @Test func plantedLinksAreNotFollowed() throws {
+        let folder = try TemporaryFolder(), path = folder.path("overlay.png"), victim = try folder.file("victim", [1, 2, 3])
+        for name in ["overlay.png.part", "overlay.png.part-\(getpid())"] { try FileManager.default.createSymbolicLink(atPath: folder.path(name), withDestinationPath: victim) }
+        let picture = Picture(size: Size(height: 30, width: 30))
+        try PNG.write(rgb: picture.pixels, size: picture.size, to: path)
+        #expect(try [UInt8](Data(contentsOf: URL(filePath: victim))) == [1, 2, 3] && folder.contents().count == 4)
     }
 }
