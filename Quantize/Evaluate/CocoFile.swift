@@ -1,5 +1,6 @@
 import Board
 import Foundation
+import Kernels
 
 /// What the JSON files of COCO panoptic and COCO instances share, and their annotations as `Annotation`.
 struct CocoFile<Annotation: Decodable>: Decodable {
@@ -8,12 +9,21 @@ struct CocoFile<Annotation: Decodable>: Decodable {
         let fileName: String
         let width: Int?
         let height: Int?
+
+        enum CodingKeys: String, CodingKey {
+            case id, fileName = "file_name", width, height
+        }
+
+        /// Where the file says it.
+        var size: Size? {
+            if let width, let height { Size(height: height, width: width) } else { nil }
+        }
     }
 
     struct Category: Decodable {
         let id: Int
         let name: String
-        let isthing: Int?
+        let isthing: CocoFlag?
     }
 
     let images: [Image]
@@ -22,13 +32,10 @@ struct CocoFile<Annotation: Decodable>: Decodable {
 
     /// - Throws: when the file cannot be read or is not of this form; the fault says where.
     static func read(_ path: String, form: String) throws(Fault) -> CocoFile {
-        let file = try MappedFile(path: path)
-        defer { withExtendedLifetime(file) {} }
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let data = Data(try Board.contents(of: path, limit: 1 << 32))
         let contents: CocoFile
         do {
-            contents = try decoder.decode(CocoFile.self, from: Data(file.bytes))
+            contents = try decode(data)
         } catch {
             throw Fault("\(path): not \(form): \(reason(error))")
         }
@@ -37,6 +44,18 @@ struct CocoFile<Annotation: Decodable>: Decodable {
         guard Set(contents.categories.map(\.id)).count == contents.categories.count else { throw Fault("\(path): two categories have one id") }
         guard Set(contents.images.map(\.id)).count == contents.images.count else { throw Fault("\(path): two pictures have one id") }
         return contents
+    }
+
+    private static func decode(_ data: Data) throws -> CocoFile {
+        do {
+            return try JSONDecoder().decode(CocoFile.self, from: data)
+        } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
+            // Python's json module writes NaN and Infinity, which JSON lacks and JSON5 has.
+            let lenient = JSONDecoder()
+            lenient.allowsJSON5 = true
+            guard let contents = try? lenient.decode(CocoFile.self, from: data) else { throw DecodingError.dataCorrupted(context) }
+            return contents
+        }
     }
 
     private static func reason(_ error: any Error) -> String {
@@ -57,7 +76,7 @@ struct CocoFile<Annotation: Decodable>: Decodable {
     }
 
     var datasetCategories: [DatasetCategory] {
-        categories.map { DatasetCategory(id: $0.id, name: $0.name, isThing: $0.isthing.map { $0 != 0 }) }
+        categories.map { DatasetCategory(id: $0.id, name: $0.name, isThing: $0.isthing?.isSet) }
     }
 }
 
@@ -76,5 +95,15 @@ enum CocoID: Hashable, Decodable, CustomStringConvertible {
         case .number(let number): String(number)
         case .text(let text): abbreviated(text)
         }
+    }
+}
+
+/// A truth value: 0 or 1 in COCO, `true` or `false` in data sets that were brought into its form.
+struct CocoFlag: Decodable {
+    let isSet: Bool
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let flag = try? container.decode(Bool.self) { isSet = flag } else { isSet = try container.decode(Double.self) != 0 }
     }
 }

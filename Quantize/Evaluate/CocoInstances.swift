@@ -8,13 +8,19 @@ public struct CocoInstances: Dataset {
         let categoryId: Int
         let segmentation: CocoMask
         let area: Double?
-        let iscrowd: Int?
+        let iscrowd: CocoFlag?
+
+        enum CodingKeys: String, CodingKey {
+            case imageId = "image_id", categoryId = "category_id", segmentation, area, iscrowd
+        }
     }
 
     public let path: String
     public let pictures: [String]
     public let categories: [DatasetCategory]
     public let measures: Set<Measure> = [.averagePrecision]
+    public var files: [String] { [path] + pictures }
+    private let sizes: [Size?]
     private let annotations: [[Annotation]]
 
     /// - Throws: when the JSON cannot be read, is of another form, or annotates a picture or names a category that it does not list.
@@ -33,8 +39,13 @@ public struct CocoInstances: Dataset {
         }
         self.path = path
         self.pictures = file.images.map { pictures + "/" + $0.fileName }
+        sizes = file.images.map(\.size)
         categories = file.datasetCategories.map { DatasetCategory(id: $0.id, name: $0.name, isThing: true) }
         self.annotations = annotations
+    }
+
+    public func announcedSizes(of index: Int) -> [(source: String, size: Size)] {
+        sizes[index].map { [(path, $0)] } ?? []
     }
 
     public func truth(_ index: Int, size: Size, matching: ClassMatching) throws(Fault) -> GroundTruth {
@@ -43,7 +54,7 @@ public struct CocoInstances: Dataset {
             guard let category = matching.ofCategory[annotation.categoryId] else { continue }
             let mask = try annotation.segmentation.mask(size, place: "\(path): picture \(annotation.imageId)")
             truths.append(AveragePrecision.Truth(
-                category: category, isCrowd: annotation.iscrowd ?? 0 != 0, area: annotation.area ?? Double(mask.area), mask: mask))
+                category: category, isCrowd: annotation.iscrowd?.isSet ?? false, area: annotation.area ?? Double(mask.area), mask: mask))
         }
         return GroundTruth(instances: truths)
     }

@@ -9,18 +9,28 @@ public struct CocoPanoptic: Dataset {
             let id: Int
             let categoryId: Int
             let area: Int?
-            let iscrowd: Int?
+            let iscrowd: CocoFlag?
+
+            enum CodingKeys: String, CodingKey {
+                case id, categoryId = "category_id", area, iscrowd
+            }
         }
 
         let imageId: CocoID
         let fileName: String
         let segmentsInfo: [Segment]
+
+        enum CodingKeys: String, CodingKey {
+            case imageId = "image_id", fileName = "file_name", segmentsInfo = "segments_info"
+        }
     }
 
     public let path: String
     public let pictures: [String]
     public let categories: [DatasetCategory]
     public let measures = Set(Measure.allCases)
+    private let sizes: [Size?]
+    public var files: [String] { [path] + pictures + annotations.map { maps + "/" + $0.fileName } }
     private let maps: String
     private let annotations: [Annotation]
     private let known: Set<Int>
@@ -33,19 +43,26 @@ public struct CocoPanoptic: Dataset {
     public init(path: String, pictures: String, maps: String? = nil) throws(Fault) {
         let file = try CocoFile<Annotation>.read(path, form: "COCO panoptic JSON")
         guard !file.annotations.isEmpty else { throw Fault("\(path): annotates no pictures") }
-        var names: [CocoID: String] = [:]
-        for image in file.images { names[image.id] = image.fileName }
-        var paths: [String] = []
+        var images: [CocoID: CocoFile<Annotation>.Image] = [:]
+        for image in file.images { images[image.id] = image }
+        var paths: [String] = [], sizes: [Size?] = []
         for annotation in file.annotations {
-            guard let name = names[annotation.imageId] else { throw Fault("\(path): annotates picture \(annotation.imageId), which it does not list") }
-            paths.append(pictures + "/" + name)
+            guard let image = images[annotation.imageId] else { throw Fault("\(path): annotates picture \(annotation.imageId), which it does not list") }
+            paths.append(pictures + "/" + image.fileName)
+            sizes.append(image.size)
         }
+        self.sizes = sizes
         self.path = path
         self.pictures = paths
         self.maps = maps ?? (path.hasSuffix(".json") ? String(path.dropLast(5)) : path)
         categories = file.datasetCategories
         annotations = file.annotations
         known = Set(categories.map(\.id))
+    }
+
+    public func announcedSizes(of index: Int) throws(Fault) -> [(source: String, size: Size)] {
+        let map = maps + "/" + annotations[index].fileName
+        return (sizes[index].map { [(path, $0)] } ?? []) + [(map, try Picture.size(path: map))]
     }
 
     public func truth(_ index: Int, size: Size, matching: ClassMatching) throws(Fault) -> GroundTruth {
@@ -68,7 +85,7 @@ public struct CocoPanoptic: Dataset {
                 hidden.insert(id)
                 continue
             }
-            segments.append(PanopticMap.Segment(id: id, category: category, isCrowd: segment.iscrowd ?? 0 != 0, area: area))
+            segments.append(PanopticMap.Segment(id: id, category: category, isCrowd: segment.iscrowd?.isSet ?? false, area: area))
         }
         let visible = hidden.isEmpty ? ids : ids.map { hidden.contains($0) ? 0 : $0 }
         return GroundTruth(PanopticMap(size: size, ids: visible, segments: segments), things: matching.classes.map(\.isThing))

@@ -1,4 +1,5 @@
 import Board
+import Camera
 import Kernels
 
 /// Annotated pictures in one of the forms that data sets come in.
@@ -7,6 +8,11 @@ public protocol Dataset {
     var path: String { get }
     /// Paths of the pictures, in the data set's order.
     var pictures: [String] { get }
+    /// The size of picture `index` as each of its annotations has it that says so: the file of annotations, the map.
+    /// - Throws: when a map cannot be read.
+    func announcedSizes(of index: Int) throws(Fault) -> [(source: String, size: Size)]
+    /// Paths of all files that belong to it: pictures, annotations, maps.
+    var files: [String] { get }
     /// What its segments can be.
     var categories: [DatasetCategory] { get }
     /// What the annotations suffice for.
@@ -15,6 +21,16 @@ public protocol Dataset {
     /// The annotations of picture `index`, which is of `size`, by the classes of `matching`; what has none becomes void.
     /// - Throws: when they are absent, damaged, contradict themselves or are of another size.
     func truth(_ index: Int, size: Size, matching: ClassMatching) throws(Fault) -> GroundTruth
+}
+
+extension Dataset {
+    /// - Throws: when picture `index` cannot be read or is of another size than the annotations are made for.
+    public func checkSize(of index: Int) throws(Fault) {
+        let size = try Picture.size(path: pictures[index])
+        for (source, announced) in try announcedSizes(of: index) where announced != size {
+            throw Fault("\(source): \(pictures[index]) is annotated as \(announced.width) x \(announced.height) pixels but has \(size.width) x \(size.height)")
+        }
+    }
 }
 
 /// A category as its data set describes it.

@@ -13,6 +13,12 @@ public struct LabelMaps: Dataset {
     public let measures: Set<Measure> = [.intersectionOverUnion]
     private let maps: [String]
 
+    public var files: [String] { pictures + maps }
+
+    public func announcedSizes(of index: Int) throws(Fault) -> [(source: String, size: Size)] {
+        [(maps[index], try Picture.size(path: maps[index]))]
+    }
+
     /// - Parameters:
     ///   - pictures: folder of the pictures; subfolders are searched.
     ///   - maps: folder of the label maps, laid out alike.

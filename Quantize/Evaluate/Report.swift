@@ -15,21 +15,39 @@ public struct Report {
         self.provenance = provenance
     }
 
-    /// Writes `report.md`, and the worst pictures below `worst/`, into `folder`, which is made if absent. - Throws: when it cannot be written to.
-    public func write(to folder: String) throws(Fault) {
+    /// Makes the folder of a report, and looks whether a report can be written there. - Throws: when it cannot.
+    public static func prepare(_ folder: String, worst: Int) throws(Fault) {
         do {
-            try FileManager.default.createDirectory(atPath: folder + (evaluation.failures.isEmpty ? "" : "/worst"), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(atPath: folder + (worst > 0 ? "/worst" : ""), withIntermediateDirectories: true)
         } catch {
             throw Fault("\(folder): cannot be made a folder")
         }
-        let file = try NewFile(path: folder + "/report.md")
+        // Dropped again.
+        _ = try NewFile(path: folder + "/report.md")
+        if worst > 0 { _ = try NewFile(path: folder + "/worst/01.png") }
+    }
+
+    /// What a report writes: a file, and into a folder.
+    public static func places(in folder: String) -> [String] {
+        [folder + "/report.md", folder + "/worst"]
+    }
+
+    /// The name of a picture's comparison below the folder.
+    private static func picture(_ path: String, rank: Int) -> String {
+        String(format: "worst/%02d-", rank + 1) + URL(filePath: path).deletingPathExtension().lastPathComponent + ".png"
+    }
+
+    /// Writes `report.md`, and the worst pictures below `worst/`, into `folder`, which is made if absent. - Throws: when it cannot be written to.
+    public func write(to folder: String) throws(Fault) {
+        try Self.prepare(folder, worst: evaluation.failures.count)
         let pictures = SideBySide(legend: legend, matching: evaluation.matching)
         var names: [String] = []
-        for (index, failure) in evaluation.failures.enumerated() {
-            let name = String(format: "worst/%02d-", index + 1) + URL(filePath: failure.path).deletingPathExtension().lastPathComponent + ".png"
+        for (rank, failure) in evaluation.failures.enumerated() {
+            let name = Self.picture(failure.path, rank: rank)
             try pictures.write(failure, to: folder + "/" + name)
             names.append(name)
         }
+        let file = try NewFile(path: folder + "/report.md")
         try file.write(text(worst: names))
         try file.commit()
     }

@@ -22,47 +22,92 @@ public struct NameList: Sendable {
 
     /// In the order of the file; at least one.
     public let categories: [Category]
+    /// What is probably not meant as it stands, a line each: it is read all the same.
+    public let warnings: [String]
 
     /// Every name in order, synonyms included.
     public var names: [String] { categories.flatMap(\.names) }
 
-    /// - Throws: when the file cannot be read, is not UTF-8, names no class, or has a line that is not of the form above; the line is named.
+    /// Classes that a vocabulary holds at most: label maps number them in 16 bits.
+    public static let mostCategories = Int(UInt16.max) - 1
+    /// Characters of the longest name that makes sense; CLIP reads far fewer.
+    public static let longestName = 1000
+
+    /// - Throws: when the file cannot be read, is no text, names no class, or has a line that is not of the form above; the line is named.
     public init(path: String) throws(Fault) {
-        let file = try MappedFile(path: path)
-        try self.init(withExtendedLifetime(file) { Array(file.bytes) }, path: path)
+        try self.init(try contents(of: path, limit: 64 << 20), path: path)
     }
 
     /// The classes of a file, if any, then those typed, one a word, in the form of a file's lines.
     public init(path: String?, typed: [String]) throws(Fault) {
-        let written = if let path { try Self(path: path).categories } else { [Category]() }
-        let added = if typed.isEmpty { [Category]() } else { try Self(Array(typed.joined(separator: "\n").utf8), path: "the names given").categories }
-        categories = written + added
+        var lines: [Line] = []
+        if let path { lines += Self.lines(try Self.text(try contents(of: path, limit: 64 << 20), path: path), source: path) }
+        for (index, word) in typed.enumerated() { lines.append(Line(text: word, source: "the names given", number: index + 1)) }
+        try self.init(lines, source: path ?? "the names given")
     }
 
     /// - Parameter path: names the source in errors.
     init(_ content: [UInt8], path: String) throws(Fault) {
-        guard let text = String(validating: content, as: UTF8.self) else { throw Fault("\(path): not UTF-8 text") }
-        var categories = [Category]()
-        var lineOfID = [Int: Int]()
-        let scalars = text.unicodeScalars.drop { $0 == "\u{FEFF}" }
-        for (index, line) in scalars.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let number = index + 1
-            let line = String(line).trimmingCharacters(in: .whitespaces.union(.newlines))
-            if line.isEmpty || line.hasPrefix("#") { continue }
+        try self.init(Self.lines(try Self.text(content, path: path), source: path), source: path)
+    }
+
+    private init(_ lines: [Line], source: String) throws(Fault) {
+        var categories: [Category] = [], warnings: [String] = []
+        var placeOfID: [Int: String] = [:], placeOfName: [String: (place: String, category: Int)] = [:]
+        for line in lines {
+            let text = line.text.trimmingCharacters(in: .whitespacesAndNewlines)
+            if text.isEmpty || text.hasPrefix("#") { continue }
             let category: Category
-            do throws(Fault) { category = try Self.category(line) } catch { throw Fault("\(path):\(number): \(error.message)") }
+            do throws(Fault) { category = try Self.category(text, &warnings, line.place) } catch { throw Fault("\(line.place): \(error.message)") }
             if category.names == ["invalid_class_id"] { continue }
             if let id = category.id {
-                if let earlier = lineOfID[id] { throw Fault("\(path):\(number): id \(id) was given in line \(earlier) already") }
-                lineOfID[id] = number
+                if let earlier = placeOfID[id] { throw Fault("\(line.place): id \(id) was given in \(earlier) already") }
+                placeOfID[id] = line.shortPlace
+            }
+            // CLIP's tokenizer knows small letters only.
+            for name in category.names {
+                if let earlier = placeOfName[name.lowercased()], earlier.category != categories.count {
+                    warnings.append("\(line.place): \"\(name)\" names a class in \(earlier.place) already; what is found by this name counts for one of them only")
+                } else {
+                    placeOfName[name.lowercased()] = (line.shortPlace, categories.count)
+                }
             }
             categories.append(category)
         }
-        guard !categories.isEmpty else { throw Fault("\(path): names no class; write one a line: name,synonym,...") }
+        guard !categories.isEmpty else { throw Fault("\(source): names no class; write one a line: name,synonym,...") }
+        guard categories.count <= Self.mostCategories else { throw Fault("\(source): \(categories.count) classes; at most \(Self.mostCategories) are possible") }
         self.categories = categories
+        self.warnings = warnings
     }
 
-    private static func category(_ line: String) throws(Fault) -> Category {
+    // MARK: - Lines
+
+    private struct Line {
+        let text: String
+        let source: String
+        let number: Int
+
+        var place: String { "\(source):\(number)" }
+        var shortPlace: String { "line \(number)" }
+    }
+
+    /// UTF-8, or UTF-16 where a byte-order mark says so. Marks are left out wherever files were put together.
+    private static func text(_ content: [UInt8], path: String) throws(Fault) -> String {
+        let isWide = content.starts(with: [0xFF, 0xFE]) || content.starts(with: [0xFE, 0xFF])
+        guard let text = isWide ? String(data: Data(content), encoding: .utf16) : String(validating: content, as: UTF8.self) else {
+            throw Fault("\(path): not UTF-8 text")
+        }
+        guard !text.utf8.contains(0) else { throw Fault("\(path): not UTF-8 text but UTF-16 without a byte-order mark, or no text at all; save it as UTF-8") }
+        return String(String.UnicodeScalarView(text.unicodeScalars.filter { $0 != "\u{FEFF}" }))
+    }
+
+    /// Ended by LF, CR LF, CR, or Unicode's own.
+    private static func lines(_ text: String, source: String) -> [Line] {
+        // A CR LF is one character.
+        text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated().map { Line(text: String($1), source: source, number: $0 + 1) }
+    }
+
+    private static func category(_ line: String, _ warnings: inout [String], _ place: String) throws(Fault) -> Category {
         var fields = line.components(separatedBy: "\t").map { $0.trimmingCharacters(in: .whitespaces) }
         var list = fields.removeFirst()
         var id: Int?
@@ -71,8 +116,9 @@ public struct NameList: Sendable {
             id = Int(number)
             list = String(list[list.index(after: colon)...])
         }
-        let names = list.components(separatedBy: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        guard !names.contains("") else { throw Fault("a name is empty") }
+        if let field = try missingTab(list) { warnings.append("\(place): \"\(list)\" is taken for a name; for \(field), put a tab before it") }
+        var names: [String] = []
+        for name in list.components(separatedBy: ",") { names.append(try Self.name(name)) }
         var category = Category(names: names, id: id, isThing: true, colour: nil)
         for field in fields {
             switch field {
@@ -85,6 +131,33 @@ public struct NameList: Sendable {
             }
         }
         return category
+    }
+
+    /// Looks whether what follows a tab stands at the end of the names instead. - Returns: which, where it may be a part of a name all the same.
+    /// - Throws: when it cannot be one.
+    private static func missingTab(_ names: String) throws(Fault) -> String? {
+        if names.contains("\\t") || names.contains("<TAB>") { throw Fault("a tab is spelled out; type the character itself") }
+        guard let match = names.firstMatch(of: /(\s+)(thing|stuff|#[0-9A-Fa-f]{6})$/) else { return nil }
+        let field = String(match.2)
+        guard match.1.count == 1, !field.hasPrefix("#") else { throw Fault("blanks before \"\(field)\" where a tab is expected") }
+        return field
+    }
+
+    /// A name as tokenizers and people read it: composed letters (NFC), one blank between words.
+    private static func name(_ text: String) throws(Fault) -> String {
+        let name = text.precomposedStringWithCanonicalMapping.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        guard !name.isEmpty else { throw Fault("a name is empty") }
+        guard name.count <= longestName else { throw Fault("a name of \(name.count) characters; at most \(longestName) are read") }
+        for scalar in name.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            // Joiners belong to some scripts' words, and to pictographs.
+            case .format where (scalar == "\u{200C}" || scalar == "\u{200D}") && name.unicodeScalars.contains { $0.value > 0xFF && $0.properties.generalCategory != .format }: break
+            case .control, .format, .privateUse, .surrogate, .unassigned:
+                throw Fault("\"\(name)\" holds an invisible character (U+\(String(scalar.value, radix: 16, uppercase: true).leftPadded(4))); take it out")
+            default: break
+            }
+        }
+        return name
     }
 
     /// A colour for each class: its own, or one of the palette.
@@ -134,5 +207,12 @@ extension Colour {
             red: encode(4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s),
             green: encode(-1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s),
             blue: encode(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s))
+    }
+}
+
+extension String {
+    /// With zeros before it, up to `count` characters.
+    fileprivate func leftPadded(_ count: Int) -> String {
+        String(repeating: "0", count: max(count - self.count, 0)) + self
     }
 }

@@ -12,14 +12,11 @@ extension Tokenizer {
             throw Fault("a text encoder for \(tokenCount) tokens; byte-pair encoding has at least \(Self.fixedTokenCount)")
         }
         let count = tokenCount - Self.fixedTokenCount
-        let file = try MappedFile(path: path)
-        // The mapping must outlast the pointers into it.
-        defer { withExtendedLifetime(file) {} }
-        let content: [UInt8] = if Gzip.matches(file.bytes) {
-            try Gzip.inflate(file.bytes, path: path, limit: 1 << 26)
-        } else {
-            Array(file.bytes)
+        var content = try contents(of: path, limit: 1 << 26)
+        if content.withUnsafeBytes(Gzip.matches) {
+            content = try content.withUnsafeBufferPointer { (bytes) throws(Fault) in try Gzip.inflate(UnsafeRawBufferPointer(bytes), path: path, limit: 1 << 26) }
         }
+        if content.starts(with: [0xEF, 0xBB, 0xBF]) { content.removeFirst(3) }
         let isJSON = content.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
         try self.init(merges: isJSON ? Self.mergesOfJSON(content, path: path) : Self.mergesOfText(content, count: count, path: path), count: count, path: path)
     }

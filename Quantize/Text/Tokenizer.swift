@@ -35,6 +35,16 @@ public struct Tokenizer: Sendable {
         return tokens.prefix(Self.contextLength - 1) + [endToken]
     }
 
+    /// Whether `encode` leaves out a part of the text.
+    public func isCut(_ text: String) -> Bool {
+        var count = 1
+        for word in Self.words(TextCleaning.clean(text)).map(TextCleaning.text) {
+            if word == "<end_of_text>" || count >= Self.contextLength { return true }
+            count += word == "<start_of_text>" ? 1 : mergedTokens(Array(word.utf8)).count
+        }
+        return count > Self.contextLength - 1
+    }
+
     // MARK: - Words
 
     /// Splits cleaned text where CLIP does: special tokens, English contractions, runs of letters, single digits, runs of anything else.

@@ -32,6 +32,23 @@ public struct VocabularyBuilder {
         return Self.average(texts, of: PromptTemplates.all.count, width: encoder.embeddingWidth)
     }
 
+    /// Names of which CLIP does not read all, and different names that are the same to it, a line each.
+    public func warnings(about list: NameList) -> [String] {
+        var warnings: [String] = [], first: [[[Int32]]: String] = [:]
+        for name in list.names {
+            let prompts = PromptTemplates.prompts(for: name)
+            if prompts.contains(where: tokenizer.isCut) { warnings.append("\"\(abbreviated(name))\" is cut: CLIP reads \(Tokenizer.contextLength) tokens of a prompt") }
+            let tokens = prompts.map(tokenizer.encode)
+            if let other = first[tokens] {
+                // Letter for letter the same is the list's own warning.
+                if other.lowercased() != name.lowercased() { warnings.append("\"\(abbreviated(name))\" is the same to CLIP as \"\(abbreviated(other))\"") }
+            } else {
+                first[tokens] = name
+            }
+        }
+        return warnings
+    }
+
     static func average(_ texts: [Float], of group: Int, width: Int) -> [Float] {
         var result = [Float]()
         result.reserveCapacity(texts.count / group)

@@ -20,14 +20,24 @@ struct Quantize: ParsableCommand {
         defaultSubcommand: ModelCommand.self)
 
     static func main() {
+        ProgramStart.prepare()
         do {
-            var command = try parseAsRoot()
-            try command.run()
+            do {
+                var command = try parseAsRoot(Array(try programArguments().dropFirst()))
+                try command.run()
+            } catch let fault as Fault {
+                throw fault
+            } catch where exitCode(for: error) == .success {
+                // What was asked for by --help.
+                try answer(fullMessage(for: error))
+            }
         } catch let fault as Fault {
-            Talk.line("quantize: error: \(fault.message)")
+            say("quantize: error: \(fault.message)")
             exit(withError: ExitCode.failure)
         } catch {
-            exit(withError: error)
+            let lines = message(for: error).split(separator: "\n")
+            say("quantize: error: \(lines.joined(separator: " ")); see --help")
+            exit(withError: ExitCode(exitCode(for: error).rawValue))
         }
     }
 }
@@ -35,10 +45,27 @@ struct Quantize: ParsableCommand {
 /// The checkpoint's one or two files.
 struct CheckpointOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("FC-CLIP checkpoint: PyTorch (.pth, .pt, .bin) or .safetensors.", valueName: "file"))
-    var checkpoint: String
+    private var checkpoint: String?
 
     @Option(name: .long, help: ArgumentHelp("open_clip's CLIP, where the checkpoint holds the trained head only.", valueName: "file"))
     var clip: String?
+
+    /// - Throws: when it is not given; the fault says where the released files are.
+    func path() throws -> String {
+        guard let checkpoint else {
+            throw Fault("""
+                --checkpoint is missing: the released fcclip_cocopan.pth is linked in the README of github.com/bytedance/fc-clip; its CLIP, for --clip, is \
+                open_clip_model.safetensors of huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup
+                """)
+        }
+        return checkpoint
+    }
+
+    /// Notes what is read.
+    func claim(in claims: inout FileClaims) throws {
+        claims.read(try path(), as: "--checkpoint")
+        if let clip { claims.read(clip, as: "--clip") }
+    }
 }
 
 /// Words for the person at the terminal, on standard error.
@@ -46,13 +73,14 @@ enum Talk {
     private static let isTerminal = isatty(2) == 1
 
     static func line(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        say(text)
     }
 
     /// A line that the next one replaces on a terminal; elsewhere only the last, `isFinal`, is printed.
     static func progress(_ text: String, isFinal: Bool) {
         if isTerminal {
-            FileHandle.standardError.write(Data(("\r\u{1b}[K" + text + (isFinal ? "\n" : "")).utf8))
+            // That it cannot be written is no failure of the work.
+            _ = Array(("\r\u{1b}[K" + text + (isFinal ? "\n" : "")).utf8).withUnsafeBytes { writeAll($0, to: STDERR_FILENO) }
         } else if isFinal {
             line(text)
         }

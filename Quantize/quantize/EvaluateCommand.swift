@@ -88,6 +88,11 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         let vocabulary = try Vocabulary(path: vocabulary)
         let dataset = try dataset(vocabulary)
+        let count = min(limit ?? Int.max, dataset.pictures.count)
+        try checkPlaces(dataset)
+        // Whatever is wrong shows before the work, not in the middle of it.
+        if let output { try Report.prepare(output, worst: worst) }
+        for index in 0..<count { try dataset.checkSize(of: index) }
         let key: ClassMatching.Key = panoptic == nil && instances == nil ? .id : ClassMatching.Key(rawValue: match) ?? .name
         let matching = try ClassMatching(dataset.categories, vocabulary.categories, names: vocabulary.names, by: key)
         let file = try model.map { try ModelFile(path: $0) }
@@ -98,15 +103,29 @@ struct EvaluateCommand: ParsableCommand {
         let evaluation = Evaluation(dataset, matching: matching, preprocessing: preprocessing, contenders: contenders, failures: output == nil ? 0 : worst)
         let report = Report(evaluation, legend: Legend(vocabulary), provenance: provenance(preprocessing, shares))
         for remark in report.remarks { Talk.line(remark) }
-        let count = min(limit ?? Int.max, dataset.pictures.count), start = Date()
+        let start = Date()
         for index in 0..<count {
             try evaluation.add(index)
             let elapsed = Date().timeIntervalSince(start), rest = elapsed / Double(index + 1) * Double(count - index - 1)
             let isLast = index + 1 == count
             Talk.progress(isLast ? "measured on \(count) pictures in \(Talk.seconds(elapsed))" : "picture \(index + 1) of \(count), about \(Talk.seconds(rest)) left", isFinal: isLast)
         }
+        // First what cannot be had again.
+        try answer(report.summary.trimmingCharacters(in: .newlines))
         if let output { try report.write(to: output) }
-        print(report.summary, terminator: "")
+    }
+
+    /// - Throws: when the report would replace a file that is read.
+    private func checkPlaces(_ dataset: any Dataset) throws {
+        guard let output else { return }
+        var claims = FileClaims()
+        for (name, path) in [("--checkpoint", checkpoint), ("--clip", clip), ("--model", model), ("--vocab", vocabulary), ("--panoptic", panoptic), ("--instances", instances)] {
+            if let path { claims.read(path, as: name) }
+        }
+        for path in dataset.files { claims.read(path, as: "a file of the data set,") }
+        for folder in Set(dataset.files.map { folderAndName($0).folder }) { claims.read(folder, as: "a folder of the data set,") }
+        for path in Report.places(in: output) { claims.write(path, as: "--output") }
+        try claims.check()
     }
 
     private func dataset(_ vocabulary: Vocabulary) throws -> any Dataset {

@@ -20,10 +20,10 @@ struct ModelCommand: ParsableCommand {
     @OptionGroup var source: CheckpointOptions
 
     @Option(name: .customLong("calib"), help: ArgumentHelp("Calibration pictures: a folder of JPEG or PNG files, or one picture.", valueName: "folder"))
-    var calibration: String
+    var calibration: String?
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Model file to write.", valueName: "file"))
-    var output: String
+    var output: String?
 
     @Option(help: ArgumentHelp("Shortest edge that pictures are resized to, for calibration and on the board; the longest becomes at most 5/3 of it.", valueName: "pixels"))
     var size = 512
@@ -47,15 +47,23 @@ struct ModelCommand: ParsableCommand {
 
     func run() throws {
         let start = Date()
-        let pictures = try choose(PictureFolder.isFolder(calibration) ? try PictureFolder(path: calibration).paths : [calibration])
+        _ = try source.path()
+        guard let calibration else { throw Fault("--calib is missing: a folder of pictures like those that the robot will see; a few dozen are enough") }
+        guard let output else { throw Fault("--output is missing: the model file to write, as in --output model.gguf") }
+        let pictures = try choose(pictures(of: calibration))
+        var claims = FileClaims()
+        try source.claim(in: &claims)
+        for picture in pictures { claims.read(picture, as: "--calib") }
+        claims.write(output, as: "--output")
+        try claims.check()
         let folder = URL(filePath: output).deletingLastPathComponent().path
         guard FileManager.default.isWritableFile(atPath: folder) else { throw Fault("\(output): the folder \(folder) cannot be written to") }
-        let checkpoint = try Checkpoint(checkpoint: source.checkpoint, clip: source.clip)
+        let checkpoint = try Checkpoint(checkpoint: source.path(), clip: source.clip)
         Talk.line("reading \(checkpoint.sources.map { URL(filePath: $0.path).lastPathComponent }.joined(separator: " and "))")
-        let calibration = try Calibration(
+        let observed = try Calibration(
             checkpoint, preprocessing: Preprocessing(shortestEdge: size, maximumSize: size * 5 / 3), threads: threads)
         let observing = Date()
-        try calibration.observe(pictures) { done in
+        try observed.observe(pictures) { done in
             let elapsed = Date().timeIntervalSince(observing)
             let rest = elapsed / Double(done) * Double(pictures.count - done)
             let text = done < pictures.count
@@ -64,12 +72,20 @@ struct ModelCommand: ParsableCommand {
             Talk.progress(text, isFinal: done == pictures.count)
         }
         let options = "--size \(size)" + (limit.map { " --limit \($0)" } ?? "") + ensemble.arguments
-        let summary = try ModelWriter(calibration, ensemble: ensemble.shares(), options: options).write(to: output)
-        let audit = try LayerAudit(calibration, model: try ModelFile(path: output), threads: threads)
+        let summary = try ModelWriter(observed, ensemble: ensemble.shares(), options: options).write(to: output)
+        let audit = try LayerAudit(observed, model: try ModelFile(path: output), threads: threads)
         report(try audit.run(pictures[0]))
         Talk.line(String(
             format: "%@: %d int8 and %d float layers, %.1f MB, %@", output, summary.integerLayers, summary.floatLayers,
             Double(summary.bytes) / 1e6, Talk.seconds(Date().timeIntervalSince(start))))
+    }
+
+    /// - Throws: when the folder cannot be read, or a name in it is not UTF-8.
+    private func pictures(of path: String) throws -> [String] {
+        guard PictureFolder.isFolder(path) else { return [path] }
+        let folder = try PictureFolder(path: path)
+        if let fault = folder.faults.first { throw fault }
+        return folder.paths
     }
 
     /// At most `limit` of `paths`, evenly spread.

@@ -26,19 +26,19 @@ struct ReferenceCommand: ParsableCommand {
     var within = 2e-5
 
     func run() throws {
-        let checkpoint = try Checkpoint(checkpoint: source.checkpoint, clip: source.clip)
+        let checkpoint = try Checkpoint(checkpoint: source.path(), clip: source.clip)
         let comparison = try ReferenceComparison(checkpoint, dump: try ReferenceDump(path: dump), threads: threads)
-        print("tensor".rightPadded(28) + "relative RMS".leftPadded(14) + "stable queries".leftPadded(16) + "largest".leftPadded(12))
+        try answer("tensor".rightPadded(28) + "relative RMS".leftPadded(14) + "stable queries".leftPadded(16) + "largest".leftPadded(12))
         for deviation in comparison.deviations {
-            print(deviation.name.rightPadded(28) + number(deviation.relative).leftPadded(14) + number(deviation.relativeOfStable).leftPadded(16) + number(deviation.largest).leftPadded(12))
+            try answer(deviation.name.rightPadded(28) + number(deviation.relative).leftPadded(14) + number(deviation.relativeOfStable).leftPadded(16) + number(deviation.largest).leftPadded(12))
         }
         for (name, value) in [("semantic labels", comparison.semanticMismatch), ("panoptic pixels", comparison.panopticMismatch)] {
-            if let value { print(name.rightPadded(28) + String(format: "%.4f%% equal", 100 * (1 - value)).leftPadded(30)) }
+            if let value { try answer(name.rightPadded(28) + String(format: "%.4f%% equal", 100 * (1 - value)).leftPadded(30)) }
         }
-        if let equal = comparison.segmentsEqual { print("panoptic segments".rightPadded(28) + (equal ? "equal" : "different").leftPadded(30)) }
-        if let deviation = comparison.instanceDeviation { print("instance scores".rightPadded(28) + number(deviation).leftPadded(30)) }
+        if let equal = comparison.segmentsEqual { try answer("panoptic segments".rightPadded(28) + (equal ? "equal" : "different").leftPadded(30)) }
+        if let deviation = comparison.instanceDeviation { try answer("instance scores".rightPadded(28) + number(deviation).leftPadded(30)) }
         let masks = comparison.deviations.filter { $0.name.hasSuffix("attn_mask") }
-        print("queries near the threshold".rightPadded(28) + String(format: "%.1f%%", 100 * comparison.unstableShare).leftPadded(30))
+        try answer("queries near the threshold".rightPadded(28) + String(format: "%.1f%%", 100 * comparison.unstableShare).leftPadded(30))
         for deviation in comparison.deviations where !deviation.name.hasSuffix("attn_mask") {
             // Probabilities have a bound of their own: a temperature of 100 multiplies what is left before the softmax.
             let isProbability = deviation.name.hasPrefix("prob.")

@@ -34,9 +34,9 @@ struct StagesCommand: ParsableCommand {
     func run() throws {
         let paths = PictureFolder.isFolder(images) ? Array(try PictureFolder(path: images).paths.prefix(max(limit, 1))) : [images]
         let file = try ModelFile(path: model)
-        let checkpoint = try Checkpoint(checkpoint: source.checkpoint, clip: source.clip)
+        let checkpoint = try Checkpoint(checkpoint: source.path(), clip: source.clip)
         guard try checkpoint.clipFingerprint() == file.clipFingerprint else {
-            throw Fault("\(model): not made from \(source.checkpoint): their CLIPs differ")
+            throw Fault("\(model): not made from \(try source.path()): their CLIPs differ")
         }
         let preprocessing = Preprocessing(shortestEdge: file.shortestEdge, maximumSize: file.longestEdge)
         let calibration = try Calibration(checkpoint, preprocessing: preprocessing, threads: threads)
@@ -49,7 +49,7 @@ struct StagesCommand: ParsableCommand {
             comparison.add(preprocessor.resized, size: preprocessor.resizedSize, padded: preprocessor.paddedSize)
             Talk.progress("compared \(index + 1) of \(paths.count) pictures", isFinal: index + 1 == paths.count)
         }
-        for stage in comparison.fidelities { print(stage.name.rightPadded(20) + Talk.decibels(stage.decibels).leftPadded(10)) }
+        for stage in comparison.fidelities { try answer(stage.name.rightPadded(20) + Talk.decibels(stage.decibels).leftPadded(10)) }
         if let atLeast, let worst = comparison.fidelities.first(where: { $0.decibels < atLeast }) {
             throw Fault("\(worst.name): \(Talk.decibels(worst.decibels)) is below \(atLeast) dB")
         }

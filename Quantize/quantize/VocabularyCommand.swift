@@ -12,7 +12,7 @@ struct VocabularyCommand: ParsableCommand {
             Every name is put into FC-CLIP's 14 prompt templates and encoded by the CLIP of the checkpoint; a vocabulary therefore fits models made from the \
             same CLIP. A class with several names is found under any of them.
 
-            The name list has one class a line, # at a line's start for comments:
+            The name list (UTF-8) has one class a line, # at a line's start for comments:
 
               [id:]name,synonym,...[TAB thing|stuff][TAB #rrggbb]
 
@@ -54,11 +54,18 @@ struct VocabularyCommand: ParsableCommand {
     }
 
     func run() throws {
+        var claims = FileClaims()
+        for (name, path) in [("--checkpoint", checkpoint), ("--clip", clip), ("--tokenizer", tokenizer), ("--names", names), ("--training-names", trainingNames)] {
+            if let path { claims.read(path, as: name) }
+        }
+        claims.write(output, as: "--output")
+        try claims.check()
         // Small files first: a mistake in them shows at once.
         let list = try NameList(path: names, typed: typed)
         let training = if let trainingNames { try NameList(path: trainingNames) } else { NameList.cocoPanoptic }
         let start = Date()
         let builder = try VocabularyBuilder(checkpoint: Checkpoint(textEncoderIn: [checkpoint, clip].compactMap(\.self)), tokenizer: tokenizer)
+        for warning in list.warnings + builder.warnings(about: list) { Talk.line("quantize: warning: \(warning)") }
         let summary = try builder.write(list, training: training, to: output) { share in
             Talk.progress("encoded \(Int(share * 100))% of \(list.names.count) names", isFinal: share >= 1)
         }

@@ -29,6 +29,18 @@ public final class Picture {
         return try bytes.withUnsafeBufferPointer { (bytes) throws(Fault) in try decode(UnsafeRawBufferPointer(bytes), name: path) }
     }
 
+    /// The size that `read(path:)` gives, from the file's header alone. - Throws: when that cannot be read.
+    public static func size(path: String) throws(Fault) -> Size {
+        let bytes = try contents(of: path, limit: 1 << 30)
+        return try bytes.withUnsafeBufferPointer { (bytes) throws(Fault) in
+            let bytes = UnsafeRawBufferPointer(bytes)
+            guard let format = PictureFormat(bytes) else { throw Fault("\(path): not a JPEG or PNG picture") }
+            var report = pictures_report()
+            guard format.read(bytes, nil, 0, &report) else { throw format.fault(path, report) }
+            return format.orientation(bytes).size(of: Size(height: Int(report.height), width: Int(report.width)))
+        }
+    }
+
     /// Like `read(path:)` for an encoded picture in memory; `name` opens the text of faults.
     ///
     /// - Parameter tolerant: keeps what a truncated JPEG holds and says so in `warning`, as live video wants it.

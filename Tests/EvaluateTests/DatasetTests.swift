@@ -68,6 +68,50 @@ import Testing
         #expect(message?.contains("a_leftImg8bit.png: absent") == true)
     }
 
+    // MARK: - Sizes
+
+    /// Annotations of another size than the picture's are found before any work, whichever of them it is.
+    @Test func sizesAreCompared() throws {
+        let folder = try TemporaryFolder(), small = Size(height: 2, width: 3)
+        for place in ["p", "m"] { try FileManager.default.createDirectory(atPath: folder.path(place), withIntermediateDirectories: true) }
+        try PNG.write(rgb: [UInt8](repeating: 9, count: 18), size: small, to: folder.path("p/a.png"))
+        try PNG.write(rgb: [UInt8](repeating: 9, count: 18), size: small, to: folder.path("m/a.png"))
+        func fault(_ width: Int?, isPanoptic: Bool) throws -> String? {
+            let image = "{\"id\":1,\"file_name\":\"a.png\"" + (width.map { ",\"width\":\($0),\"height\":2" } ?? "") + "}"
+            let annotation = isPanoptic ? "{\"image_id\":1,\"file_name\":\"a.png\",\"segments_info\":[]}" : ""
+            let path = try folder.file("a.json", Array("{\"images\":[\(image)],\"annotations\":[\(annotation)],\"categories\":[{\"id\":1,\"name\":\"x\"}]}".utf8))
+            let data: any Dataset = isPanoptic ? try CocoPanoptic(path: path, pictures: folder.path("p"), maps: folder.path("m")) : try CocoInstances(path: path, pictures: folder.path("p"))
+            return faultMessage { try data.checkSize(of: 0) }
+        }
+        for isPanoptic in [false, true] {
+            #expect(try fault(3, isPanoptic: isPanoptic) == nil && fault(nil, isPanoptic: isPanoptic) == nil)
+            #expect(try fault(2, isPanoptic: isPanoptic) == "\(folder.path("a.json")): \(folder.path("p"))/a.png is annotated as 2 x 2 pixels but has 3 x 2")
+        }
+        try PNG.write(rgb: [UInt8](repeating: 9, count: 12), size: Size(height: 2, width: 2), to: folder.path("m/a.png"))
+        #expect(try fault(3, isPanoptic: true) == "\(folder.path("m"))/a.png: \(folder.path("p"))/a.png is annotated as 2 x 2 pixels but has 3 x 2")
+        let maps = try LabelMaps(pictures: folder.path("p"), maps: folder.path("m"), ending: ".png", mapEnding: ".png", categories: [DatasetCategory(id: 1, name: "x", isThing: false)])
+        #expect(faultMessage { try maps.checkSize(of: 0) }?.contains("annotated as 2 x 2 pixels but has 3 x 2") == true)
+        #expect(faultMessage { _ = try Picture.size(path: folder.path("a.json")) }?.hasSuffix("not a JPEG or PNG picture") == true)
+    }
+
+    // MARK: - Forms of JSON
+
+    /// What Python and other programs write: truth values where COCO has 0 and 1, numbers that JSON lacks where nobody looks, a byte-order mark.
+    @Test func otherFormsOfJSON() throws {
+        let folder = try TemporaryFolder(), plain = String(decoding: try Fixture.bytes("evaluate/instances.json"), as: UTF8.self)
+        func crowds(_ text: String) throws -> [Bool] {
+            let data = try CocoInstances(path: try folder.file("case.json", Array(text.utf8)), pictures: "p")
+            return try data.pictures.indices.flatMap { try data.truth($0, size: Self.size, matching: try matching(data.categories)).instances?.map(\.isCrowd) ?? [] }
+        }
+        let expected = try crowds(plain)
+        #expect(expected.contains(true) && expected.contains(false))
+        #expect(try crowds(plain.replacing("\"iscrowd\":1", with: "\"iscrowd\":true").replacing("\"iscrowd\":0", with: "\"iscrowd\":false")) == expected)
+        #expect(try crowds("\u{FEFF}" + plain) == expected)
+        #expect(try crowds(plain.replacing("{\"images\"", with: "{\"info\":{\"a\":NaN,\"b\":[Infinity,-Infinity]},\"images\"")) == expected)
+        #expect(faultMessage { _ = try crowds(plain.replacing("\"iscrowd\":1", with: "\"iscrowd\":\"yes\"")) }?.contains(/annotations\[\d+\]\.iscrowd is of another type/) == true)
+        #expect(faultMessage { _ = try crowds(plain.replacing("\"image_id\"", with: "\"imageId\"")) }?.contains("\"image_id\" is missing in annotations[0]") == true)
+    }
+
     // MARK: - Bad input
 
     /// The fixture's JSON with `old` once replaced by `new`, and what reading it and its first picture says.

@@ -20,6 +20,8 @@ import Testing
         let annotations: CocoPanoptic
         var categories: [DatasetCategory] { annotations.categories }
         var measures: Set<Measure> { annotations.measures }
+        var files: [String] { [path] + pictures }
+        func announcedSizes(of index: Int) -> [(source: String, size: Size)] { [] }
 
         init(in folder: TemporaryFolder) throws {
             annotations = try CocoPanoptic(path: try Fixture.path("evaluate/truth.json"), pictures: "")

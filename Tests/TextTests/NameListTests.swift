@@ -38,6 +38,59 @@ import Testing
         #expect(try #require(fault).message.hasPrefix(message))
     }
 
+    /// However lines end, wherever byte-order marks lie, whatever blanks there are: the same classes.
+    @Test func readsWhatEditorsWrite() throws {
+        let plain = try list("person\ntraffic light,lamp\nsky\tstuff\n").categories
+        for text in [
+            "person\rtraffic light,lamp\rsky\tstuff\r", "person\r\ntraffic light,lamp\r\nsky\tstuff", "person\u{2028}traffic light,lamp\u{2029}sky\tstuff\u{85}",
+            "\u{FEFF}person\n\u{FEFF}traffic light,lamp\n\u{FEFF}sky\tstuff\n", "person\ntraffic\u{A0}light,\u{3000}lamp\n sky \t stuff \n", "person\ntraffic  light , lamp\nsky\t\tstuff\n",
+        ] {
+            #expect(try list(text).categories == plain, "\(text.debugDescription)")
+            #expect(try list(text).warnings == [])
+        }
+        for (mark, isBig) in [([0xFF, 0xFE], false), ([0xFE, 0xFF], true)] as [([UInt8], Bool)] {
+            let wide = mark + Array("person\ntraffic light,lamp\nsky\tstuff\n".utf16).flatMap { isBig ? [UInt8($0 >> 8), UInt8($0 & 255)] : [UInt8($0 & 255), UInt8($0 >> 8)] }
+            #expect(try NameList(wide, path: "names.txt").categories == plain)
+            let unmarked = #expect(throws: Fault.self) { try NameList(Array(wide.dropFirst(2)), path: "names.txt") }
+            #expect(try #require(unmarked).message.contains("UTF-16 without a byte-order mark"))
+        }
+        // Composed and decomposed letters are the same name.
+        #expect(try list("cafe\u{301}").categories == list("caf\u{E9}").categories)
+        #expect(try NameList(path: nil, typed: ["person", "traffic light,lamp", "sky\tstuff"]).categories == plain)
+    }
+
+    @Test(arguments: [
+        ("bus\nb\u{200B}us", "names.txt:2: \"b\\u{200B}us\" holds an invisible character (U+200B)"), ("a\u{AD}b", "names.txt:1: \"a\\u{AD}b\" holds"), ("a\u{202E}b", "names.txt:1: "),
+        ("a\u{1B}[2Jb", "names.txt:1: "), ("a\u{7}", "names.txt:1: "), ("a\u{200D}b", "names.txt:1: "), ("a\u{2060}", "names.txt:1: "), ("a\u{E000}", "names.txt:1: "),
+        ("person\nsky,clouds    stuff", "names.txt:2: blanks before \"stuff\" where a tab is expected"), ("sky  thing", "names.txt:1: blanks before \"thing\""),
+        ("sky #70b0ff", "names.txt:1: blanks before \"#70b0ff\""), ("sky\\tstuff", "names.txt:1: a tab is spelled out"), ("sky<TAB>stuff", "names.txt:1: a tab is spelled out"),
+    ])
+    func whatCannotBeMeantIsRefused(text: String, message: String) throws {
+        let fault = #expect(throws: Fault.self) { try list(text) }
+        #expect(try #require(fault).message.hasPrefix(message))
+    }
+
+    @Test func limits() throws {
+        #expect(try list((0..<65534).map { "n\($0)" }.joined(separator: "\n")).categories.count == 65534)
+        let many = #expect(throws: Fault.self) { try list((0..<65535).map { "n\($0)" }.joined(separator: "\n")) }
+        #expect(try #require(many).message == "names.txt: 65535 classes; at most 65534 are possible")
+        let long = #expect(throws: Fault.self) { try list(String(repeating: "x", count: 10_000)) }
+        #expect(try #require(long).message == "names.txt:1: a name of 10000 characters; at most 1000 are read")
+    }
+
+    /// What may be meant is read, and a person is told.
+    @Test func warnings() throws {
+        #expect(try list("cat,kitten,cat\nkitchen stuff\nCat\tstuff").warnings == [
+            "names.txt:2: \"kitchen stuff\" is taken for a name; for stuff, put a tab before it", "names.txt:3: \"Cat\" names a class in line 1 already; what is found by this name counts for one of them only",
+        ])
+        #expect(try NameList(path: nil, typed: ["bus", "bus"]).warnings == ["the names given:2: \"bus\" names a class in line 1 already; what is found by this name counts for one of them only"])
+        // Joiners are parts of some words.
+        #expect(try list("\u{645}\u{6CC}\u{200C}\u{62E}\u{648}\u{627}\u{647}\u{645}").warnings == [])
+        for name in ["ade20k-150", "coco-panoptic"] {
+            #expect(try NameList(path: Fixtures.root.appendingPathComponent("Calibration/Vocabularies/\(name).txt").path).warnings == [])
+        }
+    }
+
     @Test func refusesWhatIsNoText() throws {
         let fault = #expect(throws: Fault.self) { try NameList([0x63, 0xFF, 0xFE], path: "names.txt") }
         #expect(try #require(fault).message == "names.txt: not UTF-8 text")

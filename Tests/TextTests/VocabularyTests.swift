@@ -40,6 +40,21 @@ import Testing
         #expect(try Vocabulary(path: again).categories.allSatisfy { $0.isSeen })
     }
 
+    /// Names that CLIP does not read to their end, and different ones that are the same to it.
+    @Test func cutNamesAreNamed() throws {
+        let folder = try TemporaryFolder(), builder = try VocabularyBuilder(checkpoint: Fixtures.checkpoint(in: folder), tokenizer: Fixtures.tokenizerPath())
+        func warnings(_ names: [String]) throws -> [String] { builder.warnings(about: try NameList(Array(names.joined(separator: "\n").utf8), path: "names.txt")) }
+        let long = String(repeating: "very ", count: 80)
+        #expect(try warnings(["cat", "a small red cup"]) == [])
+        let found = try warnings(["cat", long + "red", long + "blue"])
+        #expect(found.count == 3 && found[0].hasSuffix("is cut: CLIP reads 77 tokens of a prompt") && found[1].hasSuffix("is cut: CLIP reads 77 tokens of a prompt"), "\(found)")
+        #expect(found.last?.contains("is the same to CLIP as") == true)
+        #expect(try warnings(["cat <end_of_text> dog"]).count == 1)
+        // The longest that is read whole: the templates have up to nine tokens besides.
+        #expect(try warnings([String(repeating: "very ", count: 60) + "red"]) == [])
+        #expect(try warnings(["Cat", "cat"]) == [])
+    }
+
     @Test func idsAndColoursTravel() throws {
         let folder = try TemporaryFolder()
         let list = try NameList(Array("11:dog\n0:sky\tstuff\t#0a0b0c\ncat\n".utf8), path: "names.txt")
