@@ -25,9 +25,8 @@ public final class Calibration {
         self.preprocessing = preprocessing
         let architecture = try checkpoint.architecture()
         arithmetic = FloatArithmetic(FoldedCheckpoint(checkpoint, architecture), threads: threads)
-        // Scratch taken before the network's is never given back.
-        let name = arithmetic.matrix(rows: 1, columns: architecture.embedding)
-        name.base.update(repeating: 1 / Float(name.count).squareRoot(), count: name.count)
+        let name = NameEmbeddings(rows: 1, columns: architecture.embedding)
+        name.withValues { $0.base.update(repeating: 1 / Float($0.count).squareRoot(), count: $0.count) }
         anyClassifier = Classifier(embeddings: name, names: [0..<1], isSeen: [true], isThing: [true])
         network = try SegmentationNetwork(arithmetic, architecture)
         for point in arithmetic.points { ranges[point.name] = ChannelRanges(channels: point.channels) }
@@ -36,7 +35,6 @@ public final class Calibration {
     /// Observes every picture of `paths`; `progress` is told how many are done.
     public func observe(_ paths: [String], progress: (Int) -> Void) throws(Fault) {
         let preprocessor = Preprocessor(preprocessing)
-        defer { withExtendedLifetime(preprocessor) {} }
         arithmetic.observe = { [self] point, values in ranges[point.name]?.observe(values) }
         defer { arithmetic.observe = nil }
         for (index, path) in paths.enumerated() {
@@ -44,9 +42,11 @@ public final class Calibration {
             if let warning = picture.warning { say("\(path): \(warning)") }
             preprocessor.resize(picture)
             let size = preprocessor.resizedSize
-            network.run(preprocessor.resized, size: size, padded: preprocessor.paddedSize, classifier: anyClassifier) { _ in }
+            preprocessor.withResized { pixels in
+                network.run(pixels, size: size, padded: preprocessor.paddedSize, classifier: anyClassifier) { _ in }
+                pictureHash = pictureHash &* 31 &+ board_hash64(pixels, size.area * 3)
+            }
             pictures.append(URL(filePath: path).lastPathComponent)
-            pictureHash = pictureHash &* 31 &+ board_hash64(preprocessor.resized, size.area * 3)
             progress(index + 1)
         }
         for point in arithmetic.points {

@@ -31,13 +31,13 @@ public final class LayerAudit {
     /// Runs one picture through the fp32 network and every layer's int8 twin. - Returns: the layers in network order.
     public func run(_ path: String) throws(Fault) -> [Fidelity] {
         let preprocessor = Preprocessor(calibration.preprocessing)
-        defer { withExtendedLifetime(preprocessor) {} }
         preprocessor.resize(try Picture.read(path: path))
         calibration.arithmetic.audit = { [self] in compare($0) }
         defer { calibration.arithmetic.audit = nil }
-        calibration.network.run(
-            preprocessor.resized, size: preprocessor.resizedSize, padded: preprocessor.paddedSize,
-            classifier: calibration.anyClassifier) { _ in }
+        preprocessor.withResized {
+            calibration.network.run(
+                $0, size: preprocessor.resizedSize, padded: preprocessor.paddedSize, classifier: calibration.anyClassifier) { _ in }
+        }
         return calibration.arithmetic.layers.compactMap { layer in
             ratios[layer.name].map { Fidelity(name: layer.name, decibels: $0.decibels) }
         }

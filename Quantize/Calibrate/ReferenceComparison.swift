@@ -30,8 +30,6 @@ public struct ReferenceComparison {
         var panoptic: Segmentation?, semantic: Segmentation?, instances: Segmentation?
         arithmetic.trace = { dump.compare($0, $1) }
         let geometry = dump.geometry
-        // The classifier points into the dump.
-        defer { withExtendedLifetime(dump) {} }
         dump.pixels.withUnsafeBufferPointer { pixels in
             network.run(pixels.baseAddress!, size: geometry.inner, padded: geometry.padded, classifier: dump.classifier) { prediction in
                 semantic = segmenter.segment(prediction, classifier: dump.classifier, geometry: geometry, task: .semantic)

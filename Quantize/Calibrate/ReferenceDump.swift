@@ -39,7 +39,6 @@ public final class ReferenceDump {
     public let instances: [(score: Float, category: Int)]
     public let hasPanoptic: Bool
     private var records: [String: Record] = [:]
-    private let embeddings: UnsafeMutablePointer<Float>
     public private(set) var deviations: [Deviation] = []
     /// Queries whose latest mask logits come close to the threshold, and the largest share of them at any layer.
     private var unstable: Set<Int> = []
@@ -72,11 +71,11 @@ public final class ReferenceDump {
               names.allSatisfy({ $0 > 0 }), width > 0, rows.count == width * (count + 1) else {
             throw Fault("\(path): its picture, classes and embeddings contradict each other")
         }
-        embeddings = .allocate(capacity: rows.count)
-        embeddings.update(from: rows, count: rows.count)
+        let embeddings = NameEmbeddings(rows: count, columns: width)
+        embeddings.withValues { $0.base.update(from: rows, count: $0.count) }
         var start = 0
         classifier = Classifier(
-            embeddings: Matrix(embeddings, rows: count, columns: width),
+            embeddings: embeddings,
             names: names.map { number in
                 defer { start += number }
                 return start..<start + number
@@ -96,9 +95,6 @@ public final class ReferenceDump {
         }
     }
 
-    deinit {
-        embeddings.deallocate()
-    }
 
     /// Compares `values` with the record called `name`, if there is one. - Returns: the deviation, which is also kept.
     @discardableResult

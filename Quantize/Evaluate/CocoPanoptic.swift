@@ -94,12 +94,11 @@ public struct CocoPanoptic: Dataset {
     /// - Returns: id of every pixel, and pixels of every id.
     private func read(_ path: String, size: Size) throws(Fault) -> (ids: [UInt32], areas: [UInt32: Int]) {
         let map = try AnnotationMap.read(path, form: .colour, size: size)
-        defer { withExtendedLifetime(map) {} }
-        var ids = [UInt32](repeating: 0, count: size.area), areas: [UInt32: Int] = [:]
-        var start = 0
+        let ids = map.withPixels { pixels in
+            (0..<size.area).map { UInt32(pixels[$0 * 3]) | UInt32(pixels[$0 * 3 + 1]) << 8 | UInt32(pixels[$0 * 3 + 2]) << 16 }
+        }
+        var areas: [UInt32: Int] = [:], start = 0
         for pixel in ids.indices {
-            let value = map.pixels + pixel * 3
-            ids[pixel] = UInt32(value[0]) | UInt32(value[1]) << 8 | UInt32(value[2]) << 16
             if ids[pixel] != ids[start] {
                 areas[ids[start], default: 0] += pixel - start
                 start = pixel

@@ -51,11 +51,10 @@ public final class Evaluation {
     public func add(_ index: Int) throws(Fault) {
         let path = dataset.pictures[index]
         let picture = try Picture.read(path: path)
-        defer { withExtendedLifetime(picture) {} }
         let truth = try dataset.truth(index, size: picture.size, matching: matching)
         preprocessor.resize(picture)
         let geometry = PictureGeometry(picture: picture.size, inner: preprocessor.resizedSize, padded: preprocessor.paddedSize)
-        let answers = contenders.map { $0.answer(preprocessor.resized, geometry, dataset.measures) }
+        let answers = preprocessor.withResized { pixels in contenders.map { $0.answer(pixels, geometry, dataset.measures) } }
         var qualities: [Double] = []
         for index in answers.indices {
             if let quality = measurements[index].add(answers[index], truth: truth, classes: matching.ofVocabulary) { qualities.append(quality) }

@@ -39,8 +39,7 @@ public struct LabelMaps: Dataset {
 
     public func truth(_ index: Int, size: Size, matching: ClassMatching) throws(Fault) -> GroundTruth {
         let map = try AnnotationMap.read(maps[index], form: .grey, size: size)
-        defer { withExtendedLifetime(map) {} }
         let table = (0..<256).map { Int32(matching.ofCategory[$0] ?? -1) }
-        return GroundTruth(semantic: (0..<size.area).map { table[Int(map.pixels[$0 * 3])] })
+        return GroundTruth(semantic: map.withPixels { pixels in (0..<size.area).map { table[Int(pixels[$0 * 3])] } })
     }
 }

@@ -13,24 +13,25 @@ struct SideBySide {
     /// Draws `failure` and writes it as a PNG file.
     func write(_ failure: Evaluation.Failure, to path: String) throws(Fault) {
         let picture = try Picture.read(path: failure.path)
-        defer { withExtendedLifetime(picture) {} }
         let size = picture.size
         let answers = failure.answers.map { $0.panoptic ?? $0.semantic }
         let panels = [nil, segmentation(of: failure.truth, size: size)] + answers
-        let row = Picture(size: Size(height: size.height, width: size.width * panels.count + Self.gap * (panels.count - 1)))
-        defer { withExtendedLifetime(row) {} }
-        row.pixels.update(repeating: 255, count: row.byteCount)
+        let width = size.width * panels.count + Self.gap * (panels.count - 1), row = Picture(size: Size(height: size.height, width: width))
+        row.withPixels { $0.update(repeating: 255, count: row.byteCount) }
         for (index, segmentation) in panels.enumerated() {
             let panel = Picture(size: size)
-            defer { withExtendedLifetime(panel) {} }
-            panel.pixels.update(from: picture.pixels, count: picture.byteCount)
-            if let segmentation { Overlay.draw(segmentation, legend: legend, on: panel.pixels) }
-            for y in 0..<size.height {
-                let target = row.pixels + (y * row.size.width + index * (size.width + Self.gap)) * 3
-                target.update(from: panel.pixels + y * size.width * 3, count: size.width * 3)
+            panel.withPixels { pixels in
+                picture.withPixels { pixels.update(from: $0, count: picture.byteCount) }
+                if let segmentation { Overlay.draw(segmentation, legend: legend, on: pixels) }
+                row.withPixels { row in
+                    for y in 0..<size.height {
+                        let target = row + (y * width + index * (size.width + Self.gap)) * 3
+                        target.update(from: pixels + y * size.width * 3, count: size.width * 3)
+                    }
+                }
             }
         }
-        try PNG.write(rgb: row.pixels, size: row.size, to: path)
+        try row.withPixels { (pixels) throws(Fault) in try PNG.write(rgb: pixels, size: row.size, to: path) }
     }
 
     /// The truth as if a network had found it.

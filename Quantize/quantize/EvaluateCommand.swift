@@ -149,19 +149,19 @@ struct EvaluateCommand: ParsableCommand {
             guard try checkpoint.clipFingerprint() == vocabulary.clipFingerprint else { throw Fault("\(vocabulary.path): made with another CLIP than \(path)") }
             Talk.line("reading \(checkpoint.sources.map { URL(filePath: $0.path).lastPathComponent }.joined(separator: " and "))")
             let float = try Calibration(checkpoint, preprocessing: preprocessing, threads: threads)
-            contenders.append(contender("fp32", float.network, shares, classifier, vocabulary))
+            contenders.append(contender("fp32", float.network, shares, classifier))
         }
         if let file {
             guard file.clipFingerprint == vocabulary.clipFingerprint else { throw Fault("\(vocabulary.path): made with another CLIP than \(model ?? "the model")") }
             let network = try SegmentationNetwork(IntegerArithmetic(file, kernels: .best, threads: threads), file.architecture)
-            contenders.append(contender("int8", network, shares, classifier, vocabulary))
+            contenders.append(contender("int8", network, shares, classifier))
         }
         return contenders
     }
 
-    /// `network` with the vocabulary, whose file the classifier's embeddings lie in.
+    /// `network` with the vocabulary's classes.
     private func contender<A: Arithmetic>(
-        _ name: String, _ network: SegmentationNetwork<A>, _ shares: Ensemble, _ classifier: Classifier, _ vocabulary: Vocabulary
+        _ name: String, _ network: SegmentationNetwork<A>, _ shares: Ensemble, _ classifier: Classifier
     ) -> Evaluation.Contender {
         network.weights = shares
         let segmenter = Segmenter(network.arithmetic)
@@ -170,7 +170,6 @@ struct EvaluateCommand: ParsableCommand {
             network.run(pixels, size: geometry.inner, padded: geometry.padded, classifier: classifier) { prediction in
                 answer = Answer(measures) { segmenter.segment(prediction, classifier: classifier, geometry: geometry, task: $0) }
             }
-            withExtendedLifetime(vocabulary) {}
             return answer
         }
     }

@@ -43,10 +43,9 @@ struct StagesCommand: ParsableCommand {
         let integer = try SegmentationNetwork(IntegerArithmetic(file, kernels: .best, threads: threads), file.architecture)
         let comparison = try StageComparison(calibration.network, integer)
         let preprocessor = Preprocessor(preprocessing)
-        defer { withExtendedLifetime(preprocessor) {} }
         for (index, path) in paths.enumerated() {
             preprocessor.resize(try Picture.read(path: path))
-            comparison.add(preprocessor.resized, size: preprocessor.resizedSize, padded: preprocessor.paddedSize)
+            preprocessor.withResized { comparison.add($0, size: preprocessor.resizedSize, padded: preprocessor.paddedSize) }
             Talk.progress("compared \(index + 1) of \(paths.count) pictures", isFinal: index + 1 == paths.count)
         }
         for stage in comparison.fidelities { try answer(stage.name.rightPadded(20) + Talk.decibels(stage.decibels).leftPadded(10)) }

@@ -50,72 +50,81 @@ public struct KernelBenchmark {
         }
         rows.append(Row(name: "sampling at \(Self.levels.reduce(0) { $0 + $1.area }) pixels, 8 heads of 32", rates: tables.map { Self.sampling($0) }))
         self.rows = rows
-        let arena = Arena()
-        valueRows = Self.valueKernels(arena).map { kernel in
-            Row(name: kernel.name, rates: tables.map { table in
-                Self.rate(table, operations: kernel.values) {
-                    for part in kernel.kernels { table.perform(part) }
-                }
-            })
+        valueRows = Self.withArena { arena in
+            Self.valueKernels(arena).map { kernel in
+                Row(name: kernel.name, rates: tables.map { table in
+                    Self.rate(table, operations: kernel.values) {
+                        for part in kernel.kernels { table.perform(part) }
+                    }
+                })
+            }
         }
-        withExtendedLifetime(arena) {}
     }
 
     private static func product(_ table: KernelTable, _ rows: Int, _ columns: Int, _ depth: Int) -> Rate {
-        let arena = Arena()
-        let stride = (depth + 15) / 16 * 16
-        let a = noise(rows * stride, arena), weights = noise(columns * depth, arena)
-        let packed = arena.take(Int8.self, count: table.layout.byteCount(columns: columns, depth: depth))
-        let sums = arena.take(Int32.self, count: rows * columns)
-        packWeights(weights, columns: columns, depth: depth, layout: table.layout, into: packed)
-        defer { withExtendedLifetime(arena) {} }
-        return rate(table, operations: rows * columns * depth) { table.product(a, rows, stride, depth, 1, 0, packed, columns, sums, columns) }
+        withArena { arena in
+            let stride = (depth + 15) / 16 * 16
+            let a = noise(rows * stride, arena), weights = noise(columns * depth, arena)
+            let packed = arena.take(Int8.self, count: table.layout.byteCount(columns: columns, depth: depth))
+            let sums = arena.take(Int32.self, count: rows * columns)
+            packWeights(weights, columns: columns, depth: depth, layout: table.layout, into: packed)
+            return rate(table, operations: rows * columns * depth) { table.product(a, rows, stride, depth, 1, 0, packed, columns, sums, columns) }
+        }
     }
 
     private static func depthwise(_ table: KernelTable, _ height: Int, _ width: Int, _ channels: Int) -> Rate {
-        let arena = Arena()
-        let x = noise(height * width * channels, arena), weights = noise(49 * channels, arena)
-        let sums = arena.take(Int32.self, count: width * channels)
-        defer { withExtendedLifetime(arena) {} }
-        return rate(table, operations: height * width * 49 * channels) {
-            for row in 0..<height { table.depthwise7x7(x, height, width, channels, weights, row, sums) }
+        withArena { arena in
+            let x = noise(height * width * channels, arena), weights = noise(49 * channels, arena)
+            let sums = arena.take(Int32.self, count: width * channels)
+            return rate(table, operations: height * width * 49 * channels) {
+                for row in 0..<height { table.depthwise7x7(x, height, width, channels, weights, row, sums) }
+            }
         }
     }
 
     private static func attention(_ table: KernelTable, keys: Int) -> Rate {
-        let arena = Arena(), width = 32, stride = 256
-        let rows = [queries, keys, keys].map { Int8Rows(noise($0 * stride, arena), rows: $0, stride: stride, scale: 0.01, zeroPoint: 3) }
-        let scratch = arena.take(bytes: IntegerAttention.scratch(keys: keys, headWidth: width, layout: table.layout))
-        let result = arena.take(Float.self, count: queries * stride)
-        let kernel = IntegerAttention(
-            queries: rows[0], keys: rows[1], values: rows[2], head: 0, headWidth: width, blocked: nil, wordsPerRow: 0)
-        defer { withExtendedLifetime(arena) {} }
-        return rate(table, operations: 2 * queries * keys * width) {
-            kernel.perform(0..<queries, with: table, scratch: scratch, output: .floats(result, stride: stride))
+        withArena { arena in
+            let width = 32, stride = 256
+            let rows = [queries, keys, keys].map { Int8Rows(noise($0 * stride, arena), rows: $0, stride: stride, scale: 0.01, zeroPoint: 3) }
+            let scratch = arena.take(bytes: IntegerAttention.scratch(keys: keys, headWidth: width, layout: table.layout))
+            let result = arena.take(Float.self, count: queries * stride)
+            let kernel = IntegerAttention(
+                queries: rows[0], keys: rows[1], values: rows[2], head: 0, headWidth: width, blocked: nil, wordsPerRow: 0)
+            return rate(table, operations: 2 * queries * keys * width) {
+                kernel.perform(0..<queries, with: table, scratch: scratch, output: .floats(result, stride: stride))
+            }
         }
     }
 
     private static func sampling(_ table: KernelTable) -> Rate {
-        let arena = Arena(), heads = 8, points = 4, channels = heads * 32, samples = heads * levels.count * points
-        let sizes = arena.take(Size.self, count: levels.count), starts = arena.take(Int.self, count: levels.count)
-        var total = 0
-        for (index, level) in levels.enumerated() {
-            (sizes[index], starts[index]) = (level, total)
-            total += level.area
+        withArena { arena in
+            let heads = 8, points = 4, channels = heads * 32, samples = heads * levels.count * points
+            let sizes = arena.take(Size.self, count: levels.count), starts = arena.take(Int.self, count: levels.count)
+            var total = 0
+            for (index, level) in levels.enumerated() {
+                (sizes[index], starts[index]) = (level, total)
+                total += level.area
+            }
+            let values = noise(total * channels, arena), places = noise(total * samples * 2, arena)
+            let offsets = arena.take(Float.self, count: total * samples * 2), weights = arena.take(Float.self, count: total * samples)
+            // Up to 9 pixels away.
+            for index in 0..<total * samples * 2 { offsets[index] = Float(places[index]) * 0.07 }
+            weights.update(repeating: 1 / Float(levels.count * points), count: total * samples)
+            let kernel = SampledAttention(
+                .int8(Int8Rows(values, rows: total, stride: channels, scale: 0.01, zeroPoint: 3)),
+                levels: Levels(sizes: sizes, starts: starts, count: levels.count), heads: heads, points: points,
+                offsets: Matrix(offsets, rows: total, columns: samples * 2), weights: Matrix(weights, rows: total, columns: samples), rows: 0..<total,
+                scratch: arena.take(Float.self, count: SampledAttention.scratchCount(samples: samples)),
+                into: Matrix(arena.take(Float.self, count: total * channels), rows: total, columns: channels))
+            return rate(table, operations: total * samples * 4 * (channels / heads)) { table.perform(.sampledAttention(kernel)) }
         }
-        let values = noise(total * channels, arena), places = noise(total * samples * 2, arena)
-        let offsets = arena.take(Float.self, count: total * samples * 2), weights = arena.take(Float.self, count: total * samples)
-        // Up to 9 pixels away.
-        for index in 0..<total * samples * 2 { offsets[index] = Float(places[index]) * 0.07 }
-        weights.update(repeating: 1 / Float(levels.count * points), count: total * samples)
-        let kernel = SampledAttention(
-            .int8(Int8Rows(values, rows: total, stride: channels, scale: 0.01, zeroPoint: 3)),
-            levels: Levels(sizes: sizes, starts: starts, count: levels.count), heads: heads, points: points,
-            offsets: Matrix(offsets, rows: total, columns: samples * 2), weights: Matrix(weights, rows: total, columns: samples), rows: 0..<total,
-            scratch: arena.take(Float.self, count: SampledAttention.scratchCount(samples: samples)),
-            into: Matrix(arena.take(Float.self, count: total * channels), rows: total, columns: channels))
+    }
+
+    /// Calls `body` with memory that lives as long as the call.
+    private static func withArena<Result>(_ body: (Arena) -> Result) -> Result {
+        let arena = Arena()
         defer { withExtendedLifetime(arena) {} }
-        return rate(table, operations: total * samples * 4 * (channels / heads)) { table.perform(.sampledAttention(kernel)) }
+        return body(arena)
     }
 
     /// The best of some runs, of which there are at least three and no more than a fifth of a second's.

@@ -76,10 +76,7 @@ public final class NetworkBenchmark {
         let inner = input ?? preprocessing.resizedSize(of: picture.size)
         let geometry = PictureGeometry(picture: picture.size, inner: inner, padded: preprocessing.paddedSize(of: inner))
         let resized = UnsafeMutablePointer<UInt8>.allocate(capacity: inner.area * 3)
-        defer {
-            resized.deallocate()
-            withExtendedLifetime(picture) {}
-        }
+        defer { resized.deallocate() }
         let start = monotonicMilliseconds()
         try engine.prepare(geometry, task: task)
         let startMilliseconds = startMilliseconds + monotonicMilliseconds() - start
@@ -93,7 +90,7 @@ public final class NetworkBenchmark {
                 stages.append(Sample(name: name, milliseconds: now - last, steps: arithmetic.takeMeasures()))
                 last = monotonicMilliseconds()
             }
-            resizer.resize(picture.pixels, size: picture.size, into: resized, size: inner)
+            picture.withPixels { resizer.resize($0, size: picture.size, into: resized, size: inner) }
             clock("preprocessing")
             _ = try engine.segment(resized, geometry: geometry, task: task, clock: clock)
             if frame > 0 { samples.append(stages) }
@@ -133,14 +130,14 @@ extension Picture {
     /// A picture for measurements where none is given: soft colours with edges, the same in every run.
     public static func pattern(_ size: Size) -> Picture {
         let picture = Picture(size: size)
-        var pixel = picture.pixels
-        for y in 0..<size.height {
-            for x in 0..<size.width {
-                let tile = (x / 37 + y / 53) % 5
-                pixel[0] = UInt8(truncatingIfNeeded: x * 200 / size.width + tile * 11)
-                pixel[1] = UInt8(truncatingIfNeeded: y * 200 / size.height + tile * 7)
-                pixel[2] = UInt8(truncatingIfNeeded: (x ^ y) & 63 + tile * 38)
-                pixel += 3
+        picture.withPixels { pixels in
+            for y in 0..<size.height {
+                for x in 0..<size.width {
+                    let pixel = pixels + (y * size.width + x) * 3, tile = (x / 37 + y / 53) % 5
+                    pixel[0] = UInt8(truncatingIfNeeded: x * 200 / size.width + tile * 11)
+                    pixel[1] = UInt8(truncatingIfNeeded: y * 200 / size.height + tile * 7)
+                    pixel[2] = UInt8(truncatingIfNeeded: (x ^ y) & 63 + tile * 38)
+                }
             }
         }
         return picture

@@ -213,7 +213,7 @@ struct JPEGSplitter {
         case 0xD9: state = .outside
         case 0xC4, 0xCC, 0xDA...0xDD, 0xE0...0xEF, 0xFE: beginSegment(code)
         // Between scans no others have a length.
-        case 0xC0...0xCF, 0xDE...0xFD where !isData: beginSegment(code)
+        case 0xC0...0xCF where !isData, 0xDE...0xFD where !isData: beginSegment(code)
         default: state = isData ? .data : .segments
         }
     }

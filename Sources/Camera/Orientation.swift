@@ -62,8 +62,7 @@ extension Orientation {
                 return
             default:
                 guard let length = file.unsigned(position + 2, bytes: 2), length >= 2 else { return }
-                let exif = Array("Exif\0\0".utf8)
-                if marker == 0xE1, length >= 2 + exif.count, file.matches(exif, at: position + 4) {
+                if marker == 0xE1, length >= 2 + 6, file.matches("Exif\0\0", at: position + 4) {
                     self = Orientation(tiff: file.part(position + 10, count: length - 8))
                     return
                 }
@@ -79,15 +78,15 @@ extension Orientation {
         var position = 8
         while let length = file.unsigned(position, bytes: 4) {
             let contents = file.part(position + 8, count: length)
-            if file.matches(Array("eXIf".utf8), at: position + 4) {
+            if file.matches("eXIf", at: position + 4) {
                 self = Orientation(tiff: contents)
                 return
             }
             for kind in PNGText.allCases where file.matches(kind.chunk, at: position + 4) {
                 guard let profile = kind.profile(contents) else { continue }
                 self = profile.withUnsafeBufferPointer { profile in
-                    let profile = BoundedBytes(UnsafeRawBufferPointer(profile)), name = Array("Exif\0\0".utf8)
-                    return Orientation(tiff: profile.matches(name, at: 0) ? profile.part(name.count, count: profile.bytes.count) : profile)
+                    let profile = BoundedBytes(UnsafeRawBufferPointer(profile))
+                    return Orientation(tiff: profile.matches("Exif\0\0", at: 0) ? profile.part(6, count: profile.bytes.count) : profile)
                 }
                 return
             }
@@ -99,8 +98,8 @@ extension Orientation {
     private init(tiff: BoundedBytes) {
         self = .upright
         var file = tiff
-        file.isBigEndian = file.matches([0x4D, 0x4D, 0, 42], at: 0)
-        guard file.isBigEndian || file.matches([0x49, 0x49, 42, 0], at: 0),
+        file.isBigEndian = file.matches("MM\0*", at: 0)
+        guard file.isBigEndian || file.matches("II*\0", at: 0),
             let directory = file.unsigned(4, bytes: 4), let count = file.unsigned(directory, bytes: 2)
         else { return }
         for index in 0..<count {
@@ -143,9 +142,9 @@ struct BoundedBytes {
         return value
     }
 
-    func matches(_ pattern: [UInt8], at position: Int) -> Bool {
-        guard position >= 0, position <= bytes.count - pattern.count else { return false }
-        for index in 0..<pattern.count where bytes[position + index] != pattern[index] { return false }
+    func matches(_ pattern: StaticString, at position: Int) -> Bool {
+        guard position >= 0, position <= bytes.count - pattern.utf8CodeUnitCount else { return false }
+        for index in 0..<pattern.utf8CodeUnitCount where bytes[position + index] != pattern.utf8Start[index] { return false }
         return true
     }
 

@@ -5,11 +5,11 @@ import CPictures
 enum PNGText: CaseIterable {
     case plain, compressed, international
 
-    var chunk: [UInt8] {
+    var chunk: StaticString {
         switch self {
-        case .plain: Array("tEXt".utf8)
-        case .compressed: Array("zTXt".utf8)
-        case .international: Array("iTXt".utf8)
+        case .plain: "tEXt"
+        case .compressed: "zTXt"
+        case .international: "iTXt"
         }
     }
 
@@ -18,11 +18,8 @@ enum PNGText: CaseIterable {
 
     /// The EXIF profile in a chunk of this kind; nil where it holds another text or makes no sense.
     func profile(_ chunk: BoundedBytes) -> [UInt8]? {
-        for keyword in ["Raw profile type exif", "Raw profile type APP1"] {
-            let name = Array(keyword.utf8) + [0]
-            if chunk.matches(name, at: 0) { return text(chunk, from: name.count).flatMap(PNGText.profile) }
-        }
-        return nil
+        guard chunk.matches("Raw profile type exif\0", at: 0) || chunk.matches("Raw profile type APP1\0", at: 0) else { return nil }
+        return text(chunk, from: 22).flatMap(PNGText.profile)
     }
 
     /// What follows on the keyword, unpacked.

@@ -5,12 +5,18 @@ import Kernels
 /// A decoded picture, upright: RGB, 8 bits a channel, rows from top to bottom without gaps.
 public final class Picture {
     public let size: Size
-    /// `size.area * 3` bytes, R G B R G B ...
-    public let pixels: UnsafeMutablePointer<UInt8>
+    /// As `withPixels` has them. Valid as long as the picture lives, which the pointer does not see to.
+    let pixels: UnsafeMutablePointer<UInt8>
     /// What the decoder stepped over while reading, if anything: the pixels may be wrong in places.
     public private(set) var warning: String?
 
     public var byteCount: Int { size.area * 3 }
+
+    /// Calls `body` with `byteCount` bytes, R G B R G B ..., which live as long as the call at least.
+    public func withPixels<Result, Failure: Error>(_ body: (UnsafeMutablePointer<UInt8>) throws(Failure) -> Result) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(pixels)
+    }
 
     /// A black picture. `size` must lie within the limits of `pictures.h`.
     public init(size: Size) {
@@ -53,7 +59,7 @@ public final class Picture {
         let need = size.area * (orientation == .upright ? 3 : 6) + Int(report.memory)
         if need > 12_000_000 { try requireMemory(need, for: "\(name): \(size.width)x\(size.height) pixels need") }
         let stored = Picture(size: size)
-        guard format.read(bytes, stored.pixels, stored.byteCount, &report) else { throw format.fault(name, report) }
+        guard stored.withPixels({ format.read(bytes, $0, stored.byteCount, &report) }) else { throw format.fault(name, report) }
         guard tolerant || report.truncated == 0 else { throw format.fault(name, report) }
         let upright = stored.turned(orientation)
         upright.warning = report.warnings > 0 ? text(of: report) : nil
@@ -68,7 +74,7 @@ public final class Picture {
     func turned(_ orientation: Orientation) -> Picture {
         guard orientation != .upright else { return self }
         let turned = Picture(size: orientation.size(of: size))
-        orientation.turn(pixels, stored: size, into: turned.pixels)
+        turned.withPixels { orientation.turn(pixels, stored: size, into: $0) }
         return turned
     }
 }

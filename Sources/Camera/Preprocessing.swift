@@ -46,8 +46,8 @@ public final class Preprocessor {
     /// Size of the resized picture, and of the network's input that holds it in its upper left corner.
     public private(set) var resizedSize = Size(height: 0, width: 0)
     public private(set) var paddedSize = Size(height: 0, width: 0)
-    /// The resized picture: RGB8, `resizedSize.area * 3` bytes.
-    public private(set) var resized = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
+    /// As `withResized` has it.
+    private(set) var resized = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
     private var capacity = 1
     private let resizer = BilinearResizer()
     /// (value - mean) / deviation of all 256 values of R, then G, then B.
@@ -62,7 +62,13 @@ public final class Preprocessor {
         }
     }
 
-    /// Resizes a picture of `size`; `resized`, `resizedSize` and `paddedSize` then describe it.
+    /// Calls `body` with the resized picture: RGB8, `resizedSize.area * 3` bytes, which live as long as the call at least.
+    public func withResized<Result, Failure: Error>(_ body: (UnsafePointer<UInt8>) throws(Failure) -> Result) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(resized)
+    }
+
+    /// Resizes a picture of `size`; `withResized`, `resizedSize` and `paddedSize` then describe it.
     ///
     /// - Parameters:
     ///   - stored: the size that the picture comes in, if it was shrunk already.
@@ -84,7 +90,7 @@ public final class Preprocessor {
     }
 
     public func resize(_ picture: Picture) {
-        resize(picture.pixels, size: picture.size)
+        picture.withPixels { resize($0, size: picture.size) }
     }
 
     /// Writes the network's float32 input: `paddedSize.area` pixels of R, G, B (NHWC), normalised; the padding is 0.

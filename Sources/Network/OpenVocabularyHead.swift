@@ -4,14 +4,14 @@ import Kernels
 /// Names and their embeddings as the classifiers use them.
 public struct Classifier {
     /// N names x E, unit rows.
-    public let embeddings: Matrix
+    public let embeddings: NameEmbeddings
     /// First name and number of names of each class.
     public let names: [Range<Int>]
     /// Whether a class shares a name with the training vocabulary.
     public let isSeen: [Bool]
     public let isThing: [Bool]
 
-    public init(embeddings: Matrix, names: [Range<Int>], isSeen: [Bool], isThing: [Bool]) {
+    public init(embeddings: NameEmbeddings, names: [Range<Int>], isSeen: [Bool], isThing: [Bool]) {
         self.embeddings = embeddings
         self.names = names
         self.isSeen = isSeen
@@ -93,7 +93,7 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         let mark = arithmetic.mark()
         let names = arithmetic.matrix(rows: embeddings.rows, columns: classifier.embeddings.rows)
         let voids = arithmetic.matrix(rows: embeddings.rows, columns: 1)
-        arithmetic.similarity(embeddings, classifier.embeddings, into: names)
+        classifier.embeddings.withValues { arithmetic.similarity(embeddings, $0, into: names) }
         arithmetic.similarity(embeddings, void, into: voids)
         arithmetic.parallel(result.rows) { range in
             for row in range {

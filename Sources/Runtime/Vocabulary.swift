@@ -1,5 +1,6 @@
 import Board
 import Kernels
+import Network
 
 /// Red, green and blue as displayed (sRGB).
 public struct Colour: Equatable, Sendable {
@@ -55,7 +56,7 @@ public final class Vocabulary {
     /// Width of CLIP's joint embedding.
     public var embeddingWidth: Int { embeddings.columns }
     /// `names.count` x `embeddingWidth`, rows of length 1.
-    public let embeddings: Matrix
+    public let embeddings: NameEmbeddings
     /// Which CLIP model the embeddings come from, 16 hexadecimal digits.
     public let clipFingerprint: String
     /// Which vocabulary this is, see `GGUF.identity()`.
@@ -114,28 +115,22 @@ public final class Vocabulary {
         return categories
     }
 
-    private static func embeddings(_ file: GGUF, rows: Int) throws(Fault) -> Matrix {
+    private static func embeddings(_ file: GGUF, rows: Int) throws(Fault) -> NameEmbeddings {
         let tensor = try file.tensor(embeddingsName)
         guard tensor.kind == .float32, tensor.shape.count == 2, tensor.shape[0] == rows else {
             throw Fault("\(file.path): its embeddings are not \(rows) rows of f32")
         }
         if tensor.byteCount > 16 << 20 { try requireMemory(tensor.byteCount, for: "\(file.path): its embeddings need") }
-        let values = UnsafeMutablePointer<Float>.allocate(capacity: tensor.count)
-        do throws(Fault) {
-            try file.read(tensor, into: UnsafeMutableRawBufferPointer(start: values, count: tensor.byteCount))
-            let matrix = Matrix(values, rows: rows, columns: tensor.shape[1])
+        let embeddings = NameEmbeddings(rows: rows, columns: tensor.shape[1])
+        try embeddings.withValues { (matrix) throws(Fault) in
+            try file.read(tensor, into: UnsafeMutableRawBufferPointer(start: matrix.base, count: tensor.byteCount))
             for row in 0..<rows {
                 var square: Float = 0
                 for column in 0..<matrix.columns { square += matrix[row, column] * matrix[row, column] }
                 // Also false for what is no number.
                 guard square > 0.998, square < 1.002 else { throw Fault("\(file.path): the embedding of name \(row) is not of length 1") }
             }
-            return matrix
-        } catch {
-            values.deallocate()
-            throw error
         }
+        return embeddings
     }
-
-    deinit { embeddings.base.deallocate() }
 }

@@ -59,7 +59,9 @@ final class Inference {
     func segment(_ size: Size, inspect: (Prediction) throws(Fault) -> Void = { _ in }) throws(Fault) -> Segmentation {
         let geometry = PictureGeometry(picture: size, inner: preprocessor.resizedSize, padded: preprocessor.paddedSize)
         try engine.prepare(geometry, task: task)
-        return try engine.segment(preprocessor.resized, geometry: geometry, task: task, clock: clock, inspect: inspect)
+        return try preprocessor.withResized { (pixels) throws(Fault) in
+            try engine.segment(pixels, geometry: geometry, task: task, clock: clock, inspect: inspect)
+        }
     }
 
     /// The JSON line of the picture whose clock runs.

@@ -83,8 +83,6 @@ final class PictureRun {
     }
 
     private func segment(_ picture: Picture, _ path: String) throws(Fault) -> [UInt8] {
-        // Its pixels are read through a pointer that does not keep it.
-        defer { withExtendedLifetime(picture) {} }
         inference.clock("decode")
         inference.preprocessor.resize(picture)
         inference.clock("resize")
@@ -94,7 +92,9 @@ final class PictureRun {
         }
         let line = options.json.isEmpty ? [] : inference.line(segmentation, picture: path)
         if let place = outputs.overlay {
-            attempt { () throws(Fault) in try Overlay.write(segmentation, legend: inference.legend, on: picture.pixels, to: place) }
+            attempt { () throws(Fault) in
+                try picture.withPixels { (pixels) throws(Fault) in try Overlay.write(segmentation, legend: inference.legend, on: pixels, to: place) }
+            }
         }
         if let place = outputs.labels { attempt { () throws(Fault) in try LabelMap.write(segmentation, to: place) } }
         return line

@@ -30,10 +30,8 @@ final class PictureSink: Sendable {
                     labels.written(capturedAt: item.capturedAt, number: item.number)
                 }
                 if let overlays, let canvas = item.canvas {
-                    // Its pixels are written to through a pointer that does not keep it.
-                    defer { withExtendedLifetime(canvas) {} }
                     let path = overlays.path(capturedAt: item.capturedAt, number: item.number)
-                    try Overlay.write(item.segmentation, legend: item.legend, on: canvas.pixels, to: path)
+                    try canvas.withPixels { (pixels) throws(Fault) in try Overlay.write(item.segmentation, legend: item.legend, on: pixels, to: path) }
                     overlays.written(capturedAt: item.capturedAt, number: item.number)
                 }
                 talk.ended()

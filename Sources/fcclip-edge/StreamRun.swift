@@ -167,9 +167,11 @@ final class StreamRun {
         let size = try converter.size(of: frame), canvas = sinks?.canvas(size)
         let segmentation: Segmentation
         do throws(Fault) {
-            // Its pixels are written to through a pointer that does not keep it.
-            defer { withExtendedLifetime(canvas) {} }
-            try converter.convert(frame, size: size, full: canvas?.pixels)
+            if let canvas {
+                try canvas.withPixels { (pixels) throws(Fault) in try converter.convert(frame, size: size, full: pixels) }
+            } else {
+                try converter.convert(frame, size: size)
+            }
             inference.clock("convert")
             segmentation = try inference.segment(size)
         } catch {

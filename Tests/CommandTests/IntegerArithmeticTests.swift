@@ -68,7 +68,6 @@ import Testing
             #expect(prediction() == kept && records > 60)
             arithmetic.trace = nil
         }
-        withExtendedLifetime(vocabulary) {}
     }
 
     private func bits(_ x: Matrix) -> [UInt32] {

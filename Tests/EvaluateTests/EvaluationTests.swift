@@ -1,5 +1,5 @@
 import Board
-import Camera
+@testable import Camera
 @testable import Evaluate
 import Foundation
 import Kernels

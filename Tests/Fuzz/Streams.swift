@@ -33,8 +33,11 @@ enum Streams {
                 let size = try converter.size(of: frame)
                 // A hostile header may announce a large picture: its pixels are looked at only when they are few.
                 let full = size.area < 1 << 20 ? Picture(size: size) : nil
-                defer { withExtendedLifetime(full) {} }
-                try converter.convert(frame, size: size, full: full?.pixels)
+                if let full {
+                    try full.withPixels { (pixels) throws(Fault) in try converter.convert(frame, size: size, full: pixels) }
+                } else {
+                    try converter.convert(frame, size: size)
+                }
             } catch {
                 precondition(error.message.utf8.count < 400)
                 refused += 1

@@ -96,9 +96,8 @@ import Testing
     ])
     func segmentsEqualThePlainOrder(geometry: PictureGeometry) {
         let classes = 4, maskSize = Size(height: geometry.padded.height / 4, width: geometry.padded.width / 4)
-        let embeddings = arithmetic.matrix(rows: classes, columns: 8)
         let classifier = Classifier(
-            embeddings: embeddings, names: (0..<classes).map { $0..<$0 + 1 }, isSeen: [true, false, true, true], isThing: [true, true, false, false])
+            embeddings: NameEmbeddings(rows: classes, columns: 8), names: (0..<classes).map { $0..<$0 + 1 }, isSeen: [true, false, true, true], isThing: [true, true, false, false])
         var segments = 0
         for seed in 0..<6 as Range<UInt64> {
             let prediction = prediction(queries: 17, maskSize: maskSize, classes: classes, seed: seed)

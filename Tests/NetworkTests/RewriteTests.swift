@@ -162,6 +162,5 @@ import Testing
         let whole = prediction(of: network, dump)
         #expect(records > 60 && short.allSatisfy { !$0.isEmpty })
         #expect(zip(short, whole).allSatisfy { deviation($0, $1) < 1e-6 })
-        withExtendedLifetime(dump) {}
     }
 }

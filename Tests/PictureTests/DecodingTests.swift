@@ -1,5 +1,5 @@
 import Board
-import Camera
+@testable import Camera
 import Foundation
 import Kernels
 import TestSupport

@@ -1,4 +1,4 @@
-import Camera
+@testable import Camera
 import Kernels
 import TestSupport
 import Testing

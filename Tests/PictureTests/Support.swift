@@ -1,6 +1,6 @@
 import Board
 import CBoard
-import Camera
+@testable import Camera
 import Foundation
 import Kernels
 import Network

@@ -1,4 +1,4 @@
-import Camera
+@testable import Camera
 import Foundation
 import Kernels
 import TestSupport
