@@ -101,7 +101,7 @@ let package = Package(
         // Fixtures, temporary folders, running the built programs.
         .target(name: "TestSupport", dependencies: ["Checkpoint", "Text"], path: "Tests/TestSupport", exclude: ["README.md"]),
         // Mutates small containers and feeds them to the readers of checkpoints, models and vocabularies; see its README.
-        .executableTarget(name: "Fuzz", dependencies: ["Camera", "Checkpoint", "Runtime", "TestSupport"], path: "Tests/Fuzz", exclude: ["README.md"]),
+        .executableTarget(name: "Fuzz", dependencies: ["Camera", "Checkpoint", "Evaluate", "Kernels", "Runtime", "Text", "TestSupport"], path: "Tests/Fuzz", exclude: ["README.md"]),
         // The kernels of each instruction set against the reference, without a test framework: runs on boards and their emulation.
         .executableTarget(name: "BoardKernels", dependencies: ["Board", "CBoard", "Kernels"] + kernelNames, path: "Tests/BoardKernels", exclude: ["README.md"], swiftSettings: board),
         // Counts the allocations of a program that it is loaded before.

@@ -1,8 +1,11 @@
 import Board
 import Checkpoint
+import Evaluate
 import Foundation
+import Kernels
 import Runtime
 import TestSupport
+import Text
 
 /// What is fuzzed: how a case is made from its number, and what reads it.
 enum Reader: String, CaseIterable {
@@ -21,6 +24,10 @@ enum Reader: String, CaseIterable {
     case frames
     /// JPEG pictures in a row.
     case pictures
+    /// Name lists.
+    case names
+    /// Annotations: instances, and panoptic ones without their maps.
+    case coco
 
     /// Deterministic in `number`.
     func make(_ number: Int, _ seeds: SeedFiles) -> [UInt8] {
@@ -60,6 +67,10 @@ enum Reader: String, CaseIterable {
                 stream += mutator.number(below: 3) == 0 ? picture : mutator.mutate(picture, with: seeds.pictures)
             }
             return Array("mjpeg\n".utf8) + stream
+        case .names:
+            return mutator.mutate(Seeds.names[mutator.number(below: Seeds.names.count)], with: Seeds.names)
+        case .coco:
+            return mutator.mutate(Seeds.coco[mutator.number(below: Seeds.coco.count)], with: Seeds.coco)
         }
     }
 
@@ -99,6 +110,18 @@ enum Reader: String, CaseIterable {
             let model = try ModelFile(path: path)
             for tensor in model.file.tensors { try model.file.verify(tensor) }
         case .frames, .pictures: try Streams.read(path)
+        case .names:
+            let list = try NameList(path: path)
+            precondition(!list.categories.isEmpty && list.names.allSatisfy { !$0.isEmpty && $0.count <= NameList.longestName && printable($0) == $0 })
+        case .coco:
+            // Whatever was accepted is whole: no file is read that was cut off.
+            let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+            let data: any Dataset
+            do throws(Fault) { data = try CocoInstances(path: path, pictures: "p") } catch { data = try CocoPanoptic(path: path, pictures: "p") }
+            precondition(text.hasSuffix("}"), "a file that was cut off passed")
+            let folder = try TemporaryFolder(), vocabulary = try Vocabulary(path: try folder.file("v.gguf", seeds.vocabulary))
+            let matching = try ClassMatching(data.categories, vocabulary.categories, names: vocabulary.names, by: .name)
+            for index in data.pictures.indices { _ = try data.truth(index, size: Size(height: 4, width: 5), matching: matching) }
         }
     }
 }

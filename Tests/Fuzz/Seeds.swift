@@ -26,7 +26,42 @@ enum Seeds {
         let whole = network.layout.sorted { $0.key < $1.key }.enumerated().map { index, item in
             TorchBuilder.Tensor(item.key, key: String(index), shape: item.value, [Float](repeating: 1, count: item.value.reduce(1, *)))
         }
-        return [small, TorchBuilder([view]), TorchBuilder(whole, wrapper: "state_dict")]
+        // What training programs keep beside the weights, and the opcodes of later protocols.
+        var besides = PickleBuilder()
+        besides.bytes[1] = 4
+        besides.bytes += Array("}(".utf8)
+        besides.text("scheduler")
+        besides.bytes += Array("ccollections\nCounter\n}K".utf8) + [3] + Array("K".utf8) + [1] + Array("s".utf8) + [0x85] + Array("R".utf8)
+        besides.text("options")
+        besides.bytes += [0x8c, 8] + Array("argparse".utf8) + [0x8c, 9] + Array("Namespace".utf8) + [0x93] + Array(")".utf8) + [0x81] + Array("}b".utf8)
+        besides.text("set")
+        besides.bytes += [0x8f, 0x94] + Array("(K".utf8) + [1, 0x90]
+        besides.text("seed")
+        besides.bytes += [0x8a, 9, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0x8b, 3, 0, 0, 0, 1, 2, 3, 0x30]
+        besides.text("bytes")
+        besides.bytes += Array("C".utf8) + [2, 1, 2]
+        besides.text("model")
+        besides.bytes += Array("}".utf8)
+        besides.text("view")
+        besides.tensor(view)
+        besides.bytes += Array("su.".utf8)
+        var training = TorchBuilder([view])
+        training.pickle = besides.bytes
+        return [small, TorchBuilder([view]), TorchBuilder(whole, wrapper: "state_dict"), training]
+    }()
+
+    static let names: [[UInt8]] = [
+        Array("# classes\n1:person,man,woman\n2:sky,clouds\tstuff\t#0080ff\n\ntraffic light\tthing\r\ncaf\u{E9}\n".utf8),
+        Array("\u{FEFF}cat\rkitchen stuff\rb\u{200B}us\rsky    stuff\r<end_of_text>".utf8), [0xFF, 0xFE] + Array("cat\nsky\tstuff\n".utf16).flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] },
+    ]
+
+    static let coco: [[UInt8]] = {
+        let head = "{\"info\":{\"v\":1.0},\"images\":[{\"id\":1,\"file_name\":\"a.png\",\"width\":5,\"height\":4},{\"id\":\"b\",\"file_name\":\"b.png\"}],"
+        let tail = "\"categories\":[{\"id\":3,\"name\":\"cat\",\"isthing\":1},{\"id\":7,\"name\":\"sky\",\"isthing\":false}]}"
+        let masks = ["[[0,0,3,0,3,3,0,3]]", "{\"size\":[4,5],\"counts\":[3,4,13]}", "{\"size\":[4,5],\"counts\":\"34=\"}"]
+        let instances = masks.map { "{\"image_id\":1,\"category_id\":3,\"iscrowd\":0,\"area\":9.5,\"segmentation\":\($0)}" }.joined(separator: ",")
+        let segments = "{\"image_id\":\"b\",\"file_name\":\"absent.png\",\"segments_info\":[{\"id\":1,\"category_id\":7,\"area\":4,\"iscrowd\":true}]}"
+        return ["\(head)\"annotations\":[\(instances)],\(tail)", "\(head)\"annotations\":[\(segments)],\(tail)"].map { Array($0.utf8) }
     }()
 
     /// Headers with the size of the data that they divide.
