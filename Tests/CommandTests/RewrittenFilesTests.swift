@@ -60,10 +60,10 @@ import Testing
         let result = try Program.edge.run([], shell: """
             cd '\(folder.path)'; unshare --user --map-root-user --net bash -c '
             unshare --net sleep 60 & other=$!; sleep 0.3
-            ip link add a type veth peer name b netns $other 2>/dev/null || { echo "skipped: no veth here"; kill $other; exit; }
-            nsenter --net --target $other bash -c "ip link set b up; ip addr add 10.9.0.2/24 dev b; exec python3 listen.py" & listener=$!
+            ip link add name va type veth peer name vb netns $other 2>/dev/null || { echo "skipped: no veth here"; kill $other; exit; }
+            nsenter --net --target $other bash -c "ip link set vb up; ip addr add 10.9.0.2/24 dev vb; exec python3 listen.py" & listener=$!
             feed() { for i in $(seq $1); do cat frame; sleep 0.1; done; }
-            { feed 5; ip link set a up; ip addr add 10.9.0.1/24 dev a; sleep 0.3; feed 10; ip addr del 10.9.0.1/24 dev a; feed 5; ip addr add 10.9.0.77/24 dev a; feed 10; } \\
+            { feed 5; ip link set va up; ip addr add 10.9.0.1/24 dev va; sleep 0.3; feed 10; ip addr del 10.9.0.1/24 dev va; feed 5; ip addr add 10.9.0.77/24 dev va; feed 10; } \\
               | "$1" --model "$2" --vocab "$3" --stdin yuv420:160x120 --every-frame --no-masks --json udp://10.9.0.2:5005; echo status $?
             kill $other; wait $listener' - "$1" '\(tiny.model)' '\(tiny.vocabulary)'
             """)
