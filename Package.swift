@@ -82,7 +82,7 @@ let package = Package(
         // MARK: - Quantizer (desk only)
 
         // PyTorch and safetensors readers, the writer of GGUF files.
-        .target(name: "Checkpoint", dependencies: ["Board", "CBoard", "Network", "Runtime"], path: "Quantize/Checkpoint", exclude: ["README.md"]),
+        .target(name: "Checkpoint", dependencies: ["Board", "CBoard", "CZlib", "Network", "Runtime"], path: "Quantize/Checkpoint", exclude: ["README.md"]),
         // CLIP's tokenizer and text encoder, name lists, vocabulary files.
         .target(name: "Text", dependencies: ["Board", "Kernels", "Checkpoint", "Runtime", "COpenBLAS", "CZlib"], path: "Quantize/Text", exclude: ["README.md"], resources: [.embedInCode("coco-panoptic.txt")]),
         // fp32 arithmetic over OpenBLAS, folding, observation, quantization, comparison.
@@ -91,7 +91,7 @@ let package = Package(
         .target(name: "Evaluate", dependencies: ["Board", "Camera", "Network", "Output", "Runtime"], path: "Quantize/Evaluate", exclude: ["README.md"]),
         // OpenBLAS, for the fp32 arithmetic.
         .systemLibrary(name: "COpenBLAS", path: "Quantize/COpenBLAS"),
-        // zlib, for merges files that are gzip-compressed.
+        // zlib, for merges files that are gzip-compressed and for the checksums of zip archives.
         .systemLibrary(name: "CZlib", path: "Quantize/CZlib"),
         // The command line of the quantizer.
         .executableTarget(name: "quantize", dependencies: ["Board", "Checkpoint", "Text", "Calibrate", "Evaluate", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Quantize/quantize", exclude: ["README.md"]),

@@ -113,7 +113,7 @@ public struct StoredTensor {
         guard let target, count > 0 else { return }
         switch kind {
         case .float32: convert(UInt32.self, to: target) { Float(bitPattern: $0) }
-        case .float16: convert(UInt16.self, to: target) { Float(half: $0) }
+        case .float16: convert(UInt16.self, to: target) { Float(Float16(bitPattern: $0)) }
         case .bfloat16: convert(UInt16.self, to: target) { Float(bitPattern: UInt32($0) << 16) }
         case .float64: convert(UInt64.self, to: target) { Float(Double(bitPattern: $0)) }
         case .int64: convert(Int64.self, to: target) { Float($0) }
@@ -151,19 +151,6 @@ public struct StoredTensor {
                 dimension -= 1
             }
             if dimension < 0 { return }
-        }
-    }
-}
-
-extension Float {
-    /// IEEE 754 binary16, exactly.
-    init(half bits: UInt16) {
-        let sign = UInt32(bits & 0x8000) << 16
-        let exponent = UInt32(bits >> 10 & 0x1f), fraction = UInt32(bits & 0x3ff)
-        switch exponent {
-        case 0: self = (sign == 0 ? 1 : -1) * Float(fraction) * 0x1p-24
-        case 31: self = Float(bitPattern: sign | 0x7f80_0000 | fraction << 13)
-        default: self = Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
         }
     }
 }

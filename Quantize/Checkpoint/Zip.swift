@@ -1,4 +1,5 @@
 import Board
+import CZlib
 
 /// The directory of a zip archive whose entries are stored uncompressed, as `torch.save` writes them.
 ///
@@ -138,39 +139,9 @@ struct Zip {
     }
 }
 
-/// CRC-32 as in zip: polynomial 0x04C11DB7 reflected, eight bytes a step.
+/// CRC-32 as in zip archives, zlib's.
 enum CRC32 {
-    private static let tables: [UInt32] = {
-        var tables = [UInt32](repeating: 0, count: 8 * 256)
-        for byte in 0..<256 {
-            var value = UInt32(byte)
-            for _ in 0..<8 { value = value & 1 == 1 ? value >> 1 ^ 0xedb8_8320 : value >> 1 }
-            tables[byte] = value
-        }
-        for index in 256..<tables.count {
-            let previous = tables[index - 256]
-            tables[index] = previous >> 8 ^ tables[Int(previous & 0xff)]
-        }
-        return tables
-    }()
-
     static func of(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        tables.withUnsafeBufferPointer { tables in
-            var crc: UInt32 = 0xffff_ffff
-            var offset = 0
-            while bytes.count - offset >= 8 {
-                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) ^ UInt64(crc)
-                crc = 0
-                for lane in 0..<8 {
-                    crc ^= tables[(7 - lane) * 256 + Int(word >> UInt64(8 * lane) & 0xff)]
-                }
-                offset += 8
-            }
-            while offset < bytes.count {
-                crc = crc >> 8 ^ tables[Int((crc ^ UInt32(bytes[offset])) & 0xff)]
-                offset += 1
-            }
-            return ~crc
-        }
+        UInt32(truncatingIfNeeded: crc32_z(0, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count))
     }
 }

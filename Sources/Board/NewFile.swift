@@ -15,7 +15,8 @@ public final class NewFile {
     /// Small pieces wait here; larger ones pass by.
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 1)
     private var waiting = 0
-    /// Bytes that have been handed over to the system.
+    /// Where the file begins in what it is written to, which may hold something already, and bytes that have been handed over to the system.
+    private let start: Int
     private var length = 0
 
     /// - Throws: when the folder or the file cannot be written to.
@@ -30,6 +31,7 @@ public final class NewFile {
             (descriptor, temporary, mark) = NewFile.create(beside: file)
         }
         (self.temporary, self.mark, self.target) = (temporary, mark, target)
+        start = temporary == nil ? max(lseek(descriptor, 0, SEEK_CUR), 0) : 0
         guard descriptor >= 0 else { throw failure() }
     }
 
@@ -107,14 +109,16 @@ public final class NewFile {
         }
     }
 
-    /// Overwrites bytes already written at `offset`, then continues at the end. - Precondition: the path is a file's.
+    /// Overwrites bytes already written at `offset`, then continues at the end. - Throws: also when what is written to cannot go back: a pipe, or
+    /// what others append to.
     public func overwrite(at offset: Int, _ bytes: [UInt8]) throws(Fault) {
         try flush()
         let end = length
-        guard lseek(descriptor, offset, SEEK_SET) == offset else { throw failure() }
+        guard !board_appends(descriptor) else { throw Fault("\(path): cannot be written: opened for appending only") }
+        guard lseek(descriptor, start + offset, SEEK_SET) == start + offset else { throw failure() }
         try write(bytes)
         try flush()
-        guard lseek(descriptor, end, SEEK_SET) == end else { throw failure() }
+        guard lseek(descriptor, start + end, SEEK_SET) == start + end else { throw failure() }
         length = end
     }
 

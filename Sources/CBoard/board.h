@@ -32,6 +32,8 @@
 static inline int board_open(const char *path, int flags, int mode) { return open(path, flags | O_CLOEXEC, mode); }
 static inline int board_errno(void) { return errno; }
 static inline void board_set_errno(int number) { errno = number; }
+/// Whether everything that is written goes to the file's end.
+static inline _Bool board_appends(int descriptor) { return (fcntl(descriptor, F_GETFL) & O_APPEND) != 0; }
 /// The same open file under another number, which programs that are started do not inherit; negative on failure.
 static inline int board_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 3); }
 

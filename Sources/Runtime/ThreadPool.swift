@@ -73,7 +73,7 @@ private struct Shared: @unchecked Sendable {
         raw = .allocate(byteCount: 1152, alignment: 64)
         raw.initializeMemory(as: UInt8.self, repeating: 0, count: 1152)
         board_atomic_store(self.spins, Int64(spins))
-        // Without a key no thread is told apart, and none is started.
+        // Without a key threads cannot be told apart: none is started, and whoever calls is taken for the only one.
         isKeyed.pointee = pthread_key_create(key, nil) == 0 ? 1 : 0
         pthread_mutex_init(turn, nil)
         pthread_mutex_init(mutex, nil)
@@ -124,7 +124,7 @@ private struct Shared: @unchecked Sendable {
 
     /// Which of the threads that take part the calling one is, from 1; 0 for others.
     var place: Int {
-        get { Int(bitPattern: pthread_getspecific(key.pointee)) }
+        get { isKeyed.pointee == 1 ? Int(bitPattern: pthread_getspecific(key.pointee)) : 1 }
         nonmutating set { pthread_setspecific(key.pointee, UnsafeRawPointer(bitPattern: newValue)) }
     }
 

@@ -57,7 +57,7 @@ final class StreamRun {
         try source.open()
         let sinks = try StreamSinks(options) { end($0) }
         state.adopt(sinks)
-        try listen(end)
+        let listeners = try listen(end)
         let capture = try Thread {
             do throws(Fault) {
                 try source.capture(into: mailbox)
@@ -71,6 +71,7 @@ final class StreamRun {
         // A trigger may still be waited for.
         stop.raise()
         capture.join()
+        for listener in listeners { listener.join() }
         let losses = sinks.finish()
         pins.rest()
         statistics.finish(counts: mailbox.counts, patched: converter.patchedCount, losses: losses, source: source.notes)
@@ -116,8 +117,10 @@ final class StreamRun {
         }
     }
 
-    /// Threads that wait for signals, for the trigger, and for the time to tell systemd that all is well.
-    private func listen(_ end: @escaping @Sendable (Fault?) -> Void) throws(Fault) {
+    /// Starts threads that wait for signals, for the trigger, and for the time to tell systemd that all is well. - Returns: those that end when told
+    /// to stop.
+    private func listen(_ end: @escaping @Sendable (Fault?) -> Void) throws(Fault) -> [Thread] {
+        var threads: [Thread] = []
         let mailbox = mailbox, stop = stop, state = state, manager = manager
         // Never joined: it ends with the program.
         _ = try Thread {
@@ -129,21 +132,22 @@ final class StreamRun {
             }
         }
         if let trigger = pins.trigger {
-            _ = try Thread {
+            threads.append(try Thread {
                 do throws(Fault) {
                     while try trigger.waitForEdge(stop) { mailbox.trigger() }
                 } catch {
                     end(error)
                 }
-            }
+            })
         }
         if let period = manager.watchdogMilliseconds {
-            _ = try Thread {
+            threads.append(try Thread {
                 while stop.wait(for: -1, milliseconds: period) == .timedOut {
                     if state.isHealthy { manager.alive() }
                 }
-            }
+            })
         }
+        return threads
     }
 
     /// Reads the vocabulary again if SIGHUP asked for it. One that does not fit is said, and the old one stays.

@@ -55,6 +55,23 @@ import Testing
         close(pipe.reading)
     }
 
+    /// Going back stays within what was written, and is refused where it cannot be.
+    @Test func goingBackInOpenDescriptors() throws {
+        let folder = try TemporaryFolder(), path = try folder.file("log", [])
+        let descriptor = open(path, O_WRONLY)
+        _ = Array("before ".utf8).withUnsafeBytes { writeAll($0, to: descriptor) }
+        let file = try NewFile(path: "/dev/fd/\(descriptor)")
+        try file.write("abcdef")
+        try file.overwrite(at: 1, Array("XY".utf8))
+        try file.write("g")
+        try file.commit()
+        close(descriptor)
+        #expect(try text(path) == "before aXYdefg")
+        let appending = open(path, O_WRONLY | O_APPEND)
+        defer { close(appending) }
+        #expect(faultMessage { try NewFile(path: "/dev/fd/\(appending)").overwrite(at: 0, [1]) } == "/dev/fd/\(appending): cannot be written: opened for appending only")
+    }
+
     @Test func whatCannotBeReplaced() throws {
         let folder = try TemporaryFolder()
         #expect(faultMessage { _ = try NewFile(path: folder.path) } == "\(folder.path): cannot be written: Is a directory")

@@ -41,7 +41,8 @@ final class Log<Entry>: @unchecked Sendable {
     private var list: [Entry] = []
 
     func add(_ entry: Entry) { monitor.locked { list.append(entry) } }
-    var entries: [Entry] { monitor.locked { list } }
+    /// A copy: the storage of the list stays within the lock.
+    var entries: [Entry] { monitor.locked { list.map { $0 } } }
 }
 
 /// Waits until `condition` holds, at most ten seconds. - Returns: whether it came to hold.
