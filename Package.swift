@@ -56,7 +56,7 @@ let package = Package(
     targets: [
         // MARK: - Runtime, in the order the data flows
 
-        // Header-only C and module maps: system calls, V4L2, intrinsics, libjpeg, libpng, libgpiod, xxHash. The only C.
+        // Header-only C and module maps: system calls, V4L2, intrinsics, libjpeg, libpng, libgpiod, xxHash.
         .systemLibrary(name: "CBoard", path: "Sources/CBoard"),
         // The operating system in Swift: errors, mapped files, atomic writes, threads, signals, text.
         .target(name: "Board", dependencies: ["CBoard"], exclude: ["README.md"], swiftSettings: board),
@@ -64,8 +64,10 @@ let package = Package(
         .target(name: "Kernels", dependencies: ["CBoard"], exclude: ["README.md", "SPEED.md"], swiftSettings: board),
         // FC-CLIP written once, generic over the arithmetic.
         .target(name: "Network", dependencies: ["Board", "Kernels"], exclude: ["README.md"], swiftSettings: board),
+        // Swift closures as C sees them, for threads that share one.
+        .target(name: "CThreads", exclude: ["README.md"]),
         // Model and vocabulary files, memory, threads, int8 arithmetic.
-        .target(name: "Runtime", dependencies: ["Board", "Kernels", "Network"] + kernelNames, exclude: ["README.md"], swiftSettings: board),
+        .target(name: "Runtime", dependencies: ["Board", "CThreads", "Kernels", "Network"] + kernelNames, exclude: ["README.md"], swiftSettings: board),
         // Pictures and live frames to the network's input.
         .target(name: "Camera", dependencies: ["Board", "CBoard", "Network"], exclude: ["README.md"], swiftSettings: board),
         // Segments to overlays, label maps and JSON: one file per sink.

@@ -1,5 +1,6 @@
 import Board
 import CBoard
+import CThreads
 
 /// A fixed set of threads that share out the items of one piece of work after another.
 ///
@@ -44,7 +45,12 @@ public final class ThreadPool: Sendable {
         // The caller is the first of the threads.
         shared.place = 1
         if threads > 1, count > 1, count < Shared.indexMask {
-            ClosureWords.share(body, count, among: shared)
+            withUnsafePointer(to: (threads: shared, count: count)) { work in
+                lend(body, { closure, work in
+                    let work = work.assumingMemoryBound(to: (threads: Shared, count: Int).self).pointee
+                    work.threads.share(work.count, closure)
+                }, UnsafeRawPointer(work))
+            }
         } else {
             for index in 0..<max(count, 0) { body(index) }
         }
@@ -129,14 +135,14 @@ private struct Shared: @unchecked Sendable {
     }
 
     /// Publishes a piece of work, takes part in it and waits for its end.
-    func share(_ items: Int, _ closure: ClosureWords) {
+    func share(_ items: Int, _ closure: threads_closure) {
         let generation = (board_atomic_load(ticket) >> 32) &+ 1
         // Closed first: nobody may take an item of the old work by the new count.
         let closed = generation << 32 | Int64(Shared.indexMask)
         board_atomic_store(ticket, closed)
         board_atomic_store(count, Int64(items))
-        board_atomic_store(function, closure.function)
-        board_atomic_store(context, closure.context)
+        board_atomic_store(function, Int64(Int(bitPattern: closure.function)))
+        board_atomic_store(context, Int64(Int(bitPattern: closure.context)))
         board_atomic_store(finished, 0)
         // Here and below a number is changed, not stored, before another is looked at: emulators let that look overtake a store.
         _ = board_atomic_exchange(ticket, closed, generation << 32)
@@ -156,11 +162,12 @@ private struct Shared: @unchecked Sendable {
     /// Takes the next item, if any, and does it.
     func takeItem() -> Bool {
         let current = board_atomic_load(ticket), items = board_atomic_load(count)
-        let closure = ClosureWords(function: board_atomic_load(function), context: board_atomic_load(context))
+        let closure = threads_closure(
+            function: UnsafeMutableRawPointer(bitPattern: Int(board_atomic_load(function))), context: UnsafeMutableRawPointer(bitPattern: Int(board_atomic_load(context))))
         let index = current & Int64(Shared.indexMask)
         guard index < items else { return false }
         guard board_atomic_exchange(ticket, current, current &+ 1) else { return true }
-        closure.call(Int(index))
+        threads_call(closure, index)
         if board_atomic_add(finished, 1) &+ 1 == items, board_atomic_load(callerSleeps) != 0 {
             locked { pthread_cond_signal(end) }
         }
@@ -204,35 +211,9 @@ private struct Shared: @unchecked Sendable {
     }
 }
 
-/// A closure on its way to another thread while its owner waits: the two machine words that it is passed in.
+/// Lends a closure that does not escape to `borrow`, which may have other threads call it until it returns.
 ///
-/// The language keeps a closure that does not escape out of memory, and what lets it in (`withoutActuallyEscaping`) allocates; this
-/// does not. It leans on Swift's calling convention, by which a closure argument is two consecutive word arguments.
-private struct ClosureWords {
-    let function, context: Int64
-
-    /// Two views of one function; their parameters travel in the same registers.
-    private struct TakesClosure {
-        let body: ((Int) -> Void, Int) -> Void
-    }
-
-    private struct TakesWords {
-        let body: (Int64, Int64, Int) -> Void
-    }
-
-    /// Shares out `count` calls of `closure`, which lives as an argument until that is done.
-    static func share(_ closure: (Int) -> Void, _ count: Int, among threads: Shared) {
-        let sharer = TakesWords { function, context, work in
-            let work = UnsafePointer<(threads: Shared, count: Int)>(bitPattern: work)!.pointee
-            work.threads.share(work.count, ClosureWords(function: function, context: context))
-        }
-        withUnsafePointer(to: (threads: threads, count: count)) {
-            unsafeBitCast(sharer, to: TakesClosure.self).body(closure, Int(bitPattern: $0))
-        }
-    }
-
-    func call(_ index: Int) {
-        let caller = TakesClosure { closure, index in closure(index) }
-        unsafeBitCast(caller, to: TakesWords.self).body(function, context, index)
-    }
-}
+/// The language keeps such a closure out of memory, and what lets it in (`withoutActuallyEscaping`) allocates at every call. C takes it as what
+/// Swift's calling convention makes of it, a function and its context, and is told to follow that convention (`closure.c`).
+@_silgen_name("threads_lend")
+private func lend(_ closure: (Int) -> Void, _ borrow: @convention(c) (threads_closure, UnsafeRawPointer) -> Void, _ value: UnsafeRawPointer)

@@ -176,7 +176,7 @@ import Testing
         // 100 lines are more than a pipe of 64 KiB and a queue of 32 hold. Frames come slowly enough for each to be segmented.
         let live = ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120"]
         let frame = try folder.file("frame", stream(FrameLayout(.yuv420, size: Self.size), 1))
-        let feed = "for i in $(seq 100); do cat '\(frame)'; sleep 0.02; done"
+        let feed = "for i in $(seq 250); do cat '\(frame)'; sleep 0.02; done"
         let slow = try Program.edge.run(live, shell: "cd '\(folder.path)'; (\(feed)) | (\"$@\"; echo status $? >&2; touch done) | (until [ -e done ]; do sleep 0.1; done)")
         #expect(slow.errors.contains("status 0") && slow.errors.contains("lines dropped"), "\(slow.errors)")
     }
