@@ -31,7 +31,7 @@ public final class NewFile {
             (descriptor, temporary, mark) = NewFile.create(beside: file)
         }
         (self.temporary, self.mark, self.target) = (temporary, mark, target)
-        start = temporary == nil ? max(lseek(descriptor, 0, SEEK_CUR), 0) : 0
+        start = temporary == nil && descriptor >= 0 ? max(lseek(descriptor, 0, SEEK_CUR), 0) : 0
         guard descriptor >= 0 else { throw failure() }
     }
 

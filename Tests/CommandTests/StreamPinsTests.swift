@@ -45,7 +45,10 @@ import Testing
         let lines = Lines()
         var words = ["fcclip-edge", "--stdin", "mjpeg", "--model", "m", "--vocab", "v", "--alarm", "0:cat", "--alarm", "1:dog", "--heartbeat", "2"]
         if let level { words += ["--alarm-when-lost", level] }
-        guard case .segment(let options) = try Options.parse(words) else { return Issue.record("no run") }
+        guard case .segment(let options) = try Options.parse(words) else {
+            Issue.record("no run")
+            return
+        }
         let pins = try StreamPins(lines, options, Self.legend)
         pins.show(scene([0]))
         #expect(lines.levels == [[true], [], [true]])
