@@ -20,7 +20,7 @@ struct Quantize: ParsableCommand {
         defaultSubcommand: ModelCommand.self)
 
     static func main() {
-        ProgramStart.prepare()
+        ProgramStart.prepare(mappingFault: "quantize: error: a checkpoint was shortened, or its disk failed, while it was read\n")
         do {
             do {
                 var command = try parseAsRoot(Array(try programArguments().dropFirst()))

@@ -82,7 +82,7 @@ struct ModelCommand: ParsableCommand {
 
     /// - Throws: when the folder cannot be read, or a name in it is not UTF-8.
     private func pictures(of path: String) throws -> [String] {
-        guard PictureFolder.isFolder(path) else { return [path] }
+        guard isFolder(path) else { return [path] }
         let folder = try PictureFolder(path: path)
         if let fault = folder.faults.first { throw fault }
         return folder.paths

@@ -32,7 +32,7 @@ struct StagesCommand: ParsableCommand {
     var atLeast: Double?
 
     func run() throws {
-        let paths = PictureFolder.isFolder(images) ? Array(try PictureFolder(path: images).paths.prefix(max(limit, 1))) : [images]
+        let paths = isFolder(images) ? Array(try PictureFolder(path: images).paths.prefix(max(limit, 1))) : [images]
         let file = try ModelFile(path: model)
         let checkpoint = try Checkpoint(checkpoint: source.path(), clip: source.clip)
         guard try checkpoint.clipFingerprint() == file.clipFingerprint else {

@@ -35,8 +35,3 @@ public final class MappedFile {
         if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
     }
 }
-
-/// The text of the last failed system call's error.
-public func systemError() -> String {
-    String(cString: strerror(board_errno()))
-}

@@ -68,10 +68,6 @@ public final class NewFile {
         return (-1, nil, nil)
     }
 
-    private static func hexadecimal(_ number: UInt64) -> String {
-        String(number, radix: 16)
-    }
-
     /// Appends bytes. - Throws: on a full disk or another write error.
     public func write(_ bytes: UnsafeRawBufferPointer) throws(Fault) {
         if bytes.count > buffer.count - waiting { try flush() }

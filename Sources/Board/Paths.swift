@@ -16,6 +16,18 @@ func link(at path: String) -> String? {
     return target[0] == 0x2F ? text : folderAndName(path).folder + "/" + text
 }
 
+/// Whether `path` leads to a folder.
+public func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & UInt32(S_IFMT) == UInt32(S_IFDIR)
+}
+
+/// Makes the folder `path` unless it is there. - Throws: when that fails.
+public func makeFolder(_ path: String) throws(Fault) {
+    guard !isFolder(path), mkdir(path, 0o777) != 0 else { return }
+    throw Fault("\(path): cannot be made a folder: \(systemError())")
+}
+
 /// The folder of this program's file; nil where `/proc` is not mounted.
 public func programFolder() -> String? {
     link(at: "/proc/self/exe").map { folderAndName($0).folder }

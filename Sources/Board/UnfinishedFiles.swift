@@ -28,6 +28,15 @@ enum UnfinishedFiles {
         _ = isPrepared
     }
 
+    /// Ends the program with `line` and exit status 1 where a mapped file is shorter than it was: no code could do so, as it runs nowhere in particular.
+    static func prepareMapping(orSay line: StaticString) {
+        prepare()
+        mappingFault = line
+        board_signals_prepare_mapping { signal in UnfinishedFiles.removeAll(signal) }
+    }
+
+    nonisolated(unsafe) private static var mappingFault: StaticString = ""
+
     /// - Returns: nil when too many files are being written; such a one would stay behind.
     static func add(_ path: String) -> Mark? {
         prepare()
@@ -45,13 +54,18 @@ enum UnfinishedFiles {
         free(mark.name)
     }
 
-    /// The handler: calls nothing but `unlink`, `raise` and `_exit`, which POSIX allows there.
+    /// The handler: calls nothing but `unlink`, `write`, `raise` and `_exit`, which POSIX allows there.
     private static func removeAll(_ signal: Int32) {
         guard let slots else { return board_signal_end(signal) }
         for index in 0..<capacity {
             let address = board_atomic_load(slots + index)
             guard address != 0, board_atomic_exchange(slots + index, address, 0) else { continue }
             unlink(UnsafePointer<CChar>(bitPattern: Int(address))!)
+        }
+        if signal == SIGBUS {
+            let text = mappingFault
+            write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+            _exit(1)
         }
         board_signal_end(signal)
     }

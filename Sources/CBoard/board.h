@@ -155,6 +155,14 @@ static inline void board_signals_prepare(void (*handler)(int)) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);
 }
+/// Has the handler called, too, when a mapped file turns out shorter than it was, or its disk fails.
+static inline void board_signals_prepare_mapping(void (*handler)(int)) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = handler;
+  action.sa_flags = (int)SA_RESETHAND;
+  sigaction(SIGBUS, &action, NULL);
+}
 /// The end of a handler: the signal's default action. The kernel has none for process 1, which ends by itself, with the status that a
 /// shell reports.
 static inline void board_signal_end(int number) {

@@ -19,6 +19,10 @@ typedef int16_t kernels_pairs __attribute__((ext_vector_type(32)));
 
 #define KERNELS_LANES static inline __attribute__((always_inline))
 
+// All of it is inlined: how vectors would be passed to a function makes no difference.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpsabi"
+
 KERNELS_LANES kernels_lanes kernels_splat(float x) { return (kernels_lanes)x; }
 KERNELS_LANES kernels_lanes kernels_add(kernels_lanes x, kernels_lanes y) { return x + y; }
 KERNELS_LANES kernels_lanes kernels_subtract(kernels_lanes x, kernels_lanes y) { return x - y; }
@@ -322,3 +326,5 @@ KERNELS_LANES kernels_lanes kernels_permute_two(kernels_lanes low, kernels_lanes
   return kernels_choose((index & 16) != 0, kernels_permute(high, index & 15), kernels_permute(low, index & 15));
 #endif
 }
+
+#pragma clang diagnostic pop

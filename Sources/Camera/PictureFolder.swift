@@ -34,19 +34,6 @@ public struct PictureFolder {
         (0..<strlen(text)).map { UInt8(bitPattern: text[$0]) }
     }
 
-    /// Whether `path` is a folder.
-    public static func isFolder(_ path: String) -> Bool {
-        guard let folder = opendir(path) else { return false }
-        closedir(folder)
-        return true
-    }
-
-    /// Makes the folder `path` unless it is there. - Throws: when that fails.
-    public static func make(_ path: String) throws(Fault) {
-        guard !isFolder(path) else { return }
-        guard mkdir(path, 0o777) == 0 else { throw Fault("\(path): cannot be made a folder: \(systemError())") }
-    }
-
     private static func isPicture(_ name: [UInt8]) -> Bool {
         guard let dot = name.lastIndex(of: 0x2E), dot > 0, name[0] != 0x2E else { return false }
         let ending = name[(dot + 1)...].map { $0 | 0x20 }

@@ -12,7 +12,7 @@ public struct PictureList {
     ///   to the text file's folder. Empty lines and a byte-order mark are left out; lines end in LF, CR LF or CR.
     /// - Throws: when a folder or a list cannot be read or names no picture.
     public init(path: String) throws(Fault) {
-        if PictureFolder.isFolder(path) {
+        if isFolder(path) {
             let folder = try PictureFolder(path: path)
             (paths, faults, isSingle) = (folder.paths, folder.faults, false)
         } else if path.utf8.count > 4, Array(path.utf8.suffix(4)).elementsEqual(".txt".utf8) {

@@ -156,10 +156,6 @@ final class VideoNode<System: VideoSystem> {
     }
 }
 
-func errorText(_ number: Int32) -> String {
-    String(cString: strerror(number))
-}
-
 /// The text of a C array of characters.
 private func text<Characters>(_ characters: Characters) -> String {
     withUnsafeBytes(of: characters) { bytes in

@@ -14,20 +14,15 @@ public final class PictureSeries {
     public init(folder: String, keep: Int?) throws(Fault) {
         self.folder = folder
         limit = keep
-        guard let stream = try PictureSeries.open(folder) else { return }
-        defer { closedir(stream) }
+        try makeFolder(folder)
         guard keep != nil else { return }
+        guard let stream = opendir(folder) else { throw Fault("\(folder): cannot be read: \(systemError())") }
+        defer { closedir(stream) }
         while let entry = readdir(stream) {
             let name = Array(String(cString: pictures_entry_name(entry)).utf8)
             if PictureSeries.isOurs(name) { names.append(name) }
         }
         names.sort { $0.lexicographicallyPrecedes($1) }
-    }
-
-    private static func open(_ folder: String) throws(Fault) -> OpaquePointer? {
-        if let stream = opendir(folder) { return stream }
-        guard mkdir(folder, 0o777) == 0 else { throw Fault("\(folder): cannot be made a folder: \(systemError())") }
-        return nil
     }
 
     /// The path of frame `number`, captured then (milliseconds since 1970), as in `20261121T103855.123Z-000042.png`. The number tells frames

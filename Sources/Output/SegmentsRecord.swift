@@ -1,3 +1,4 @@
+import Board
 import Kernels
 import Network
 
@@ -13,9 +14,7 @@ public struct SegmentsRecord {
         public let identity: String
 
         public init(path: String, identity: String) {
-            let bytes = Array(path.utf8)
-            let start = bytes.lastIndex(of: 0x2F).map { $0 + 1 } ?? 0
-            name = String(decoding: bytes[start...], as: UTF8.self)
+            name = folderAndName(path).name
             self.identity = identity
         }
     }

@@ -8,9 +8,3 @@ extension GGUF {
         return hexadecimal(UInt64(littleEndian: head.loadUnaligned(fromByteOffset: entry.offset, as: UInt64.self)))
     }
 }
-
-/// 16 hexadecimal digits, lower case.
-public func hexadecimal(_ value: UInt64) -> String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-}

@@ -26,7 +26,7 @@ final class PictureRun {
     func run() throws(Fault) {
         if !list.isSingle {
             for folder in [options.overlay, options.labels, options.logits] {
-                if let folder { try PictureFolder.make(folder) }
+                if let folder { try makeFolder(folder) }
             }
         }
         for destination in options.json { sinks.append(try LineSink(destination)) }

@@ -85,15 +85,19 @@ final class StreamRun {
 
     /// Segments frame after frame, and drives the alarms' lines to their level for a lost source.
     private func follow(_ sinks: StreamSinks, _ end: (Fault?) -> Void) {
+        var isLost = false
         while true {
             // Before the first success nobody knows whether any frame can be segmented: with a trigger, too, one frame is tried at once.
             switch mailbox.next(unasked: !state.hasSucceeded) {
             case .end: return
             case .lost:
                 pins.lose()
+                isLost = true
                 manager.status("the camera is lost; waiting for it")
             case .frame(let frame, let isAsked):
                 state.begin()
+                if isLost { manager.status("the camera is back") }
+                isLost = false
                 reload()
                 do throws(Fault) {
                     try segment(frame, isAsked ? sinks : nil)

@@ -84,6 +84,15 @@ import Testing
         #expect(result.errors.contains("file: cannot be made a folder") && result.errors.contains("report/report.md: cannot be written: Is a directory"), "\(result.errors)")
     }
 
+    /// A checkpoint that is shortened while it is read: a model, or one line; never a signal, and nothing half-written.
+    @Test func shortenedCheckpoints() throws {
+        let result = try shell("""
+            cp head.pth whole; for i in $(seq 12); do cp whole head.pth; (sleep 0.0$i; : >head.pth) & \(Self.model) --calib all --output out.gguf 2>err; status=$?; wait
+            [ $status = 0 ] || tail -n 1 err | grep -q '^quantize: error: ' || cat err; echo status $status; ls | grep part; done
+            """)
+        #expect(Set(result.output.split(separator: "\n")).isSubset(of: ["status 0", "status 1"]), "\(result.output)")
+    }
+
     /// Control characters of a file do not reach the terminal.
     @Test func inspectedTextIsPrintable() throws {
         var builder = GGUFBuilder()

@@ -72,8 +72,8 @@ import Testing
         let paths = try PictureFolder(path: folder.path).paths
         #expect(paths == ["C.jpeg", "a.png", "b.JPG"].map { folder.path($0) })
         #expect(try PictureFolder(path: folder.path + "/").paths == paths)
-        #expect(PictureFolder.isFolder(folder.path))
-        #expect(!PictureFolder.isFolder(folder.path("a.png")))
+        #expect(isFolder(folder.path))
+        #expect(!isFolder(folder.path("a.png")))
     }
 
     @Test func emptyOrAbsentFolderIsAFault() throws {
