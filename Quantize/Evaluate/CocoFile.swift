@@ -53,7 +53,10 @@ struct CocoFile<Annotation: Decodable>: Decodable {
             // Python's json module writes NaN and Infinity, which JSON lacks and JSON5 has.
             let lenient = JSONDecoder()
             lenient.allowsJSON5 = true
-            guard let contents = try? lenient.decode(CocoFile.self, from: data) else { throw DecodingError.dataCorrupted(context) }
+            // Foundation's JSON5 scanner traps on a key that is not UTF-8.
+            guard String(validating: data, as: UTF8.self) != nil, let contents = try? lenient.decode(CocoFile.self, from: data) else {
+                throw DecodingError.dataCorrupted(context)
+            }
             return contents
         }
     }

@@ -94,6 +94,7 @@ public struct NameList: Sendable {
     /// UTF-8, or UTF-16 where a byte-order mark says so. Marks are left out wherever files were put together.
     private static func text(_ content: [UInt8], path: String) throws(Fault) -> String {
         let isWide = content.starts(with: [0xFF, 0xFE]) || content.starts(with: [0xFE, 0xFF])
+        guard !isWide || content.count.isMultiple(of: 2) else { throw Fault("\(path): UTF-16 text of \(content.count) bytes, an odd number; it was cut off") }
         guard let text = isWide ? String(data: Data(content), encoding: .utf16) : String(validating: content, as: UTF8.self) else {
             throw Fault("\(path): not UTF-8 text")
         }

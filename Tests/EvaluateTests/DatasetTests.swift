@@ -108,6 +108,8 @@ import Testing
         #expect(try crowds(plain.replacing("\"iscrowd\":1", with: "\"iscrowd\":true").replacing("\"iscrowd\":0", with: "\"iscrowd\":false")) == expected)
         #expect(try crowds("\u{FEFF}" + plain) == expected)
         #expect(try crowds(plain.replacing("{\"images\"", with: "{\"info\":{\"a\":NaN,\"b\":[Infinity,-Infinity]},\"images\"")) == expected)
+        let latin = try folder.file("latin.json", Array("{\"caf".utf8) + [0xE9] + Array("\":1}".utf8))
+        #expect(faultMessage { _ = try CocoInstances(path: latin, pictures: "p") }?.hasSuffix("damaged JSON") == true)
         #expect(faultMessage { _ = try crowds(plain.replacing("\"iscrowd\":1", with: "\"iscrowd\":\"yes\"")) }?.contains(/annotations\[\d+\]\.iscrowd is of another type/) == true)
         #expect(faultMessage { _ = try crowds(plain.replacing("\"image_id\"", with: "\"imageId\"")) }?.contains("\"image_id\" is missing in annotations[0]") == true)
     }

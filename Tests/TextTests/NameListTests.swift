@@ -1,6 +1,7 @@
 import Board
 import Runtime
 import Testing
+import TestSupport
 @testable import Text
 
 @Suite struct NameListTests {
@@ -51,6 +52,7 @@ import Testing
         for (mark, isBig) in [([0xFF, 0xFE], false), ([0xFE, 0xFF], true)] as [([UInt8], Bool)] {
             let wide = mark + Array("person\ntraffic light,lamp\nsky\tstuff\n".utf16).flatMap { isBig ? [UInt8($0 >> 8), UInt8($0 & 255)] : [UInt8($0 & 255), UInt8($0 >> 8)] }
             #expect(try NameList(wide, path: "names.txt").categories == plain)
+            #expect(faultMessage { _ = try NameList(Array(wide.dropLast()), path: "names.txt") } == "names.txt: UTF-16 text of \(wide.count - 1) bytes, an odd number; it was cut off")
             let unmarked = #expect(throws: Fault.self) { try NameList(Array(wide.dropFirst(2)), path: "names.txt") }
             #expect(try #require(unmarked).message.contains("UTF-16 without a byte-order mark"))
         }
