@@ -1,5 +1,6 @@
-import Board
-import Network
+import Kernels
+import ModelFormat
+import System
 
 extension Checkpoint {
     /// The network's numbers, derived from the shapes of its tensors; every tensor is then checked against them.

@@ -1,6 +1,5 @@
-import Board
-import CBoard
-import Runtime
+import CHash
+import System
 
 extension Checkpoint {
     /// Which CLIP this is: XXH3-64 over the fp32 bytes of its text projection, then of its logit scale, as 16 hexadecimal digits.
@@ -9,6 +8,6 @@ extension Checkpoint {
     /// and whichever head was trained on it. - Throws: when one of the two tensors is missing.
     public func clipFingerprint() throws(Fault) -> String {
         let values = try tensor("backbone.clip_model.text_projection").floats() + tensor("backbone.clip_model.logit_scale").floats()
-        return hexadecimal(values.withUnsafeBytes { board_hash64($0.baseAddress, $0.count) })
+        return hexadecimal(values.withUnsafeBytes { hash_xxh3($0.baseAddress, $0.count) })
     }
 }

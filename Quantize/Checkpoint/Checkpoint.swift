@@ -1,4 +1,5 @@
-import Board
+import CSystem
+import System
 
 /// FC-CLIP's tensors under the names of the original's one-file layout, wherever they lie.
 ///

@@ -1,4 +1,4 @@
-import Board
+import System
 
 extension Pickle {
     /// Under what training programs put the state dictionary, the likeliest first.

@@ -1,4 +1,6 @@
-import Board
+import CSystem
+import Kernels
+import System
 
 /// Interprets Python's pickle protocols 2 to 5 as far as `torch.save` uses them for dictionaries of tensors and what training programs keep
 /// beside these: schedulers, options, random states.

@@ -1,5 +1,7 @@
-import Board
+import CSystem
 import Foundation
+import Kernels
+import System
 
 /// The header of a `.safetensors` file: a u64 length, that many bytes of JSON, then the data that the JSON divides.
 ///

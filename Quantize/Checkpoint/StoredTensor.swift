@@ -1,4 +1,5 @@
-import Board
+import Kernels
+import System
 
 /// A tensor inside a mapped container: a view that costs no memory until it is read.
 public struct StoredTensor {

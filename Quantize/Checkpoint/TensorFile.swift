@@ -1,6 +1,8 @@
-import Board
-import CBoard
-import Runtime
+import CHash
+import CSystem
+import Kernels
+import ModelFormat
+import System
 
 /// One container of tensors, mapped: a PyTorch zip (`.pth`, `.pt`, `.bin`) or `.safetensors`, recognised by its contents.
 public final class TensorFile {
@@ -41,18 +43,18 @@ public final class TensorFile {
     /// occupies no memory of this process.
     /// - Throws: when reading fails.
     public func contentHash() throws(Fault) -> String {
-        let descriptor = board_open(path, O_RDONLY, 0)
-        guard descriptor >= 0, let state = board_hash_begin() else { throw Fault("\(path): \(systemError())") }
+        let descriptor = system_open(path, O_RDONLY, 0)
+        guard descriptor >= 0, let state = hash_begin() else { throw Fault("\(path): \(systemError())") }
         defer { close(descriptor) }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { buffer.deallocate() }
         var count = 0
         repeat {
             count = read(descriptor, buffer.baseAddress, buffer.count)
-            if count > 0 { board_hash_add(state, buffer.baseAddress, count) }
+            if count > 0 { hash_add(state, buffer.baseAddress, count) }
         } while count > 0
         let failure = count < 0 ? systemError() : nil
-        let hash = board_hash_end(state)
+        let hash = hash_end(state)
         if let failure { throw Fault("\(path): \(failure)") }
         return hexadecimal(hash)
     }

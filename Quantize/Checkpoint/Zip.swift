@@ -1,5 +1,6 @@
-import Board
+import CSystem
 import CZlib
+import System
 
 /// The directory of a zip archive whose entries are stored uncompressed, as `torch.save` writes them.
 ///

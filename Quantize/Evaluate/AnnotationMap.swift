@@ -1,6 +1,6 @@
-import Board
-import Camera
+import Imaging
 import Kernels
+import System
 
 /// PNG files whose values are numbers, not colours: they must come out of the decoder as they went in.
 enum AnnotationMap {

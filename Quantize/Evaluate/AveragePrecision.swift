@@ -1,3 +1,6 @@
+import Kernels
+import Network
+
 /// Average precision of masks, as COCO measures it (cocodataset.org/#detection-eval): over intersections over unions of 0.50, 0.55, ...,
 /// 0.95, with at most 100 predictions a class and picture, precision interpolated at 101 recalls.
 public struct AveragePrecision {

@@ -1,5 +1,5 @@
-import Board
-import Runtime
+import ModelFormat
+import System
 
 /// Which class of the vocabulary each category of a data set is.
 public struct ClassMatching {

@@ -1,6 +1,6 @@
-import Board
 import Foundation
 import Kernels
+import System
 
 /// What the JSON files of COCO panoptic and COCO instances share, and their annotations as `Annotation`.
 struct CocoFile<Annotation: Decodable>: Decodable {
@@ -32,7 +32,7 @@ struct CocoFile<Annotation: Decodable>: Decodable {
 
     /// - Throws: when the file cannot be read or is not of this form; the fault says where.
     static func read(_ path: String, form: String) throws(Fault) -> CocoFile {
-        let data = Data(try Board.contents(of: path, limit: 1 << 32))
+        let data = Data(try System.contents(of: path, limit: 1 << 32))
         let contents: CocoFile
         do {
             contents = try decode(data)

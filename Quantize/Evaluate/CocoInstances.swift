@@ -1,5 +1,5 @@
-import Board
 import Kernels
+import System
 
 /// A data set in COCO instance form: one JSON file with a mask, as polygons or run lengths, for each thing.
 public struct CocoInstances: Dataset {

@@ -1,5 +1,5 @@
-import Board
 import Kernels
+import System
 
 /// A mask as COCO's JSON has it.
 enum CocoMask: Decodable {

@@ -1,6 +1,7 @@
-import Board
-import Camera
+import Imaging
 import Kernels
+import Network
+import System
 
 /// A data set in COCO panoptic form: a JSON file, and a PNG for each picture whose pixels are ids, red + 256 green + 65536 blue.
 public struct CocoPanoptic: Dataset {

@@ -1,6 +1,6 @@
-import Board
-import Camera
+import Imaging
 import Kernels
+import System
 
 /// Annotated pictures in one of the forms that data sets come in.
 public protocol Dataset {

@@ -1,19 +1,18 @@
-import Board
-import Camera
-import Kernels
+import Imaging
 import Network
+import System
 
 /// Networks over a data set, picture by picture: every one gets the same pixels and is held to the same truth.
 public final class Evaluation {
     /// A network under its name in the report.
-    public struct Contender {
+    public struct Candidate {
         public let name: String
         /// The segmentations for `measures` of RGB8 pixels of `geometry.inner`, at the size of the picture.
-        public let answer: (_ pixels: UnsafePointer<UInt8>, _ geometry: PictureGeometry, _ measures: Set<Measure>) -> Answer
+        public let predict: (_ pixels: UnsafePointer<UInt8>, _ geometry: PictureGeometry, _ measures: Set<Measure>) -> TaskPredictions
 
-        public init(name: String, answer: @escaping (UnsafePointer<UInt8>, PictureGeometry, Set<Measure>) -> Answer) {
+        public init(name: String, predict: @escaping (UnsafePointer<UInt8>, PictureGeometry, Set<Measure>) -> TaskPredictions) {
             self.name = name
-            self.answer = answer
+            self.predict = predict
         }
     }
 
@@ -23,12 +22,12 @@ public final class Evaluation {
         /// Of every contender, as `Measurement.add` returns it.
         public let qualities: [Double]
         let truth: GroundTruth
-        let answers: [Answer]
+        let predictions: [TaskPredictions]
     }
 
     public let dataset: any Dataset
     public let matching: ClassMatching
-    public let contenders: [Contender]
+    public let candidates: [Candidate]
     /// One for each contender.
     public private(set) var measurements: [Measurement]
     /// Worst first, by the last contender.
@@ -38,11 +37,11 @@ public final class Evaluation {
     private let kept: Int
 
     /// - Parameter failures: how many of the worst pictures are kept.
-    public init(_ dataset: any Dataset, matching: ClassMatching, preprocessing: Preprocessing, contenders: [Contender], failures: Int) {
+    public init(_ dataset: any Dataset, matching: ClassMatching, preprocessing: Preprocessing, candidates: [Candidate], failures: Int) {
         self.dataset = dataset
         self.matching = matching
-        self.contenders = contenders
-        measurements = contenders.map { _ in Measurement(classes: matching.classes.count) }
+        self.candidates = candidates
+        measurements = candidates.map { _ in Measurement(classes: matching.classes.count) }
         preprocessor = Preprocessor(preprocessing)
         kept = failures
     }
@@ -54,16 +53,16 @@ public final class Evaluation {
         let truth = try dataset.truth(index, size: picture.size, matching: matching)
         preprocessor.resize(picture)
         let geometry = PictureGeometry(picture: picture.size, inner: preprocessor.resizedSize, padded: preprocessor.paddedSize)
-        let answers = preprocessor.withResized { pixels in contenders.map { $0.answer(pixels, geometry, dataset.measures) } }
+        let predictions = preprocessor.withResized { pixels in candidates.map { $0.predict(pixels, geometry, dataset.measures) } }
         var qualities: [Double] = []
-        for index in answers.indices {
-            if let quality = measurements[index].add(answers[index], truth: truth, classes: matching.ofVocabulary) { qualities.append(quality) }
+        for index in predictions.indices {
+            if let quality = measurements[index].add(predictions[index], truth: truth, classes: matching.ofVocabulary) { qualities.append(quality) }
         }
         pictures += 1
-        guard kept > 0, qualities.count == contenders.count, let quality = qualities.last else { return }
+        guard kept > 0, qualities.count == candidates.count, let quality = qualities.last else { return }
         let place = failures.firstIndex { $0.qualities.last! > quality } ?? failures.count
         guard place < kept else { return }
-        failures.insert(Failure(path: path, qualities: qualities, truth: truth, answers: answers), at: place)
+        failures.insert(Failure(path: path, qualities: qualities, truth: truth, predictions: predictions), at: place)
         if failures.count > kept { failures.removeLast() }
     }
 }

@@ -1,7 +1,7 @@
-import Board
-import Camera
 import Foundation
+import Imaging
 import Kernels
+import System
 
 /// A data set of pictures and, for each, a grey PNG whose values are classes, as ADE20K and Cityscapes have it; the README says how they are laid out.
 ///

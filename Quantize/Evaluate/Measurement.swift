@@ -1,8 +1,7 @@
-import Kernels
 import Network
 
 /// What a network made of one picture: a segmentation for each measure that is taken.
-public struct Answer {
+public struct TaskPredictions {
     public var panoptic: Segmentation?
     public var semantic: Segmentation?
     public var instances: Segmentation?
@@ -31,21 +30,21 @@ public struct Measurement {
     /// - Returns: how well it went, 0...1: the pooled panoptic quality, or the share of right pixels where there are no segments to compare;
     ///   nil where neither says anything.
     @discardableResult
-    public mutating func add(_ answer: Answer, truth: GroundTruth, classes: [Int?]) -> Double? {
+    public mutating func add(_ prediction: TaskPredictions, truth: GroundTruth, classes: [Int?]) -> Double? {
         var quality: Double?
-        if let truth = truth.semantic, let segmentation = answer.semantic {
+        if let truth = truth.semantic, let segmentation = prediction.semantic {
             var picture = MeanIntersectionOverUnion(classes: semantic.counts.count)
             picture.add(truth: truth, prediction: Self.labels(segmentation, classes: classes))
             semantic.add(picture)
             quality = picture.accuracy
         }
-        if let truth = truth.panoptic, let segmentation = answer.panoptic {
+        if let truth = truth.panoptic, let segmentation = prediction.panoptic {
             var picture = PanopticQuality(classes: panoptic.counts.count)
             picture.add(truth: truth, prediction: PanopticMap(segmentation, classes: classes))
             panoptic.add(picture)
             quality = picture.pooled?.quality ?? quality
         }
-        if let truth = truth.instances, let segmentation = answer.instances {
+        if let truth = truth.instances, let segmentation = prediction.instances {
             let predictions = segmentation.segments.indices.compactMap { index -> AveragePrecision.Prediction? in
                 let segment = segmentation.segments[index]
                 guard let category = classes[segment.category] else { return nil }

@@ -1,3 +1,5 @@
+import Kernels
+
 /// Panoptic quality (Kirillov et al., "Panoptic Segmentation", CVPR 2019, equation 1), counted as COCO's panopticapi counts it.
 public struct PanopticQuality {
     /// Sums of one class over pictures.

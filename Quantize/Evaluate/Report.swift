@@ -1,6 +1,6 @@
-import Board
 import Foundation
-import Output
+import ModelFormat
+import System
 
 /// An evaluation in words, tables and pictures, as Markdown.
 public struct Report {
@@ -23,8 +23,8 @@ public struct Report {
             throw Fault("\(folder): cannot be made a folder")
         }
         // Dropped again.
-        _ = try NewFile(path: folder + "/report.md")
-        if worst > 0 { _ = try NewFile(path: folder + "/worst/01.png") }
+        _ = try AtomicFile(path: folder + "/report.md")
+        if worst > 0 { _ = try AtomicFile(path: folder + "/worst/01.png") }
     }
 
     /// What a report writes: a file, and into a folder.
@@ -47,7 +47,7 @@ public struct Report {
             try pictures.write(failure, to: folder + "/" + name)
             names.append(name)
         }
-        let file = try NewFile(path: folder + "/report.md")
+        let file = try AtomicFile(path: folder + "/report.md")
         try file.write(text(worst: names))
         try file.commit()
     }
@@ -112,7 +112,7 @@ public struct Report {
 
     /// A row for each of `rows`: every figure for every contender in percent, and, of two contenders, by how much the second is ahead.
     private func table(_ title: String, _ rows: [(name: String, columns: [(name: String, figure: Figure)])]) -> String {
-        let measurements = evaluation.measurements, names = evaluation.contenders.map(\.name)
+        let measurements = evaluation.measurements, names = evaluation.candidates.map(\.name)
         let isPair = measurements.count == 2
         var cells = [[title]]
         for column in rows.first?.columns ?? [] {
@@ -151,11 +151,11 @@ public struct Report {
         text += "\n## Classes\n\n" + perClass
         guard !worst.isEmpty else { return text }
         let isPanoptic = evaluation.dataset.measures.contains(.panopticQuality)
-        text += "\n## Worst pictures\n\nBy the \(evaluation.contenders.last?.name ?? "") network's "
-            + (isPanoptic ? "panoptic quality, all segments of a picture pooled" : "share of right pixels") + ". From the left: the picture, the truth, "
-            + evaluation.contenders.map(\.name).joined(separator: ", ") + ".\n"
+        text += "\n## Worst pictures\n\nBy the \(evaluation.candidates.last?.name ?? "") network's "
+            + (isPanoptic ? "panoptic quality, all segments of a picture pooled" : "fraction of right pixels") + ". From the left: the picture, the truth, "
+            + evaluation.candidates.map(\.name).joined(separator: ", ") + ".\n"
         for (failure, name) in zip(evaluation.failures, worst) {
-            let qualities = zip(evaluation.contenders, failure.qualities).map { $0.name + " " + String(format: "%.1f", $1 * 100) }
+            let qualities = zip(evaluation.candidates, failure.qualities).map { $0.name + " " + String(format: "%.1f", $1 * 100) }
             let target = name.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? name
             text += "\n\(URL(filePath: failure.path).lastPathComponent): \(qualities.joined(separator: ", "))\n\n![](\(target))\n"
         }

@@ -1,10 +1,11 @@
-import Board
-import Camera
+import Imaging
 import Kernels
+import ModelFormat
 import Network
-import Output
+import Sinks
+import System
 
-/// A picture, its truth and every contender's answer in one row.
+/// A picture, its truth and every contender's prediction in one row.
 struct SideBySide {
     private static let gap = 6
     let legend: Legend
@@ -14,8 +15,8 @@ struct SideBySide {
     func write(_ failure: Evaluation.Failure, to path: String) throws(Fault) {
         let picture = try Picture.read(path: failure.path)
         let size = picture.size
-        let answers = failure.answers.map { $0.panoptic ?? $0.semantic }
-        let panels = [nil, segmentation(of: failure.truth, size: size)] + answers
+        let predictions = failure.predictions.map { $0.panoptic ?? $0.semantic }
+        let panels = [nil, segmentation(of: failure.truth, size: size)] + predictions
         let width = size.width * panels.count + Self.gap * (panels.count - 1), row = Picture(size: Size(height: size.height, width: width))
         row.withPixels { $0.update(repeating: 255, count: row.byteCount) }
         for (index, segmentation) in panels.enumerated() {

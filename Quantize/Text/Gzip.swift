@@ -1,5 +1,5 @@
-import Board
 import CZlib
+import System
 
 /// Reader of gzip files (RFC 1952).
 public enum Gzip {

@@ -1,6 +1,7 @@
-import Board
+import CSystem
 import Foundation
-import Runtime
+import Imaging
+import System
 
 /// Classes by name, as a person writes them down: the input of a vocabulary.
 ///

@@ -1,3 +1,5 @@
+import Kernels
+
 extension TextCleaning {
     // MARK: - The strict form, with a semicolon
 

@@ -1,7 +1,7 @@
-import Board
 import Checkpoint
 import COpenBLAS
 import Kernels
+import System
 
 /// CLIP's text transformer in fp32 (Radford et al. 2021, section 2.4): tokens to embeddings of CLIP's joint space.
 ///

@@ -1,5 +1,5 @@
-import Board
 import Foundation
+import System
 
 extension Tokenizer {
     /// Reads a merges file in CLIP's form (`bpe_simple_vocab_16e6.txt`, plain or gzip-compressed) or a Hugging Face `tokenizer.json` of the same tokenizer.

@@ -1,7 +1,9 @@
-import Board
 import Checkpoint
+import CSystem
 import Foundation
-import Runtime
+import Kernels
+import ModelFormat
+import System
 
 /// Makes vocabulary files: names in, CLIP's text embeddings of them out.
 public struct VocabularyBuilder {

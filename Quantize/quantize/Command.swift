@@ -1,6 +1,8 @@
 import ArgumentParser
-import Board
+import CSystem
 import Foundation
+import Kernels
+import System
 
 /// `quantize`: turns FC-CLIP checkpoints into int8 model files and class names into vocabulary files.
 @main
@@ -29,14 +31,14 @@ struct Quantize: ParsableCommand {
                 throw fault
             } catch where exitCode(for: error) == .success {
                 // What was asked for by --help.
-                try answer(fullMessage(for: error))
+                try printLine(fullMessage(for: error))
             }
         } catch let fault as Fault {
-            say("quantize: error: \(fault.message)")
+            Log.write("quantize: error: \(fault.message)")
             exit(withError: ExitCode.failure)
         } catch {
             let lines = message(for: error).split(separator: "\n")
-            say("quantize: error: \(lines.joined(separator: " ")); see --help")
+            Log.write("quantize: error: \(lines.joined(separator: " ")); see --help")
             exit(withError: ExitCode(exitCode(for: error).rawValue))
         }
     }
@@ -73,7 +75,7 @@ enum Talk {
     private static let isTerminal = isatty(2) == 1
 
     static func line(_ text: String) {
-        say(text)
+        Log.write(text)
     }
 
     /// A line that the next one replaces on a terminal; elsewhere only the last, `isFinal`, is printed.

@@ -1,27 +1,32 @@
 import ArgumentParser
-import Network
+import CSystem
+import ModelFormat
 
 /// How much CLIP's own classifier counts in the geometric ensemble (FC-CLIP paper, equation 7).
 struct EnsembleOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Share of CLIP's own classifier in the ensemble, 0...1, for classes seen in training; else that of a model file that is read, else the paper's 0.4.", valueName: "share"))
-    var seenShare: Float?
+    @Option(
+        name: [.customLong("alpha"), .customLong("seen-share")],
+        help: ArgumentHelp("Weight of CLIP's own classifier, 0...1, for classes seen in training; default: the model file's, or the paper's 0.4.", valueName: "weight"))
+    var alpha: Float?
 
-    @Option(help: ArgumentHelp("The same for unseen classes; else that of a model file that is read, else the paper's 0.8.", valueName: "share"))
-    var unseenShare: Float?
+    @Option(
+        name: [.customLong("beta"), .customLong("unseen-share")],
+        help: ArgumentHelp("Weight of CLIP's own classifier, 0...1, for unseen classes; default: the model file's, or the paper's 0.8.", valueName: "weight"))
+    var beta: Float?
 
     func validate() throws {
-        for share in [seenShare, unseenShare] {
-            guard share.map({ (0...1).contains($0) }) ?? true else { throw ValidationError("shares are 0...1") }
+        for (name, weight) in [("--alpha", alpha), ("--beta", beta)] {
+            guard weight.map({ (0...1).contains($0) }) ?? true else { throw ValidationError("\(name) is 0...1") }
         }
     }
 
-    /// The options as they were given, each after a space.
+    /// The options as they were given, each after a space; in the spelling that the first model files recorded.
     var arguments: String {
-        (seenShare.map { " --seen-share \($0)" } ?? "") + (unseenShare.map { " --unseen-share \($0)" } ?? "")
+        (alpha.map { " --seen-share \($0)" } ?? "") + (beta.map { " --unseen-share \($0)" } ?? "")
     }
 
     /// What was asked for, and `otherwise` for the rest.
-    func shares(otherwise: Ensemble = Ensemble()) -> Ensemble {
-        Ensemble(seen: seenShare ?? otherwise.seen, unseen: unseenShare ?? otherwise.unseen)
+    func weights(otherwise: Ensemble = Ensemble()) -> Ensemble {
+        Ensemble(alpha: alpha ?? otherwise.alpha, beta: beta ?? otherwise.beta)
     }
 }

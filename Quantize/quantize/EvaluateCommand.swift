@@ -1,13 +1,14 @@
 import ArgumentParser
-import Board
 import Calibrate
-import Camera
 import Checkpoint
+import CSystem
 import Evaluate
 import Foundation
+import Imaging
+import ModelFormat
 import Network
-import Output
 import Runtime
+import System
 
 /// `quantize evaluate`: fp32 and int8 against annotated pictures.
 struct EvaluateCommand: ParsableCommand {
@@ -65,8 +66,10 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Use at most this many pictures, from the first.", valueName: "count"))
     var limit: Int?
 
-    @Option(help: ArgumentHelp("Shortest edge that pictures are resized to; the model's own where there is one, else 512.", valueName: "pixels"))
-    var size: Int?
+    @Option(
+        name: [.customLong("shortest-edge"), .customLong("size")],
+        help: ArgumentHelp("Shortest edge that pictures are resized to; the model's own where there is one, else 512.", valueName: "pixels"))
+    var shortestEdge: Int?
 
     @OptionGroup var ensemble: EnsembleOptions
 
@@ -81,7 +84,7 @@ struct EvaluateCommand: ParsableCommand {
         guard endings.split(separator: ":").count == 2 else { throw ValidationError("--endings is two endings with a colon between") }
         guard (0...1000).contains(worst) else { throw ValidationError("--worst is 0...1000") }
         guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit is at least 1") }
-        guard size.map({ (32...8192).contains($0) }) ?? true else { throw ValidationError("--size is 32...8192 pixels") }
+        guard shortestEdge.map({ (32...8192).contains($0) }) ?? true else { throw ValidationError("--shortest-edge is 32...8192 pixels") }
         guard (1...256).contains(threads) else { throw ValidationError("--threads is 1...256") }
     }
 
@@ -96,12 +99,12 @@ struct EvaluateCommand: ParsableCommand {
         let key: ClassMatching.Key = panoptic == nil && instances == nil ? .id : ClassMatching.Key(rawValue: match) ?? .name
         let matching = try ClassMatching(dataset.categories, vocabulary.categories, names: vocabulary.names, by: key)
         let file = try model.map { try ModelFile(path: $0) }
-        let shortest = size ?? file?.shortestEdge ?? 512
+        let shortest = shortestEdge ?? file?.shortestEdge ?? 512
         let preprocessing = Preprocessing(shortestEdge: shortest, maximumSize: size == nil ? file?.longestEdge ?? shortest * 5 / 3 : shortest * 5 / 3)
-        let shares = ensemble.shares(otherwise: file?.ensemble ?? Ensemble())
-        let contenders = try contenders(vocabulary, file: file, preprocessing: preprocessing, shares)
-        let evaluation = Evaluation(dataset, matching: matching, preprocessing: preprocessing, contenders: contenders, failures: output == nil ? 0 : worst)
-        let report = Report(evaluation, legend: Legend(vocabulary), provenance: provenance(preprocessing, shares))
+        let weights = ensemble.weights(otherwise: file?.ensemble ?? Ensemble())
+        let candidates = try candidates(vocabulary, file: file, preprocessing: preprocessing, weights)
+        let evaluation = Evaluation(dataset, matching: matching, preprocessing: preprocessing, candidates: candidates, failures: output == nil ? 0 : worst)
+        let report = Report(evaluation, legend: Legend(vocabulary), provenance: provenance(preprocessing, weights))
         for remark in report.remarks { Talk.line(remark) }
         let start = Date()
         for index in 0..<count {
@@ -111,7 +114,7 @@ struct EvaluateCommand: ParsableCommand {
             Talk.progress(isLast ? "measured on \(count) pictures in \(Talk.seconds(elapsed))" : "picture \(index + 1) of \(count), about \(Talk.seconds(rest)) left", isFinal: isLast)
         }
         // First what cannot be had again.
-        try answer(report.summary.trimmingCharacters(in: .newlines))
+        try printLine(report.summary.trimmingCharacters(in: .newlines))
         if let output { try report.write(to: output) }
     }
 
@@ -139,47 +142,47 @@ struct EvaluateCommand: ParsableCommand {
         return try LabelMaps(pictures: pictures, maps: maps ?? "", ending: endings[0], mapEnding: endings[1], categories: categories)
     }
 
-    private func contenders(_ vocabulary: Vocabulary, file: ModelFile?, preprocessing: Preprocessing, _ shares: Ensemble) throws -> [Evaluation.Contender] {
+    private func candidates(_ vocabulary: Vocabulary, file: ModelFile?, preprocessing: Preprocessing, _ weights: Ensemble) throws -> [Evaluation.Candidate] {
         let classifier = Classifier(
             embeddings: vocabulary.embeddings, names: vocabulary.categories.map { $0.firstName..<$0.firstName + $0.nameCount },
             isSeen: vocabulary.categories.map(\.isSeen), isThing: vocabulary.categories.map(\.isThing))
-        var contenders: [Evaluation.Contender] = []
+        var candidates: [Evaluation.Candidate] = []
         if let path = checkpoint {
             let checkpoint = try Checkpoint(checkpoint: path, clip: clip)
             guard try checkpoint.clipFingerprint() == vocabulary.clipFingerprint else { throw Fault("\(vocabulary.path): made with another CLIP than \(path)") }
             Talk.line("reading \(checkpoint.sources.map { URL(filePath: $0.path).lastPathComponent }.joined(separator: " and "))")
             let float = try Calibration(checkpoint, preprocessing: preprocessing, threads: threads)
-            contenders.append(contender("fp32", float.network, shares, classifier))
+            candidates.append(candidate("fp32", float.network, weights, classifier))
         }
         if let file {
             guard file.clipFingerprint == vocabulary.clipFingerprint else { throw Fault("\(vocabulary.path): made with another CLIP than \(model ?? "the model")") }
             let network = try SegmentationNetwork(IntegerArithmetic(file, kernels: .best, threads: threads), file.architecture)
-            contenders.append(contender("int8", network, shares, classifier))
+            candidates.append(candidate("int8", network, weights, classifier))
         }
-        return contenders
+        return candidates
     }
 
     /// `network` with the vocabulary's classes.
-    private func contender<A: Arithmetic>(
-        _ name: String, _ network: SegmentationNetwork<A>, _ shares: Ensemble, _ classifier: Classifier
-    ) -> Evaluation.Contender {
-        network.weights = shares
+    private func candidate<A: Arithmetic>(
+        _ name: String, _ network: SegmentationNetwork<A>, _ weights: Ensemble, _ classifier: Classifier
+    ) -> Evaluation.Candidate {
+        network.weights = weights
         let segmenter = Segmenter(network.arithmetic)
-        return Evaluation.Contender(name: name) { pixels, geometry, measures in
-            var answer = Answer([]) { Segmentation(task: $0, size: geometry.picture) }
+        return Evaluation.Candidate(name: name) { pixels, geometry, measures in
+            var predictions = TaskPredictions([]) { Segmentation(task: $0, size: geometry.picture) }
             network.run(pixels, size: geometry.inner, padded: geometry.padded, classifier: classifier) { prediction in
-                answer = Answer(measures) { segmenter.segment(prediction, classifier: classifier, geometry: geometry, task: $0) }
+                predictions = TaskPredictions(measures) { segmenter.segment(prediction, classifier: classifier, geometry: geometry, task: $0) }
             }
-            return answer
+            return predictions
         }
     }
 
-    private func provenance(_ preprocessing: Preprocessing, _ shares: Ensemble) -> [String] {
+    private func provenance(_ preprocessing: Preprocessing, _ weights: Ensemble) -> [String] {
         func name(_ path: String) -> String { URL(filePath: path).lastPathComponent }
         return [
             checkpoint.map { "fp32: `\(name($0))`" }, model.map { "int8: `\(name($0))`" }, "vocabulary: `\(name(vocabulary))`",
             "annotations: `\(name(panoptic ?? instances ?? maps ?? ""))`", "shortest edge \(preprocessing.shortestEdge) pixels, longest at most \(preprocessing.maximumSize)",
-            "CLIP's share in the ensemble: \(shares.seen) for seen classes, \(shares.unseen) for unseen ones",
+            "CLIP's weight in the ensemble: \(weights.alpha) for seen classes, \(weights.beta) for unseen ones",
         ].compactMap { $0 }
     }
 }

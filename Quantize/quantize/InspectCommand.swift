@@ -1,7 +1,7 @@
 import ArgumentParser
-import Board
 import Foundation
-import Runtime
+import ModelFormat
+import System
 
 /// `quantize inspect`: what a model or vocabulary file holds.
 struct InspectCommand: ParsableCommand {
@@ -21,15 +21,15 @@ struct InspectCommand: ParsableCommand {
         let contents = try GGUF(path: file)
         let width = min(contents.keys.map(\.count).max() ?? 0, 44)
         for key in contents.keys where key != GGUF.tensorChecksums {
-            try answer(printable(key).rightPadded(width + 2) + printable(try contents.describe(key, limit: full ? Int.max : 8)))
+            try printLine(printable(key).rightPadded(width + 2) + printable(try contents.describe(key, limit: full ? Int.max : 8)))
         }
         for tensor in contents.tensors { try contents.verify(tensor) }
         let bytes = contents.tensors.reduce(0) { $0 + $1.byteCount }
-        try answer("\(contents.tensors.count) tensors, \(bytes) bytes, checksums match")
+        try printLine("\(contents.tensors.count) tensors, \(bytes) bytes, checksums match")
         guard tensors else { return }
         let names = contents.tensors.map(\.name.count).max() ?? 0
         for tensor in contents.tensors {
-            try answer("  " + printable(tensor.name).rightPadded(names + 2) + tensor.kind.name.rightPadded(6) + tensor.shape.map(String.init).joined(separator: " x "))
+            try printLine("  " + printable(tensor.name).rightPadded(names + 2) + tensor.kind.name.rightPadded(6) + tensor.shape.map(String.init).joined(separator: " x "))
         }
     }
 }

@@ -1,10 +1,13 @@
 import ArgumentParser
-import Board
 import Calibrate
-import Camera
+import Capture
 import Checkpoint
+import CSystem
 import Foundation
-import Runtime
+import Imaging
+import Kernels
+import ModelFormat
+import System
 
 /// `quantize`, `quantize model`: checkpoint and pictures to a model file.
 struct ModelCommand: ParsableCommand {
@@ -14,7 +17,7 @@ struct ModelCommand: ParsableCommand {
         discussion: """
             Runs the network in fp32 over the calibration pictures, notes the range of every activation, and writes int8 weights with
             one scale for each output channel. Pictures like those the robot will see serve best; a few dozen are enough.
-            The shares of the two classifiers are stored with the model, and the board uses them.
+            The weights of the two classifiers are stored with the model, and the board uses them.
             """)
 
     @OptionGroup var source: CheckpointOptions
@@ -25,8 +28,10 @@ struct ModelCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("Model file to write.", valueName: "file"))
     var output: String?
 
-    @Option(help: ArgumentHelp("Shortest edge that pictures are resized to, for calibration and on the board; the longest becomes at most 5/3 of it.", valueName: "pixels"))
-    var size = 512
+    @Option(
+        name: [.customLong("shortest-edge"), .customLong("size")],
+        help: ArgumentHelp("Shortest edge that pictures are resized to, for calibration and on the board; the longest becomes at most 5/3 of it.", valueName: "pixels"))
+    var shortestEdge = 512
 
     @OptionGroup var ensemble: EnsembleOptions
 
@@ -40,7 +45,7 @@ struct ModelCommand: ParsableCommand {
     var allLayers = false
 
     func validate() throws {
-        guard (32...8192).contains(size) else { throw ValidationError("--size is 32...8192 pixels") }
+        guard (32...8192).contains(shortestEdge) else { throw ValidationError("--shortest-edge is 32...8192 pixels") }
         guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit is at least 1") }
         guard (1...256).contains(threads) else { throw ValidationError("--threads is 1...256") }
     }
@@ -61,7 +66,7 @@ struct ModelCommand: ParsableCommand {
         let checkpoint = try Checkpoint(checkpoint: source.path(), clip: source.clip)
         Talk.line("reading \(checkpoint.sources.map { URL(filePath: $0.path).lastPathComponent }.joined(separator: " and "))")
         let observed = try Calibration(
-            checkpoint, preprocessing: Preprocessing(shortestEdge: size, maximumSize: size * 5 / 3), threads: threads)
+            checkpoint, preprocessing: Preprocessing(shortestEdge: shortestEdge, maximumSize: shortestEdge * 5 / 3), threads: threads)
         let observing = Date()
         try observed.observe(pictures) { done in
             let elapsed = Date().timeIntervalSince(observing)
@@ -71,8 +76,9 @@ struct ModelCommand: ParsableCommand {
                 : "calibrated on \(pictures.count) pictures in \(Talk.seconds(elapsed))"
             Talk.progress(text, isFinal: done == pictures.count)
         }
-        let options = "--size \(size)" + (limit.map { " --limit \($0)" } ?? "") + ensemble.arguments
-        let summary = try ModelWriter(observed, ensemble: ensemble.shares(), options: options).write(to: output)
+        // In the spelling that the first model files recorded: the same inputs give the same file.
+        let options = "--size \(shortestEdge)" + (limit.map { " --limit \($0)" } ?? "") + ensemble.arguments
+        let summary = try ModelWriter(observed, ensemble: ensemble.weights(), options: options).write(to: output)
         let audit = try LayerAudit(observed, model: try ModelFile(path: output), threads: threads)
         report(try audit.run(pictures[0]))
         Talk.line(String(

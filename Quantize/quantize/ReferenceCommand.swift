@@ -1,8 +1,9 @@
 import ArgumentParser
-import Board
 import Calibrate
 import Checkpoint
 import Foundation
+import Kernels
+import System
 
 /// `quantize reference`: the fp32 network against recorded tensors.
 struct ReferenceCommand: ParsableCommand {
@@ -28,24 +29,24 @@ struct ReferenceCommand: ParsableCommand {
     func run() throws {
         let checkpoint = try Checkpoint(checkpoint: source.path(), clip: source.clip)
         let comparison = try ReferenceComparison(checkpoint, dump: try ReferenceDump(path: dump), threads: threads)
-        try answer("tensor".rightPadded(28) + "relative RMS".leftPadded(14) + "stable queries".leftPadded(16) + "largest".leftPadded(12))
+        try printLine("tensor".rightPadded(28) + "relative RMS".leftPadded(14) + "stable queries".leftPadded(16) + "largest".leftPadded(12))
         for deviation in comparison.deviations {
-            try answer(deviation.name.rightPadded(28) + number(deviation.relative).leftPadded(14) + number(deviation.relativeOfStable).leftPadded(16) + number(deviation.largest).leftPadded(12))
+            try printLine(deviation.name.rightPadded(28) + number(deviation.relative).leftPadded(14) + number(deviation.relativeOfStable).leftPadded(16) + number(deviation.largest).leftPadded(12))
         }
         for (name, value) in [("semantic labels", comparison.semanticMismatch), ("panoptic pixels", comparison.panopticMismatch)] {
-            if let value { try answer(name.rightPadded(28) + String(format: "%.4f%% equal", 100 * (1 - value)).leftPadded(30)) }
+            if let value { try printLine(name.rightPadded(28) + String(format: "%.4f%% equal", 100 * (1 - value)).leftPadded(30)) }
         }
-        if let equal = comparison.segmentsEqual { try answer("panoptic segments".rightPadded(28) + (equal ? "equal" : "different").leftPadded(30)) }
-        if let deviation = comparison.instanceDeviation { try answer("instance scores".rightPadded(28) + number(deviation).leftPadded(30)) }
+        if let equal = comparison.segmentsEqual { try printLine("panoptic segments".rightPadded(28) + (equal ? "equal" : "different").leftPadded(30)) }
+        if let deviation = comparison.instanceDeviation { try printLine("instance scores".rightPadded(28) + number(deviation).leftPadded(30)) }
         let masks = comparison.deviations.filter { $0.name.hasSuffix("attn_mask") }
-        try answer("queries near the threshold".rightPadded(28) + String(format: "%.1f%%", 100 * comparison.unstableShare).leftPadded(30))
+        try printLine("queries near the threshold".rightPadded(28) + String(format: "%.1f%%", 100 * comparison.unstableFraction).leftPadded(30))
         for deviation in comparison.deviations where !deviation.name.hasSuffix("attn_mask") {
             // Probabilities have a bound of their own: a temperature of 100 multiplies what is left before the softmax.
             let isProbability = deviation.name.hasPrefix("prob.")
             let found = isProbability ? deviation.largestOfStable : deviation.relativeOfStable, bound = isProbability ? 1e-4 : within
             guard found <= bound else { throw Fault("\(deviation.name) is off by \(number(found)), more than \(number(bound))") }
         }
-        guard comparison.unstableShare <= 0.75 else { throw Fault("too few queries are clear of the threshold to judge by") }
+        guard comparison.unstableFraction <= 0.75 else { throw Fault("too few queries are clear of the threshold to judge by") }
         if let worst = masks.first(where: { $0.unequal > 1e-3 }) { throw Fault("\(worst.name): \(number(worst.unequal)) of the bits differ") }
         // Labels follow all queries: they are held to the original where rounding decided about none.
         let isDecided = comparison.deviations.allSatisfy { !$0.name.hasPrefix("prob.") || $0.largest <= 1e-4 }

@@ -1,11 +1,14 @@
 import ArgumentParser
-import Board
 import Calibrate
-import Camera
+import Capture
 import Checkpoint
+import CSystem
 import Foundation
+import Imaging
+import ModelFormat
 import Network
 import Runtime
+import System
 
 /// `quantize stages`: int8 against fp32, each stage on the fp32 network's input.
 struct StagesCommand: ParsableCommand {
@@ -48,7 +51,7 @@ struct StagesCommand: ParsableCommand {
             preprocessor.withResized { comparison.add($0, size: preprocessor.resizedSize, padded: preprocessor.paddedSize) }
             Talk.progress("compared \(index + 1) of \(paths.count) pictures", isFinal: index + 1 == paths.count)
         }
-        for stage in comparison.fidelities { try answer(stage.name.rightPadded(20) + Talk.decibels(stage.decibels).leftPadded(10)) }
+        for stage in comparison.fidelities { try printLine(stage.name.rightPadded(20) + Talk.decibels(stage.decibels).leftPadded(10)) }
         if let atLeast, let worst = comparison.fidelities.first(where: { $0.decibels < atLeast }) {
             throw Fault("\(worst.name): \(Talk.decibels(worst.decibels)) is below \(atLeast) dB")
         }

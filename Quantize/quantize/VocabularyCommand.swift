@@ -1,7 +1,10 @@
 import ArgumentParser
-import Board
+import Calibrate
 import Checkpoint
+import CSystem
 import Foundation
+import Kernels
+import System
 import Text
 
 struct VocabularyCommand: ParsableCommand {
@@ -66,8 +69,8 @@ struct VocabularyCommand: ParsableCommand {
         let start = Date()
         let builder = try VocabularyBuilder(checkpoint: Checkpoint(textEncoderIn: [checkpoint, clip].compactMap(\.self)), tokenizer: tokenizer)
         for warning in list.warnings + builder.warnings(about: list) { Talk.line("quantize: warning: \(warning)") }
-        let summary = try builder.write(list, training: training, to: output) { share in
-            Talk.progress("encoded \(Int(share * 100))% of \(list.names.count) names", isFinal: share >= 1)
+        let summary = try builder.write(list, training: training, to: output) { fraction in
+            Talk.progress("encoded \(Int(fraction * 100))% of \(list.names.count) names", isFinal: fraction >= 1)
         }
         Talk.line("""
             \(output): \(summary.categories) classes (\(summary.things) things, \(summary.seen) trained on), \(summary.names) names, \

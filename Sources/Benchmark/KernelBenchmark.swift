@@ -1,6 +1,6 @@
-import Board
 import Kernels
 import Runtime
+import System
 
 /// Every kernel of the one list that this machine can run, on some shapes of FC-CLIP with ConvNeXt-L at 512x512, on one thread.
 public struct KernelBenchmark {
@@ -12,7 +12,7 @@ public struct KernelBenchmark {
 
     public struct Row {
         public let name: String
-        /// In the order of `KernelTable.all`.
+        /// In the order of `KernelSet.all`.
         public let rates: [Rate]
     }
 
@@ -35,7 +35,7 @@ public struct KernelBenchmark {
     private static let depthwise: [(Int, Int, Int)] = [(128, 128, 192), (64, 64, 384), (32, 32, 768), (16, 16, 1536)]
 
     public init() {
-        let tables = KernelTable.all.filter { $0.isSupported }
+        let tables = KernelSet.all.filter { $0.isSupported }
         let pool = ThreadPool(threads: 1)
         peaks = tables.map { Rate(kernels: $0.name, rate: measuredPeak(of: $0, on: pool)) }
         var rows: [Row] = []
@@ -61,7 +61,7 @@ public struct KernelBenchmark {
         }
     }
 
-    private static func product(_ table: KernelTable, _ rows: Int, _ columns: Int, _ depth: Int) -> Rate {
+    private static func product(_ table: KernelSet, _ rows: Int, _ columns: Int, _ depth: Int) -> Rate {
         withArena { arena in
             let stride = (depth + 15) / 16 * 16
             let a = noise(rows * stride, arena), weights = noise(columns * depth, arena)
@@ -72,7 +72,7 @@ public struct KernelBenchmark {
         }
     }
 
-    private static func depthwise(_ table: KernelTable, _ height: Int, _ width: Int, _ channels: Int) -> Rate {
+    private static func depthwise(_ table: KernelSet, _ height: Int, _ width: Int, _ channels: Int) -> Rate {
         withArena { arena in
             let x = noise(height * width * channels, arena), weights = noise(49 * channels, arena)
             let sums = arena.take(Int32.self, count: width * channels)
@@ -82,7 +82,7 @@ public struct KernelBenchmark {
         }
     }
 
-    private static func attention(_ table: KernelTable, keys: Int) -> Rate {
+    private static func attention(_ table: KernelSet, keys: Int) -> Rate {
         withArena { arena in
             let width = 32, stride = 256
             let rows = [queries, keys, keys].map { Int8Rows(noise($0 * stride, arena), rows: $0, stride: stride, scale: 0.01, zeroPoint: 3) }
@@ -96,7 +96,7 @@ public struct KernelBenchmark {
         }
     }
 
-    private static func sampling(_ table: KernelTable) -> Rate {
+    private static func sampling(_ table: KernelSet) -> Rate {
         withArena { arena in
             let heads = 8, points = 4, channels = heads * 32, samples = heads * levels.count * points
             let sizes = arena.take(Size.self, count: levels.count), starts = arena.take(Int.self, count: levels.count)
@@ -128,7 +128,7 @@ public struct KernelBenchmark {
     }
 
     /// The best of some runs, of which there are at least three and no more than a fifth of a second's.
-    private static func rate(_ table: KernelTable, operations: Int, _ body: () -> Void) -> Rate {
+    private static func rate(_ table: KernelSet, operations: Int, _ body: () -> Void) -> Rate {
         let begin = monotonicMilliseconds()
         var least = Double.infinity, runs = 0
         while runs < 3 || (monotonicMilliseconds() - begin < 200 && runs < 1000) {

@@ -1,7 +1,7 @@
-import Board
 import Kernels
 import Network
 import Runtime
+import System
 
 /// Time and multiply-adds of some work.
 public struct Measure {
@@ -14,15 +14,15 @@ public final class MeasuredArithmetic: Arithmetic {
     public typealias Operand = IntegerArithmetic.Operand
     public typealias Linear = IntegerArithmetic.Linear
     public typealias Depthwise = IntegerArithmetic.Depthwise
-    public typealias Point = IntegerArithmetic.Point
+    public typealias QuantizationPoint = IntegerArithmetic.QuantizationPoint
 
     /// What is told apart; a fused step counts as one.
     public enum Step: Int, CaseIterable {
-        case perceptron, linear, convolution, depthwise, attention, sampling, masks, similarity, quantization
+        case feedForward, linear, convolution, depthwise, attention, sampling, masks, similarity, quantization
 
         public var name: StaticString {
             switch self {
-            case .perceptron: "perceptrons"
+            case .feedForward: "feed-forward"
             case .linear: "linear layers"
             case .convolution: "other convolutions"
             case .depthwise: "depthwise 7x7 and norm"
@@ -60,19 +60,19 @@ public final class MeasuredArithmetic: Arithmetic {
 
     // MARK: Parameters
 
-    public func point(_ name: String, channels: Int) throws(Fault) -> Point {
-        try base.point(name, channels: channels)
+    public func quantizationPoint(_ name: String, channels: Int) throws(Fault) -> QuantizationPoint {
+        try base.quantizationPoint(name, channels: channels)
     }
 
-    public func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Linear {
+    public func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Linear {
         try base.linear(name, columns: columns, depth: depth, input: input)
     }
 
-    public func depthwise(_ name: String, channels: Int, input: Point) throws(Fault) -> Depthwise {
+    public func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Depthwise {
         try base.depthwise(name, channels: channels, input: input)
     }
 
-    public func require(_ points: [Point], symmetric: Bool, for user: String) throws(Fault) {
+    public func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault) {
         try base.require(points, symmetric: symmetric, for: user)
     }
 
@@ -98,11 +98,11 @@ public final class MeasuredArithmetic: Arithmetic {
 
     public var keepsConstants: Bool { base.keepsConstants }
 
-    public func operand(_ values: Matrix, at point: Point) -> Operand {
+    public func operand(_ values: Matrix, at point: QuantizationPoint) -> Operand {
         measure(.quantization, 0) { base.operand(values, at: point) }
     }
 
-    public func operand(size: Size, columns: Int, at point: Point, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand {
+    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand {
         measure(.quantization, 0) { base.operand(size: size, columns: columns, at: point, bordered: bordered, write) }
     }
 
@@ -112,7 +112,7 @@ public final class MeasuredArithmetic: Arithmetic {
         measure(.linear, x.rows * layer.weightCount) { base.linear(x, layer, adding: table, into: result) }
     }
 
-    public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: Point) -> Operand {
+    public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: QuantizationPoint) -> Operand {
         measure(.linear, x.rows * layer.weightCount) { base.linear(x, layer, adding: table, activation: activation, at: point) }
     }
 
@@ -120,9 +120,9 @@ public final class MeasuredArithmetic: Arithmetic {
         measure(.linear, x.rows * layer.weightCount) { base.linear(x, layer, addingTo: stream) }
     }
 
-    public func perceptron(_ x: Operand, expand: Linear, activation: Activation, at hidden: Point, project: Linear, addingTo stream: Matrix) {
-        measure(.perceptron, x.rows * (expand.weightCount + project.weightCount)) {
-            base.perceptron(x, expand: expand, activation: activation, at: hidden, project: project, addingTo: stream)
+    public func feedForward(_ x: Operand, expand: Linear, activation: Activation, at hidden: QuantizationPoint, project: Linear, addingTo stream: Matrix) {
+        measure(.feedForward, x.rows * (expand.weightCount + project.weightCount)) {
+            base.feedForward(x, expand: expand, activation: activation, at: hidden, project: project, addingTo: stream)
         }
     }
 
@@ -134,11 +134,11 @@ public final class MeasuredArithmetic: Arithmetic {
         measure(.convolution, map.rows * layer.weightCount) { base.stem(pixels, size: size, padded: padded, layer, into: map) }
     }
 
-    public func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: Point) -> Operand {
+    public func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: QuantizationPoint) -> Operand {
         measure(.depthwise, x.rows * 49 * x.columns) { base.depthwiseNorm(x, size: size, layer, epsilon: epsilon, at: point) }
     }
 
-    public func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: Point, _ layer: Linear, into map: Matrix) {
+    public func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: QuantizationPoint, _ layer: Linear, into map: Matrix) {
         measure(.convolution, map.rows * layer.weightCount) { base.normReduce(x, size: size, epsilon: epsilon, at: point, layer, into: map) }
     }
 
@@ -148,13 +148,13 @@ public final class MeasuredArithmetic: Arithmetic {
 
     // MARK: Attention
 
-    public func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: Point) -> Operand {
+    public func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: QuantizationPoint) -> Operand {
         measure(.attention, query.rows * key.rows * (query.columns + value.columns)) {
             base.attention(query: query, key: key, value: value, heads: heads, blocked: blocked, at: point)
         }
     }
 
-    public func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: Point) -> Operand {
+    public func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint) -> Operand {
         // Every sample is the mean of four pixels.
         measure(.sampling, offsets.rows * levels.count * points * 4 * value.columns) {
             base.sampledAttention(value: value, offsets: offsets, weights: weights, levels: levels, heads: heads, points: points, at: point)

@@ -1,6 +1,8 @@
 import Kernels
-import Output
+import ModelFormat
 import Runtime
+import Sinks
+import System
 
 extension NetworkBenchmark {
     /// The report as one line of JSON; its members are described in `Sources/fcclip-edge/README.md`.

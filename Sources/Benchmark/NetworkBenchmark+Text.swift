@@ -1,5 +1,7 @@
 import Kernels
+import ModelFormat
 import Runtime
+import System
 
 extension NetworkBenchmark {
     /// The report for a terminal.

@@ -1,8 +1,9 @@
-import Board
-import Camera
+import Imaging
 import Kernels
+import ModelFormat
 import Network
 import Runtime
+import System
 
 /// A whole network, frame after frame, measured stage by stage.
 public final class NetworkBenchmark {
@@ -57,7 +58,7 @@ public final class NetworkBenchmark {
     private let packMilliseconds: Double
 
     /// - Throws: as `Engine` does.
-    public init(model: String, vocabulary: String, kernels: KernelTable, threads: Int) throws(Fault) {
+    public init(model: String, vocabulary: String, kernels: KernelSet, threads: Int) throws(Fault) {
         startMilliseconds = processorMilliseconds()
         let start = monotonicMilliseconds()
         self.model = try ModelFile(path: model)

@@ -1,12 +1,12 @@
-import Board
 import Kernels
 import Runtime
+import System
 
 /// Multiply-adds a second of the kernels' own product instructions on registers alone, on all threads of `pool` at once: the best of
 /// some short runs, as other programs can only take away from it.
-public func measuredPeak(of kernels: KernelTable, on pool: ThreadPool) -> Double {
+public func measuredPeak(of kernels: KernelSet, on pool: ThreadPool) -> Double {
     let operands = UnsafeMutablePointer<Int8>.allocate(capacity: 256)
-    let sums = UnsafeMutablePointer<Int32>.allocate(capacity: KernelTable.peakSums * pool.threads)
+    let sums = UnsafeMutablePointer<Int32>.allocate(capacity: KernelSet.peakSums * pool.threads)
     let counts = UnsafeMutablePointer<Int>.allocate(capacity: pool.threads)
     defer {
         operands.deallocate()
@@ -18,7 +18,7 @@ public func measuredPeak(of kernels: KernelTable, on pool: ThreadPool) -> Double
 
     func run(_ rounds: Int) -> (milliseconds: Double, multiplyAdds: Int) {
         let start = monotonicMilliseconds()
-        pool.run(pool.threads) { thread in counts[thread] = kernels.peak(rounds, operands, sums + thread * KernelTable.peakSums) }
+        pool.run(pool.threads) { thread in counts[thread] = kernels.peak(rounds, operands, sums + thread * KernelSet.peakSums) }
         let milliseconds = monotonicMilliseconds() - start
         var total = 0
         for thread in 0..<pool.threads { total += counts[thread] }

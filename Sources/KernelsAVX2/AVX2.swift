@@ -1,4 +1,4 @@
-import CVector
+import CSIMD
 import Kernels
 
 /// 32 multiply-adds by the instructions of AVX2: sign, multiply bytes to pairs in 16 bits, add pairs to 32 bits, add.
@@ -38,7 +38,7 @@ enum AVX2: InstructionSet {
 
     @inline(__always)
     static func opaque(_ activations: Activations) -> Activations {
-        (vector_opaque_256(activations.values), vector_opaque_256(activations.sizes))
+        (simd_opaque_256(activations.values), simd_opaque_256(activations.sizes))
     }
 
     @inline(__always)

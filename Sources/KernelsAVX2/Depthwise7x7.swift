@@ -1,5 +1,4 @@
-import CKernels
-import CVector
+import CSIMD
 import Kernels
 
 /// The same four-products instruction as the product's: a 32-bit lane holds four rows of one channel, two registers the column.

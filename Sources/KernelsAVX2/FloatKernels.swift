@@ -1,4 +1,4 @@
-import CKernels
+import CSIMD
 import Kernels
 
 extension AVX2: FloatPath {

@@ -1,4 +1,4 @@
-import CKernels
+import CSIMD
 import Kernels
 
 @c @implementation

@@ -1,4 +1,4 @@
-import CVector
+import CSIMD
 import Kernels
 
 /// Rows transposed four by four: a 32-bit lane holds four rows of one channel, which `sdot` adds to the channel's sum.

@@ -1,4 +1,4 @@
-import CVector
+import CSIMD
 import Kernels
 
 /// `sdot` by lane: four columns' four depths each times one 32-bit lane of a row, so that one load of a row serves sixteen depths.
@@ -29,14 +29,14 @@ enum DotProd: InstructionSet {
 
     @inline(__always)
     static func multiplyAdd(_ sums: inout SIMD4<Int32>, _ activations: SIMD16<Int8>, _ weights: Weights) {
-        sums = vector_dot_lane0(sums, weights.0, activations)
-        sums = vector_dot_lane1(sums, weights.1, activations)
-        sums = vector_dot_lane2(sums, weights.2, activations)
-        sums = vector_dot_lane3(sums, weights.3, activations)
+        sums = simd_dot_lane0(sums, weights.0, activations)
+        sums = simd_dot_lane1(sums, weights.1, activations)
+        sums = simd_dot_lane2(sums, weights.2, activations)
+        sums = simd_dot_lane3(sums, weights.3, activations)
     }
 
     @inline(__always)
-    static func opaque(_ activations: SIMD16<Int8>) -> SIMD16<Int8> { vector_opaque_128(activations) }
+    static func opaque(_ activations: SIMD16<Int8>) -> SIMD16<Int8> { simd_opaque_128(activations) }
 
     @inline(__always)
     static func store(_ sums: SIMD4<Int32>, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {

@@ -1,4 +1,4 @@
-import CVector
+import CSIMD
 import Kernels
 
 /// `smmla`: a register holds eight depths of two rows, another those of two columns; the four sums are
@@ -40,7 +40,7 @@ enum I8MM: InstructionSet {
 
     @inline(__always)
     static func opaque(_ activations: (near: SIMD16<Int8>, far: SIMD16<Int8>)) -> (near: SIMD16<Int8>, far: SIMD16<Int8>) {
-        (vector_opaque_128(activations.near), vector_opaque_128(activations.far))
+        (simd_opaque_128(activations.near), simd_opaque_128(activations.far))
     }
 
     @inline(__always)

@@ -1,4 +1,4 @@
-import CVector
+import CSIMD
 import Kernels
 
 /// Rows in pairs, interleaved byte by byte: their products are neighbours, which `sadalp` adds to a channel's sum.

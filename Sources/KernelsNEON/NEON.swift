@@ -1,4 +1,4 @@
-import CVector
+import CSIMD
 import Kernels
 
 /// Products in pairs: `smull` and `smlal` leave the sum of two products in 16 bits, `sadalp` adds neighbours to 32 bits.
@@ -44,7 +44,7 @@ enum NEON: InstructionSet {
     }
 
     @inline(__always)
-    static func opaque(_ activations: SIMD16<Int8>) -> SIMD16<Int8> { vector_opaque_128(activations) }
+    static func opaque(_ activations: SIMD16<Int8>) -> SIMD16<Int8> { simd_opaque_128(activations) }
 
     @inline(__always)
     static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {

@@ -1,4 +1,4 @@
-import CVector
+import CSIMD
 import Kernels
 
 /// A 32-bit lane holds four rows of one channel, two registers the column. Pixels are unsigned by 128 more, those outside the map too.

@@ -1,4 +1,4 @@
-import CVector
+import CSIMD
 import Kernels
 
 /// `vpdpbusd`: four unsigned bytes times four signed bytes added to each of sixteen 32-bit sums, 64 multiply-adds an instruction.
@@ -34,7 +34,7 @@ enum VNNI: InstructionSet {
 
     @inline(__always)
     static func opaque(_ activations: __m512i) -> __m512i {
-        vector_opaque_512(activations)
+        simd_opaque_512(activations)
     }
 
     @inline(__always)

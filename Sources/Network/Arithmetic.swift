@@ -1,5 +1,5 @@
-import Board
 import Kernels
+import System
 
 /// Where a scratch region begins; everything taken after it is given back at once.
 public struct ScratchMark {
@@ -74,18 +74,18 @@ public protocol Arithmetic: AnyObject {
     /// Weights of a depthwise 7x7 convolution.
     associatedtype Depthwise
     /// A place where values become an operand; in int8 its scale and zero point.
-    associatedtype Point
+    associatedtype QuantizationPoint
 
     // MARK: Parameters, looked up by name when the network is put together
 
-    func point(_ name: String, channels: Int) throws(Fault) -> Point
+    func quantizationPoint(_ name: String, channels: Int) throws(Fault) -> QuantizationPoint
     /// A layer from `depth` to `columns` channels that reads operands at `input`; a convolution's depth is a multiple of the
     /// point's channels, ordered (kernel row, kernel column, channel).
-    func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Linear
-    func depthwise(_ name: String, channels: Int, input: Point) throws(Fault) -> Depthwise
+    func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Linear
+    func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Depthwise
     /// Makes sure that one kernel can read operands at all of `points` together: in one format, each with one scale for all
     /// channels. - Parameter symmetric: the first has zero point 0. - Throws: naming `user`, when it cannot.
-    func require(_ points: [Point], symmetric: Bool, for user: String) throws(Fault)
+    func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault)
     /// A float32 table (normalisation parameters, embeddings), rows x columns; vectors have one row.
     func parameter(_ name: String, rows: Int, columns: Int) throws(Fault) -> Matrix
 
@@ -111,20 +111,20 @@ public protocol Arithmetic: AnyObject {
     /// Whether products of parameters alone may be made once, before the first picture: not where all that is computed is observed.
     var keepsConstants: Bool { get }
     /// `values` at `point`. The operand may be a view of them: they stay unchanged while it is read.
-    func operand(_ values: Matrix, at point: Point) -> Operand
+    func operand(_ values: Matrix, at point: QuantizationPoint) -> Operand
     /// A map of `size` with `columns` channels at `point`, put out by `write`: all pixels, in any order, on any threads, line `y` from row
     /// `y * period` of `output` on. - Parameter bordered: `convolution3x3` reads it, and nothing else does.
-    func operand(size: Size, columns: Int, at point: Point, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand
+    func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand
     /// Rows `range` of an operand.
     func rows(_ range: Range<Int>, of operand: Operand) -> Operand
     /// `into = x W^T + bias`, plus the position table's rows.
     func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, into: Matrix)
     /// As above, activated, at `point`.
-    func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: Point) -> Operand
+    func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: QuantizationPoint) -> Operand
     /// `stream += x W^T + bias`.
     func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix)
-    /// `stream += project(activation(expand(x)))`: the two-layer perceptron of a ConvNeXt block or a transformer layer.
-    func perceptron(_ x: Operand, expand: Linear, activation: Activation, at hidden: Point, project: Linear, addingTo stream: Matrix)
+    /// `stream += project(activation(expand(x)))`: the two feed-forward layers (MLP) of a ConvNeXt block or a transformer layer.
+    func feedForward(_ x: Operand, expand: Linear, activation: Activation, at hidden: QuantizationPoint, project: Linear, addingTo stream: Matrix)
     /// `x W^T` of float rows without bias: position tables, once for an input size.
     func table(_ x: Matrix, _ layer: Linear, into: Matrix)
 
@@ -134,19 +134,19 @@ public protocol Arithmetic: AnyObject {
     /// normalised with CLIP's mean and deviation and padded with zeros to `padded`. `into`: one row for each output pixel.
     func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into: Matrix)
     /// Depthwise 7x7 convolution, zero padding, then LayerNorm without its affine part, at `point`.
-    func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: Point) -> Operand
+    func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: QuantizationPoint) -> Operand
     /// LayerNorm without its affine part, then 2x2 convolution with stride 2: `size` is the input's, even in both directions.
-    func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: Point, _ layer: Linear, into: Matrix)
+    func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: QuantizationPoint, _ layer: Linear, into: Matrix)
     /// 3x3 convolution of a bordered operand with zero padding; depth is ordered (kernel row, kernel column, channel).
     func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into: Matrix)
 
     // MARK: Attention
 
     /// Multi-head attention: softmax(q k^T / sqrt(head width)) v with blocked keys left out, at `point`.
-    func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: Point) -> Operand
+    func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: QuantizationPoint) -> Operand
     /// Multi-scale deformable attention (`DeformableSampling.swift` in Kernels), at `point`. `offsets` are ordered (head, level,
     /// point, x and y); `weights` (head, level, point) are given before the softmax and are overwritten by it.
-    func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: Point) -> Operand
+    func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint) -> Operand
 
     // MARK: Masks
 

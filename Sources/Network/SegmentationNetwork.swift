@@ -1,5 +1,6 @@
-import Board
 import Kernels
+import ModelFormat
+import System
 
 /// What the network says of one picture, before it is turned into segments.
 public struct Prediction {

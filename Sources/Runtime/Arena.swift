@@ -1,4 +1,4 @@
-import CBoard
+import CSystem
 import Network
 
 /// Scratch memory in the order of a stack: taken piece by piece, given back to a mark.

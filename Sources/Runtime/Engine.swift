@@ -1,6 +1,7 @@
-import Board
 import Kernels
+import ModelFormat
 import Network
+import System
 
 /// The engine of the board: in int8.
 public typealias Engine = SegmentationEngine<IntegerArithmetic>
@@ -97,7 +98,7 @@ public final class SegmentationEngine<A: Arithmetic> {
 
 extension SegmentationEngine where A == IntegerArithmetic {
     /// Opens both files and packs the weights for `kernels`. - Throws: as above.
-    public convenience init(model: String, vocabulary: String, kernels: KernelTable, threads: Int) throws(Fault) {
+    public convenience init(model: String, vocabulary: String, kernels: KernelSet, threads: Int) throws(Fault) {
         let file = try ModelFile(path: model), names = try Vocabulary(path: vocabulary)
         try self.init(model: file, vocabulary: names, arithmetic: try IntegerArithmetic(file, kernels: kernels, threads: threads), threads: threads)
     }

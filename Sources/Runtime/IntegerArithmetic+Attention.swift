@@ -5,7 +5,7 @@ extension IntegerArithmetic {
     /// Queries that one piece of attention covers, of one head: packing its keys and values is shared by them.
     private static var blockQueries: Int { 256 }
 
-    public func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: Point) -> Operand {
+    public func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: QuantizationPoint) -> Operand {
         let headWidth = query.columns / heads
         let pieces = (query.rows + Self.blockQueries - 1) / Self.blockQueries
         let words = blocked.map { UnsafePointer($0.words) }, wordsPerRow = blocked?.wordsPerRow ?? 0

@@ -1,5 +1,5 @@
+import Imaging
 import Kernels
-import Network
 
 extension IntegerArithmetic {
     public func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into map: Matrix) {
@@ -49,7 +49,7 @@ extension IntegerArithmetic {
         }
     }
 
-    public func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: Point) -> Operand {
+    public func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: QuantizationPoint) -> Operand {
         let result = newOperand(rows: x.rows, columns: x.columns, at: point)
         blocks(size.height, of: 1) { range, scratch in
             let line = range.lowerBound, channels = layer.channels
@@ -64,7 +64,7 @@ extension IntegerArithmetic {
         return result
     }
 
-    public func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: Point, _ layer: Linear, into map: Matrix) {
+    public func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: QuantizationPoint, _ layer: Linear, into map: Matrix) {
         let width = size.width / 2, channels = x.columns
         let pixelBytes = point.bytes(channels)
         blocks(size.height / 2, of: 1) { range, scratch in

@@ -1,10 +1,10 @@
-import Board
 import Kernels
-import Network
+import ModelFormat
+import System
 
 extension IntegerArithmetic {
-    public func point(_ name: String, channels: Int) throws(Fault) -> Point {
-        guard let stored = model.points[name] else { return Point(channels: channels, quantization: nil) }
+    public func quantizationPoint(_ name: String, channels: Int) throws(Fault) -> QuantizationPoint {
+        guard let stored = model.points[name] else { return QuantizationPoint(channels: channels, quantization: nil) }
         let scales = constants.take(Float.self, count: channels), multipliers = constants.take(Float.self, count: channels)
         let hasOneScale = model.file.tensorIfPresent(name + ".scale") == nil
         if !hasOneScale {
@@ -18,10 +18,10 @@ extension IntegerArithmetic {
                 throw Fault("\(model.file.path): quantization point \(name) has scale \(scales[channel]) in channel \(channel)")
             }
         }
-        return Point(channels: channels, quantization: Quantization(scale: stored.scale, zeroPoint: stored.zeroPoint, multipliers: multipliers, scales: scales, hasOneScale: hasOneScale))
+        return QuantizationPoint(channels: channels, quantization: Quantization(scale: stored.scale, zeroPoint: stored.zeroPoint, multipliers: multipliers, scales: scales, hasOneScale: hasOneScale))
     }
 
-    public func require(_ points: [Point], symmetric: Bool, for user: String) throws(Fault) {
+    public func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault) {
         let quantized = points.compactMap { $0.quantization }
         guard quantized.isEmpty || quantized.count == points.count else {
             throw Fault("\(model.file.path): \(user) mixes int8 and float32 operands")
@@ -30,7 +30,7 @@ extension IntegerArithmetic {
         guard !symmetric || (quantized.first?.zeroPoint ?? 0) == 0 else { throw Fault("\(model.file.path): \(user) needs zero point 0") }
     }
 
-    public func linear(_ name: String, columns: Int, depth: Int, input: Point) throws(Fault) -> Linear {
+    public func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Linear {
         let bias = try floats(name + ".bias", count: columns)
         let weight = name + ".weight"
         if try model.file.tensor(weight).kind == .float32 {
@@ -80,7 +80,7 @@ extension IntegerArithmetic {
         }
     }
 
-    public func depthwise(_ name: String, channels: Int, input: Point) throws(Fault) -> Depthwise {
+    public func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Depthwise {
         guard let quantization = input.quantization, quantization.zeroPoint == 0 else {
             throw Fault("\(model.file.path): \(name) needs an input with zero point 0")
         }

@@ -1,10 +1,11 @@
+import CSystem
 import Kernels
 import Network
 
 extension IntegerArithmetic {
     public var keepsConstants: Bool { true }
 
-    public func operand(_ values: Matrix, at point: Point) -> Operand {
+    public func operand(_ values: Matrix, at point: QuantizationPoint) -> Operand {
         guard point.quantization != nil else {
             return Operand(base: values.base, rows: values.rows, columns: values.columns, point: point)
         }
@@ -13,7 +14,7 @@ extension IntegerArithmetic {
         return result
     }
 
-    public func operand(size: Size, columns: Int, at point: Point, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand {
+    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand {
         guard bordered else {
             let result = newOperand(rows: size.area, columns: columns, at: point)
             write(result.output, size.width)
@@ -39,7 +40,7 @@ extension IntegerArithmetic {
     }
 
     /// Values given as int8.
-    public func operand(_ values: [Int8], rows: Int, at point: Point) -> Operand {
+    public func operand(_ values: [Int8], rows: Int, at point: QuantizationPoint) -> Operand {
         let bytes = arena.take(Int8.self, count: values.count)
         bytes.update(from: values, count: values.count)
         return Operand(base: UnsafeMutableRawPointer(bytes), rows: rows, columns: values.count / max(rows, 1), point: point)
@@ -56,7 +57,7 @@ extension IntegerArithmetic {
         }
     }
 
-    public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: Point) -> Operand {
+    public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: QuantizationPoint) -> Operand {
         let result = newOperand(rows: x.rows, columns: layer.columns, at: point)
         rowBlocks(x.rows, of: layer) { range, scratch in
             product(x, layer, rows: range, scratch: scratch, adding: table, activation: activation, output: result.output)
@@ -70,7 +71,7 @@ extension IntegerArithmetic {
         }
     }
 
-    public func perceptron(_ x: Operand, expand: Linear, activation: Activation, at hidden: Point, project: Linear, addingTo stream: Matrix) {
+    public func feedForward(_ x: Operand, expand: Linear, activation: Activation, at hidden: QuantizationPoint, project: Linear, addingTo stream: Matrix) {
         rowBlocks(x.rows) { range, scratch in
             let count = range.count, own = rows(range, of: x)
             let values = Operand(base: scratch.take(bytes: count * hidden.bytes(expand.columns)), rows: count, columns: expand.columns, point: hidden)
@@ -145,12 +146,12 @@ extension IntegerArithmetic {
     /// Calls `body` with ranges that cover `0..<count` and scratch of the thread's own: as many rows as a product with `layer`'s weights
     /// likes, enough to share the weights, few enough to share out among the threads, in equal parts.
     private func rowBlocks(_ count: Int, of layer: Linear? = nil, _ body: (Range<Int>, Arena) -> Void) {
-        var most = 64, share = 4
+        var most = 64, piecesPerThread = 4
         // Weights in float32 do not fit the caches, but for a few columns: the fewer times they pass by, the better.
-        if case .float32 = layer?.kind { (most, share) = (128, 1) }
+        if case .float32 = layer?.kind { (most, piecesPerThread) = (128, 1) }
         // Whole tiles of any path, three to a piece at least.
         let rows = 8, tiles = (count + rows - 1) / rows, threads = pool.threads
-        let wanted = max((count + most - 1) / most, min(share * threads, tiles / 3), 1)
+        let wanted = max((count + most - 1) / most, min(piecesPerThread * threads, tiles / 3), 1)
         let pieces = min((wanted + threads - 1) / threads * threads, max(tiles, 1))
         let (each, longer) = tiles.quotientAndRemainder(dividingBy: pieces)
         // The longer ones last, where the last tile may be short.
@@ -162,7 +163,7 @@ extension IntegerArithmetic {
     }
 
     /// Rows `rows` of `x W^T + bias`, finished and written as `Epilogue` says. In int8 a row of `x` may go on in `parts` parts, `partRows`
-    /// rows of `x` apart (see `KernelTable.product`).
+    /// rows of `x` apart (see `KernelSet.product`).
     func product(
         _ x: Operand, _ layer: Linear, rows: Range<Int>, parts: Int = 1, partRows: Int = 0, scratch: Arena, adding table: PositionTable? = nil,
         activation: Activation = .none, output: RowOutput
@@ -196,7 +197,7 @@ extension IntegerArithmetic {
     }
 
     /// An uninitialised operand in scratch memory.
-    func newOperand(rows: Int, columns: Int, at point: Point) -> Operand {
+    func newOperand(rows: Int, columns: Int, at point: QuantizationPoint) -> Operand {
         return Operand(base: arena.take(bytes: rows * point.bytes(columns)), rows: rows, columns: columns, point: point)
     }
 }

@@ -1,11 +1,10 @@
 import Kernels
-import Network
 
 extension IntegerArithmetic {
     /// Rows that one piece of deformable sampling covers.
     private static var sampledRows: Int { 64 }
 
-    public func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: Point) -> Operand {
+    public func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint) -> Operand {
         let result = matrix(rows: offsets.rows, columns: value.columns)
         let sizes = arena.take(Size.self, count: levels.count), starts = arena.take(Int.self, count: levels.count)
         var start = 0
@@ -15,10 +14,10 @@ extension IntegerArithmetic {
             start += size.area
         }
         let maps = Levels(sizes: sizes, starts: starts, count: levels.count)
-        let share = levels.count * points
+        let samples = levels.count * points
         let values = value.int8Rows.map { SampledAttention.Values.int8($0) } ?? .floats(value.floats)
         blocks(offsets.rows, of: Self.sampledRows) { range, scratch in
-            kernels.perform(.softmaxes(Softmaxes(weights.row(range.lowerBound), count: range.count * heads, width: share)))
+            kernels.perform(.softmaxes(Softmaxes(weights.row(range.lowerBound), count: range.count * heads, width: samples)))
             let floats = scratch.take(Float.self, count: SampledAttention.scratchCount(samples: weights.columns))
             kernels.perform(.sampledAttention(SampledAttention(
                 values, levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range, scratch: floats, into: result)))

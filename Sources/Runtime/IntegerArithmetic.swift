@@ -1,6 +1,7 @@
-import Board
 import Kernels
+import ModelFormat
 import Network
+import System
 
 /// The network in int8: what runs on the board.
 ///
@@ -8,13 +9,13 @@ import Network
 /// are float32. The same model and picture give the same bytes on every instruction set.
 public final class IntegerArithmetic: ScratchArithmetic {
     /// Scale and zero point of a place where values become int8; float32 passes unchanged where there is none.
-    public struct Point {
+    public struct QuantizationPoint {
         public let channels: Int
         /// Nil where values stay in float32.
         let quantization: Quantization?
 
         /// Values that stay in float32.
-        public static func float(channels: Int) -> Point { Point(channels: channels, quantization: nil) }
+        public static func float(channels: Int) -> QuantizationPoint { QuantizationPoint(channels: channels, quantization: nil) }
 
         /// Bytes of `count` values.
         func bytes(_ count: Int) -> Int { quantization == nil ? count * 4 : count }
@@ -37,7 +38,7 @@ public final class IntegerArithmetic: ScratchArithmetic {
         let base: UnsafeMutableRawPointer
         public let rows: Int
         public let columns: Int
-        let point: Point
+        let point: QuantizationPoint
 
         /// Bytes between rows.
         var stride: Int { point.quantization == nil ? columns * 4 : columns }
@@ -50,7 +51,7 @@ public final class IntegerArithmetic: ScratchArithmetic {
         let columns: Int
         let depth: Int
         let bias: UnsafePointer<Float>
-        let input: Point
+        let input: QuantizationPoint
         let kind: Kind
 
         /// Multiply-adds of one row.
@@ -72,18 +73,18 @@ public final class IntegerArithmetic: ScratchArithmetic {
     }
 
     public let model: ModelFile
-    public let kernels: KernelTable
+    public let kernels: KernelSet
     public let pool: ThreadPool
     public let arena = Arena(chunkBytes: 1 << 20)
     /// Packed weights and small tables, for as long as the model.
     let constants = Arena(chunkBytes: 1 << 20)
     /// Scratch of one thread.
     let workers: [Arena]
-    /// Told intermediate tensors by name; for comparisons on the desk.
+    /// Told intermediate tensors by name; for comparisons on the host.
     public var trace: ((String, Matrix) -> Void)?
 
     /// - Throws: when the machine lacks the memory for the weights.
-    public init(_ model: ModelFile, kernels: KernelTable, threads: Int) throws(Fault) {
+    public init(_ model: ModelFile, kernels: KernelSet, threads: Int) throws(Fault) {
         self.model = model
         self.kernels = kernels
         pool = ThreadPool(threads: threads)

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFormat
 import Network
 
 /// The memory that one size of pictures needs, counted from shapes before any of it is taken.
@@ -70,7 +71,7 @@ public struct MemoryPlan: Sendable {
         let row: Int = 4 * (inner.width + 3 * picture.width), bands: Int = picture.height / Segmenter<IntegerArithmetic>.bandRows + 1
         switch task {
         case .panoptic:
-            let competition = MaskCompetition.scratchCount(
+            let competition = PanopticArgmax.scratchCount(
                 rows: Segmenter<IntegerArithmetic>.bandRows, inner: inner.height, height: picture.height, candidates: queries)
             return taps + bands * (4 * competition + 64 * queries) + 64 * queries
         case .semantic:
@@ -90,7 +91,7 @@ public struct MemoryPlan: Sendable {
         for stage in 0..<4 { most = max(most, 8 * ((width >> stage) + 1) * dims[stage]) }
         for stage in 0..<3 { most = max(most, (width >> (stage + 1)) * 4 * (dims[stage] + dims[stage + 1]) + 4 * dims[stage]) }
         // Whichever kernels are chosen.
-        for table in KernelTable.all { most = max(most, IntegerAttention.scratch(keys: keys, headWidth: hidden / network.heads, layout: table.layout)) }
+        for table in KernelSet.all { most = max(most, IntegerAttention.scratch(keys: keys, headWidth: hidden / network.heads, layout: table.layout)) }
         most = max(most, 4 * SampledAttention.scratchCount(samples: network.heads * Architecture.levels * network.points))
         // Sums of masks; of the classifiers' layers, in float32.
         most = max(most, 4 * rows * (network.queries + 16), 4 * 2 * rows * max(network.visualHidden, network.embedding, hidden))

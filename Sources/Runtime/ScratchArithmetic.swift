@@ -32,7 +32,7 @@ extension ScratchArithmetic {
         pool.ranges(count, body)
     }
 
-    public func perform(_ kernel: FloatKernel) { KernelTable.best.perform(kernel) }
+    public func perform(_ kernel: FloatKernel) { KernelSet.best.perform(kernel) }
 
     public var isTracing: Bool { trace != nil }
 

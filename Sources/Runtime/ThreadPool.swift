@@ -1,6 +1,6 @@
-import Board
-import CBoard
+import CSystem
 import CThreads
+import System
 
 /// A fixed set of threads that share out the items of one piece of work after another.
 ///
@@ -11,14 +11,14 @@ public final class ThreadPool: Sendable {
     /// Threads that take part in `run`, the caller included.
     public let threads: Int
     private let shared: Shared
-    private let workers: [board_thread]
+    private let workers: [system_thread]
 
     /// - Parameter threads: 1 or more, the caller of `run` included. Fewer take part when the system refuses to start so many.
     public init(threads: Int) {
         shared = Shared(spins: threads > processorCount() ? 0 : Shared.mostSpins)
-        var started: [board_thread] = []
+        var started: [system_thread] = []
         for _ in 1..<max(shared.isKeyed.pointee == 1 ? threads : 1, 1) {
-            var thread = board_thread()
+            var thread = system_thread()
             guard pthread_create(&thread.id, nil, { Shared(raw: $0!).work() }, shared.raw) == 0 else { break }
             started.append(thread)
         }
@@ -48,7 +48,7 @@ public final class ThreadPool: Sendable {
             withUnsafePointer(to: (threads: shared, count: count)) { work in
                 lend(body, { closure, work in
                     let work = work.assumingMemoryBound(to: (threads: Shared, count: Int).self).pointee
-                    work.threads.share(work.count, closure)
+                    work.threads.distribute(work.count, closure)
                 }, UnsafeRawPointer(work))
             }
         } else {
@@ -78,7 +78,7 @@ private struct Shared: @unchecked Sendable {
     init(spins: Int) {
         raw = .allocate(byteCount: 1152, alignment: 64)
         raw.initializeMemory(as: UInt8.self, repeating: 0, count: 1152)
-        board_atomic_store(self.spins, Int64(spins))
+        system_atomic_store(self.spins, Int64(spins))
         // Without a key threads cannot be told apart: none is started, and whoever calls is taken for the only one.
         isKeyed.pointee = pthread_key_create(key, nil) == 0 ? 1 : 0
         pthread_mutex_init(turn, nil)
@@ -135,40 +135,40 @@ private struct Shared: @unchecked Sendable {
     }
 
     /// Publishes a piece of work, takes part in it and waits for its end.
-    func share(_ items: Int, _ closure: threads_closure) {
-        let generation = (board_atomic_load(ticket) >> 32) &+ 1
+    func distribute(_ items: Int, _ closure: threads_closure) {
+        let generation = (system_atomic_load(ticket) >> 32) &+ 1
         // Closed first: nobody may take an item of the old work by the new count.
         let closed = generation << 32 | Int64(Shared.indexMask)
-        board_atomic_store(ticket, closed)
-        board_atomic_store(count, Int64(items))
-        board_atomic_store(function, Int64(Int(bitPattern: closure.function)))
-        board_atomic_store(context, Int64(Int(bitPattern: closure.context)))
-        board_atomic_store(finished, 0)
+        system_atomic_store(ticket, closed)
+        system_atomic_store(count, Int64(items))
+        system_atomic_store(function, Int64(Int(bitPattern: closure.function)))
+        system_atomic_store(context, Int64(Int(bitPattern: closure.context)))
+        system_atomic_store(finished, 0)
         // Here and below a number is changed, not stored, before another is looked at: emulators let that look overtake a store.
-        _ = board_atomic_exchange(ticket, closed, generation << 32)
-        if board_atomic_load(sleepers) > 0 { locked { pthread_cond_broadcast(wake) } }
+        _ = system_atomic_exchange(ticket, closed, generation << 32)
+        if system_atomic_load(sleepers) > 0 { locked { pthread_cond_broadcast(wake) } }
         while takeItem() {}
-        for _ in 0..<board_atomic_load(spins) {
-            if board_atomic_load(finished) == Int64(items) { return }
-            board_pause()
+        for _ in 0..<system_atomic_load(spins) {
+            if system_atomic_load(finished) == Int64(items) { return }
+            system_pause()
         }
         locked {
-            _ = board_atomic_add(callerSleeps, 1)
-            while board_atomic_load(finished) != Int64(items) { pthread_cond_wait(end, mutex) }
-            _ = board_atomic_add(callerSleeps, -1)
+            _ = system_atomic_add(callerSleeps, 1)
+            while system_atomic_load(finished) != Int64(items) { pthread_cond_wait(end, mutex) }
+            _ = system_atomic_add(callerSleeps, -1)
         }
     }
 
     /// Takes the next item, if any, and does it.
     func takeItem() -> Bool {
-        let current = board_atomic_load(ticket), items = board_atomic_load(count)
+        let current = system_atomic_load(ticket), items = system_atomic_load(count)
         let closure = threads_closure(
-            function: UnsafeMutableRawPointer(bitPattern: Int(board_atomic_load(function))), context: UnsafeMutableRawPointer(bitPattern: Int(board_atomic_load(context))))
+            function: UnsafeMutableRawPointer(bitPattern: Int(system_atomic_load(function))), context: UnsafeMutableRawPointer(bitPattern: Int(system_atomic_load(context))))
         let index = current & Int64(Shared.indexMask)
         guard index < items else { return false }
-        guard board_atomic_exchange(ticket, current, current &+ 1) else { return true }
+        guard system_atomic_exchange(ticket, current, current &+ 1) else { return true }
         threads_call(closure, index)
-        if board_atomic_add(finished, 1) &+ 1 == items, board_atomic_load(callerSleeps) != 0 {
+        if system_atomic_add(finished, 1) &+ 1 == items, system_atomic_load(callerSleeps) != 0 {
             locked { pthread_cond_signal(end) }
         }
         return true
@@ -176,18 +176,18 @@ private struct Shared: @unchecked Sendable {
 
     /// A worker's life.
     func work() -> UnsafeMutableRawPointer? {
-        place = Int(board_atomic_add(workers, 1)) + 2
-        let spins = board_atomic_load(spins)
-        while board_atomic_load(stopping) == 0 {
+        place = Int(system_atomic_add(workers, 1)) + 2
+        let spins = system_atomic_load(spins)
+        while system_atomic_load(stopping) == 0 {
             var idle: Int64 = 0
             repeat {
                 idle = takeItem() ? 0 : idle + 1
-                if idle > 0 { board_pause() }
+                if idle > 0 { system_pause() }
             } while idle < spins || idle == 0
             locked {
-                _ = board_atomic_add(sleepers, 1)
-                while !hasItem, board_atomic_load(stopping) == 0 { pthread_cond_wait(wake, mutex) }
-                _ = board_atomic_add(sleepers, -1)
+                _ = system_atomic_add(sleepers, 1)
+                while !hasItem, system_atomic_load(stopping) == 0 { pthread_cond_wait(wake, mutex) }
+                _ = system_atomic_add(sleepers, -1)
             }
         }
         return nil
@@ -195,13 +195,13 @@ private struct Shared: @unchecked Sendable {
 
     func stop() {
         locked {
-            board_atomic_store(stopping, 1)
+            system_atomic_store(stopping, 1)
             pthread_cond_broadcast(wake)
         }
     }
 
     private var hasItem: Bool {
-        board_atomic_load(ticket) & Int64(Shared.indexMask) < board_atomic_load(count)
+        system_atomic_load(ticket) & Int64(Shared.indexMask) < system_atomic_load(count)
     }
 
     private func locked(_ action: () -> Void) {

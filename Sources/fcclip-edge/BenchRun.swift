@@ -1,9 +1,8 @@
 import Benchmark
-import Board
-import Camera
-import CBoard
+import CSystem
+import Imaging
 import Kernels
-import Network
+import System
 
 /// Measures what `fcclip-edge bench` is asked for, then prints and writes it.
 func runBenchmark(_ options: BenchOptions) throws(Fault) {
@@ -14,7 +13,7 @@ func runBenchmark(_ options: BenchOptions) throws(Fault) {
     if let json = options.json, json != "-" { claims.write(json, as: "--json") }
     try claims.check()
     // Opened first: nobody waits for measurements that cannot be stored.
-    let file: NewFile? = if let path = options.json, path != "-" { try NewFile(path: path) } else { nil }
+    let file: AtomicFile? = if let path = options.json, path != "-" { try AtomicFile(path: path) } else { nil }
     let text: String, json: [UInt8]
     if options.measuresKernels {
         let report = KernelBenchmark()

@@ -1,4 +1,4 @@
-import Board
+import System
 
 /// A file of options, one a line, written as on the command line or without the dashes:
 ///

@@ -1,9 +1,11 @@
-import Board
-import Camera
+import CSystem
+import Imaging
 import Kernels
+import ModelFormat
 import Network
-import Output
 import Runtime
+import Sinks
+import System
 
 /// Resized pictures to segments and their record: what pictures and streams have in common.
 final class Inference {

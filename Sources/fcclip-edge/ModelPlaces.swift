@@ -1,5 +1,6 @@
-import Board
-import CBoard
+import CSystem
+import Kernels
+import System
 
 /// Where a model and its vocabulary are looked for when the command line does not name them.
 enum ModelPlaces {
@@ -32,7 +33,7 @@ enum ModelPlaces {
             let paths = wanted.map { folder == "." ? $0 : folder + "/" + $0 }
             if model.isEmpty { model = paths[0] }
             if vocabulary.isEmpty { vocabulary = paths[paths.count - 1] }
-            say("fcclip-edge: using \(paths.joined(" and "))")
+            Log.write("fcclip-edge: using \(paths.joined(" and "))")
             return
         }
         let options = (model.isEmpty ? ["--model"] : []) + (vocabulary.isEmpty ? ["--vocab"] : [])

@@ -1,13 +1,18 @@
-import Board
-import Camera
+import Capture
+import CSystem
+import Imaging
 import Kernels
 import Network
+import Runtime
+import System
 
 /// The options of one command: how they are read, and what is said of them.
 struct OptionTable<Command>: Sendable {
-    /// One option: its name, what its value is called (nil for none), what it does, and how it changes what is asked for.
+    /// One option: its name, an older spelling if there is one, what its value is called (nil for none), what it does, and how it changes what
+    /// is asked for.
     struct Entry: Sendable {
         let name: StaticString
+        var formerly: StaticString?
         let value: StaticString?
         let help: StaticString
         let apply: @Sendable (inout Command, String) throws(Fault) -> Void
@@ -36,7 +41,7 @@ struct OptionTable<Command>: Sendable {
         guard bytes.count > 2, bytes[0] == 0x2D, bytes[1] == 0x2D else { throw Fault("\(argument): not an option; see --help") }
         let end = bytes.firstIndex(of: 0x3D) ?? bytes.count
         let name = String(decoding: bytes[2..<end], as: UTF8.self)
-        for entry in entries where "\(entry.name)" == name {
+        for entry in entries where "\(entry.name)" == name || entry.formerly.map({ "\($0)" }) == name {
             guard end < bytes.count else { return (entry, nil) }
             guard entry.value != nil else { throw Fault("--\(name) takes no value") }
             return (entry, String(decoding: bytes[(end + 1)...], as: UTF8.self))
@@ -82,13 +87,13 @@ enum OptionValue {
         }
     }
 
-    static func kernels(_ name: String) throws(Fault) -> KernelTable {
-        guard let table = KernelTable.named(name) else {
+    static func kernels(_ name: String) throws(Fault) -> KernelSet {
+        guard let table = KernelSet.named(name) else {
             var names = ""
-            for table in KernelTable.all { names += (names.isEmpty ? "" : ", ") + "\(table.name)" }
-            throw Fault("--isa \(name): no such kernels; there are \(names)")
+            for table in KernelSet.all { names += (names.isEmpty ? "" : ", ") + "\(table.name)" }
+            throw Fault("--instruction-set \(name): no such instruction set; there are \(names)")
         }
-        guard table.isSupported else { throw Fault("--isa \(name): this processor cannot run these kernels") }
+        guard table.isSupported else { throw Fault("--instruction-set \(name): this processor does not have it") }
         return table
     }
 }

@@ -1,7 +1,7 @@
-import Board
-import Camera
-import CBoard
-import Output
+import Capture
+import CSystem
+import Sinks
+import System
 
 extension Options {
     /// - Throws: when an output is an input or another output, or when two pictures' outputs would have one name.

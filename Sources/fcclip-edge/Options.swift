@@ -1,8 +1,11 @@
-import Board
-import Camera
-import GPIO
+import Capture
+import CSystem
+import Imaging
 import Kernels
 import Network
+import Runtime
+import Sinks
+import System
 
 /// What the command line asks for.
 struct Options {
@@ -20,7 +23,7 @@ struct Options {
     var stdin: FrameLayout?
     /// The device that frames come from, if one is named, and what it is asked for.
     var camera: String?
-    var wishes = CameraWishes()
+    var request = CameraRequest()
     var listsCameras = false
     var everyFrame = false
     var trigger: PinName?
@@ -34,7 +37,7 @@ struct Options {
     /// Files that stay in a folder of overlays or label maps; nil for all.
     var keep: Int?
     var threads = processorCount()
-    var kernels = KernelTable.best
+    var kernels = KernelSet.best
     /// To be printed instead of any work.
     private var answer: String?
 
@@ -46,15 +49,15 @@ struct Options {
             options.stdin = try FrameLayout(value, option: "stdin")
         },
         .init(name: "camera", value: "DEVICE", help: "a V4L2 camera, as in /dev/video0") { $0.camera = $1 },
-        .init(name: "size", value: "WxH", help: "of the camera's frames; default: 640x480; the nearest it has is taken") { (options, value) throws(Fault) in
-            options.wishes.size = try OptionValue.size(value, of: "size")
+        .init(name: "capture-size", formerly: "size", value: "WxH", help: "of the camera's frames; default: 640x480; the nearest it has is taken") { (options, value) throws(Fault) in
+            options.request.size = try OptionValue.size(value, of: "capture-size")
         },
         .init(name: "fps", value: "N", help: "frames a second wished of the camera") { (options, value) throws(Fault) in
-            options.wishes.framesPerSecond = try OptionValue.number(value, of: "fps", in: 1...1000)
+            options.request.framesPerSecond = try OptionValue.number(value, of: "fps", in: 1...1000)
         },
         .init(name: "format", value: "NAME", help: "of the camera's frames: nv12, yuv420, yuyv, rgb24, mjpeg or grey; default: the best it has") { (options, value) throws(Fault) in
             guard let format = FrameFormat.named(value) else { throw Fault("--format \(value): nv12, yuv420, yuyv, rgb24, mjpeg or grey is expected") }
-            options.wishes.format = format
+            options.request.format = format
         },
         .init(name: "list-cameras", value: nil, help: "print cameras and their modes") { (options, _) in options.listsCameras = true },
         .init(name: "every-frame", value: nil, help: "process every frame: the source waits for the network and for every output, instead of frames and results being skipped") { (options, _) in options.everyFrame = true },
@@ -72,7 +75,7 @@ struct Options {
         .init(name: "trigger", value: "LINE", help: "segment one frame at each rising edge of a GPIO line: its name, or CHIP:OFFSET") { (options, value) throws(Fault) in
             options.trigger = try PinName(value, option: "trigger")
         },
-        .init(name: "alarm", value: "LINE:NAME[:AREA]", help: "GPIO line high while a segment of that name covers that share of the picture; may be repeated") { (options, value) throws(Fault) in
+        .init(name: "alarm", value: "LINE:NAME[:AREA]", help: "GPIO line high while a segment of that name covers that fraction of the picture; may be repeated") { (options, value) throws(Fault) in
             options.alarms.append(try AlarmRule(value))
         },
         .init(name: "alarm-when-lost", value: "LEVEL", help: "of the alarms' lines while the camera is lost: low (default) or high") { (options, value) throws(Fault) in
@@ -89,7 +92,7 @@ struct Options {
         .init(name: "threads", value: "N", help: "threads; default: one for each processor") { (options, value) throws(Fault) in
             options.threads = try OptionValue.number(value, of: "threads", in: 1...256)
         },
-        .init(name: "isa", value: "NAME", help: "kernels to use instead of the best that this processor has") { (options, value) throws(Fault) in
+        .init(name: "instruction-set", formerly: "isa", value: "NAME", help: "kernels to use instead of the best that this processor runs; --version lists them") { (options, value) throws(Fault) in
             options.kernels = try OptionValue.kernels(value)
         },
         .init(name: "version", value: nil, help: "print version, kernels found and chosen") { (options, _) in options.answer = versionText },
@@ -145,8 +148,8 @@ struct Options {
 
     private static var versionText: String {
         var text = "fcclip-edge \(version)\nkernels:"
-        for table in KernelTable.all { text += " \(table.name)" + (table.isSupported ? "" : " (not on this processor)") }
-        return text + "\nchosen: \(KernelTable.best.name)"
+        for table in KernelSet.all { text += " \(table.name)" + (table.isSupported ? "" : " (not on this processor)") }
+        return text + "\nchosen: \(KernelSet.best.name)"
     }
 
     private static var help: String {

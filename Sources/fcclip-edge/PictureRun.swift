@@ -1,8 +1,9 @@
-import Board
-import Camera
+import Capture
+import CSystem
+import Imaging
 import Network
-import Output
-import Runtime
+import Sinks
+import System
 
 /// Pictures through the engine to the sinks that were asked for.
 final class PictureRun {
@@ -66,7 +67,7 @@ final class PictureRun {
     private func note(_ fault: Fault, output: Bool) {
         if output { failures.outputs += 1 } else { failures.pictures += 1 }
         if first == nil { first = fault }
-        if !list.isSingle { say("fcclip-edge: \(fault.message)") }
+        if !list.isSingle { Log.write("fcclip-edge: \(fault.message)") }
     }
 
     /// Reads and segments one picture and writes what belongs to it alone. - Returns: its JSON line; nil when it failed.
@@ -74,7 +75,7 @@ final class PictureRun {
         do throws(Fault) {
             inference.begin()
             let picture = try Picture.read(path: path)
-            if let warning = picture.warning { say("fcclip-edge: \(path): \(warning)") }
+            if let warning = picture.warning { Log.write("fcclip-edge: \(path): \(warning)") }
             return try segment(picture, path)
         } catch {
             note(error, output: false)
@@ -119,12 +120,12 @@ struct PictureOutputs {
 
 /// JSON lines of pictures: a file of them appears at the end, with all lines that could be written.
 private final class LineSink {
-    private let file: NewFile?
+    private let file: AtomicFile?
     private let output: LineOutput?
 
     init(_ destination: String) throws(Fault) {
         let isFile = destination != "-" && !LineOutput.isDatagrams(destination)
-        file = isFile ? try NewFile(path: destination) : nil
+        file = isFile ? try AtomicFile(path: destination) : nil
         output = isFile ? nil : try LineOutput(destination)
     }
 

@@ -1,8 +1,11 @@
-import Board
-import Camera
+import Capture
+import CSystem
+import Imaging
 import Kernels
+import ModelFormat
 import Network
-import Output
+import Sinks
+import System
 
 /// Overlays and label maps of a stream, as PNG files in folders, named by the time of capture and the frame's number.
 final class PictureSink: Sendable {

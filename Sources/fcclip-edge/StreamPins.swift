@@ -1,7 +1,7 @@
-import Board
-import GPIO
+import ModelFormat
 import Network
-import Output
+import Sinks
+import System
 
 /// The GPIO lines of a stream. All go low and are given back at its end.
 final class StreamPins<System: PinSystem> {

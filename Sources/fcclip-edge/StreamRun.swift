@@ -1,19 +1,18 @@
-import Board
-import Camera
-import CBoard
-import GPIO
+import Capture
+import CSystem
+import Imaging
 import Kernels
+import ModelFormat
 import Network
-import Output
-import Runtime
-import Service
+import Sinks
+import System
 
 /// A live source through the engine to the sinks: one thread captures, this one segments the freshest frame, each sink has its own.
 final class StreamRun {
     private let options: Options
     private let name: String
     private let mailbox: FrameMailbox
-    private let stop: StopSign
+    private let stop: Cancellation
     private let state = StreamState()
     private let inference: Inference
     private let converter: FrameConverter
@@ -35,7 +34,7 @@ final class StreamRun {
         self.options = options
         self.name = name
         mailbox = FrameMailbox(keepsAll: options.everyFrame, isTriggered: options.trigger != nil)
-        stop = try StopSign()
+        stop = try Cancellation()
         inference = try Inference(options)
         converter = FrameConverter(inference.preprocessor)
         pins = try StreamPins(LinuxPins(), options, inference.legend)
@@ -45,11 +44,11 @@ final class StreamRun {
     ///
     /// - Throws: when the source, standard output or the trigger fails, memory is lacking, no frame can be segmented, or an output could not
     ///   be written.
-    func run<Source: FrameSource>(_ makeSource: (StopSign) throws(Fault) -> Source) throws(Fault) {
+    func run<Source: FrameSource>(_ makeSource: (Cancellation) throws(Fault) -> Source) throws(Fault) {
         let mailbox = mailbox, stop = stop, state = state
         @Sendable func end(_ fault: Fault?) {
             if let fault { state.note(fault) }
-            stop.raise()
+            stop.cancel()
             mailbox.end(dropping: true)
             state.hurry()
         }
@@ -69,15 +68,15 @@ final class StreamRun {
         follow(sinks, end)
         manager.stopping()
         // A trigger may still be waited for.
-        stop.raise()
+        stop.cancel()
         capture.join()
         for listener in listeners { listener.join() }
         let losses = sinks.finish()
         pins.rest()
         statistics.finish(counts: mailbox.counts, patched: converter.patchedCount, losses: losses, source: source.notes)
         // A source that gave nothing says why.
-        if mailbox.counts.captured > 0 || state.fault == nil { say("fcclip-edge: " + statistics.summary) }
-        if options.report { for line in statistics.report(options, inference) { say(line) } }
+        if mailbox.counts.captured > 0 || state.fault == nil { Log.write("fcclip-edge: " + statistics.summary) }
+        if options.report { for line in statistics.report(options, inference) { Log.write(line) } }
         if let fault = state.fault { throw fault }
         if statistics.damaged > 0, !state.hasSucceeded { throw Fault("\(name): none of \(statistics.damaged) frames could be segmented") }
         if losses.unwritten > 0 { throw Fault("\(losses.unwritten) of the stream's lines and pictures could not be written") }
@@ -162,9 +161,9 @@ final class StreamRun {
             let categories = try pins.categories(Legend(fresh))
             try inference.adopt(fresh, path: options.vocabulary)
             pins.categories = categories
-            say("fcclip-edge: \(options.vocabulary): read again, \(fresh.categories.count) classes")
+            Log.write("fcclip-edge: \(options.vocabulary): read again, \(fresh.categories.count) classes")
         } catch {
-            say("fcclip-edge: \(error.message); the old vocabulary stays")
+            Log.write("fcclip-edge: \(error.message); the old vocabulary stays")
         }
     }
 

@@ -1,8 +1,11 @@
-import Board
-import Camera
+import Capture
+import CSystem
+import Imaging
 import Kernels
+import ModelFormat
 import Network
-import Output
+import Sinks
+import System
 
 /// What becomes of a stream's segments. Every sink has a thread of its own; one that is slow loses items and holds up nobody, unless every
 /// frame is wanted.
@@ -104,7 +107,7 @@ final class RepeatedFault {
     private var isSaid = false
 
     func occurred(_ fault: Fault) {
-        if !isSaid { say("fcclip-edge: \(fault.message)") }
+        if !isSaid { Log.write("fcclip-edge: \(fault.message)") }
         isSaid = true
     }
 

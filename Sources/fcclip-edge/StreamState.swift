@@ -1,4 +1,4 @@
-import Board
+import System
 
 /// What the threads of a stream tell each other: why it ended, whether the vocabulary is to be read again, and how the work goes on.
 final class StreamState: @unchecked Sendable {

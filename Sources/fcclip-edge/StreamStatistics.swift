@@ -1,17 +1,16 @@
-import Benchmark
-import Board
-import Camera
+import Capture
 import Kernels
-import Output
-import Service
+import Runtime
+import Sinks
+import System
 
 /// What a stream amounts to, for its end.
 struct StreamStatistics {
     var damaged = 0
     private let start = monotonicMilliseconds()
     private var names: [StaticString] = []
-    private var stages: [Durations] = []
-    private var totals = Durations(), ages = Durations()
+    private var stages: [LatencyHistogram] = []
+    private var totals = LatencyHistogram(), ages = LatencyHistogram()
     private var layout: FrameLayout?
     private var size = Size(height: 0, width: 0), input = Size(height: 0, width: 0)
     private var counts = (captured: 0, stale: 0), patched = 0, losses = StreamSinks.Losses(), notes: [String] = []
@@ -21,7 +20,7 @@ struct StreamStatistics {
         for (index, stage) in stages.enumerated() {
             if index == names.count {
                 names.append(stage.name)
-                self.stages.append(Durations())
+                self.stages.append(LatencyHistogram())
             }
             self.stages[index].add(stage.milliseconds)
             total += stage.milliseconds
@@ -76,14 +75,14 @@ struct StreamStatistics {
         return lines
     }
 
-    private func row(_ name: String, _ durations: Durations) -> [String] {
+    private func row(_ name: String, _ durations: LatencyHistogram) -> [String] {
         [name, decimal(durations.quantile(0.5), 1), decimal(durations.quantile(0.95), 1), decimal(durations.longest, 1)]
     }
 
     /// Where time is lost that need not be.
     private func advice(_ options: Options, temperature: Double?, clock: (now: Int, most: Int)?) -> [String] {
         var advice: [String] = []
-        if "\(options.kernels.name)" != "\(KernelTable.best.name)" { advice.append("--isa \(options.kernels.name) is slower than this processor's \(KernelTable.best.name)") }
+        if "\(options.kernels.name)" != "\(KernelSet.best.name)" { advice.append("--instruction-set \(options.kernels.name) is slower than this processor's \(KernelSet.best.name)") }
         if options.threads < processorCount() { advice.append("--threads \(options.threads) leaves \(processorCount() - options.threads) processors idle") }
         if options.threads > processorCount() { advice.append("--threads \(options.threads): more threads than processors wait for each other") }
         // The first stage turns frames into the network's input.

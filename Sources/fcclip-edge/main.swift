@@ -1,6 +1,6 @@
-import Board
-import Camera
-import CBoard
+import Capture
+import CSystem
+import System
 
 ProgramStart.prepare()
 // Room for options, names and threads; models and pictures are counted on their own.
@@ -10,18 +10,18 @@ do throws(Fault) {
     let arguments = try programArguments()
     if arguments.count > 1, arguments[1] == "bench" {
         switch try BenchOptions.parse(arguments.dropFirst(2)) {
-        case .print(let text): try answer(text)
+        case .print(let text): try printLine(text)
         case .measure(let options): try runBenchmark(options)
         }
     } else {
         switch try Options.parse(arguments) {
-        case .print(let text): try answer(text)
-        case .listCameras: for line in CameraList.describe(LinuxVideo()) { try answer(line) }
+        case .print(let text): try printLine(text)
+        case .listCameras: for line in CameraList.describe(LinuxVideo()) { try printLine(line) }
         case .segment(let options): try run(options)
         }
     }
 } catch {
-    say("fcclip-edge: error: \(error.message)")
+    Log.write("fcclip-edge: error: \(error.message)")
     exit(1)
 }
 
@@ -32,7 +32,7 @@ func run(_ options: Options) throws(Fault) {
             PipeSource("standard input", descriptor: STDIN_FILENO, layout: layout, stop: stop)
         }
     } else if let path = options.camera {
-        try StreamRun(options, name: path).run { stop in CameraSource(LinuxVideo(), path: path, wishes: options.wishes, stop: stop) }
+        try StreamRun(options, name: path).run { stop in CameraSource(LinuxVideo(), path: path, request: options.request, stop: stop) }
     } else {
         try PictureRun(options).run()
     }

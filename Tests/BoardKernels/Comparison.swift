@@ -1,18 +1,18 @@
-import Board
 import Kernels
+import System
 
 /// Runs the kernels of one table and those of the scalar reference on the same random values.
 struct Comparison {
-    let table: KernelTable
+    let table: KernelSet
     private(set) var passed = 0
     private(set) var failed = 0
     private var state: UInt64 = 1
 
-    init(of table: KernelTable) {
+    init(of table: KernelSet) {
         self.table = table
     }
 
-    private static let reference = KernelTable.all[0]
+    private static let reference = KernelSet.all[0]
     /// What must still stand beside the results.
     private static let mark: Int32 = -77
 
@@ -52,7 +52,7 @@ struct Comparison {
     /// Every sum of the register-only loop is its own instruction's doing.
     mutating func peak() {
         let operands = [Int8](repeating: 1, count: 256)
-        var sums = [Int32](repeating: 0, count: KernelTable.peakSums)
+        var sums = [Int32](repeating: 0, count: KernelSet.peakSums)
         let count = table.peak(3, operands, &sums)
         judge(count > 0 && sums.reduce(0) { $0 + Int($1) } == count, "peak")
     }
@@ -64,7 +64,7 @@ struct Comparison {
         let stride = parts > 1 ? depth / 3 : (depth + 15) / 16 * 16 + 3, partStride = (rows + 2) * stride, width = columns + 5
         let a = bytes(parts * partStride + 3 * depth + 16, least: -128, all: activation)
         let weights = bytes(columns * parts * depth, least: -127, all: weight)
-        func run(_ table: KernelTable) -> [Int32] {
+        func run(_ table: KernelSet) -> [Int32] {
             var packed = [Int8](repeating: 55, count: table.layout.byteCount(columns: columns, depth: parts * depth))
             packWeights(weights, columns: columns, depth: parts * depth, layout: table.layout, into: &packed)
             var sums = [Int32](repeating: Self.mark, count: rows * width)
@@ -76,7 +76,7 @@ struct Comparison {
 
     private mutating func depthwise(_ height: Int, _ width: Int, _ channels: Int, activation: Int8? = nil, weight: Int8? = nil) {
         let x = bytes(height * width * channels, least: -128, all: activation), weights = bytes(49 * channels, least: -127, all: weight)
-        func run(_ table: KernelTable) -> [Int32] {
+        func run(_ table: KernelSet) -> [Int32] {
             var y = [Int32](repeating: Self.mark, count: height * width * channels + 8)
             y.withUnsafeMutableBufferPointer { y in
                 for row in 0..<height {
@@ -98,7 +98,7 @@ struct Comparison {
             index / words % 2 == 0 && index % words > 0 ? UInt64.max : (0..<8).reduce(0 as UInt64) { $0 << 8 | UInt64(UInt8(bitPattern: bits[index * 8 + $1])) }
         })
         let multipliers = kept([Float](repeating: 9, count: channels))
-        func run(_ table: KernelTable) -> [Int8] {
+        func run(_ table: KernelSet) -> [Int8] {
             let result = kept([Int8](repeating: 55, count: queries * channels))
             let scratch = UnsafeMutableRawPointer.allocate(
                 byteCount: IntegerAttention.scratch(keys: keys, headWidth: width, layout: table.layout), alignment: 64)
@@ -139,7 +139,7 @@ struct Comparison {
             sizes.deallocate()
             starts.deallocate()
         }
-        func run(_ table: KernelTable, _ values: SampledAttention.Values) -> [Float] {
+        func run(_ table: KernelSet, _ values: SampledAttention.Values) -> [Float] {
             let result = kept([Float](repeating: 55, count: total * channels))
             defer { result.deallocate() }
             table.perform(.sampledAttention(SampledAttention(
@@ -163,7 +163,7 @@ struct Comparison {
 
     private mutating func judge(_ isSame: Bool, _ what: String) {
         if isSame { passed += 1 } else { failed += 1 }
-        if !isSame { say("\(table.name): \(what) differs from the reference") }
+        if !isSame { Log.write("\(table.name): \(what) differs from the reference") }
     }
 
     /// `count` values of `least...127`, one in eight of them at either end; or all the same.

@@ -1,13 +1,14 @@
-import Board
-import CBoard
+import CSystem
 import Kernels
+import Runtime
+import System
 
 /// Compares everything; how many comparisons failed.
 func compareAll() throws(Fault) -> Int {
     var failed = 0
-    for table in KernelTable.all.dropFirst() {
+    for table in KernelSet.all.dropFirst() {
         guard table.isSupported else {
-            try answer("\(table.name): not on this processor")
+            try printLine("\(table.name): not on this processor")
             continue
         }
         var comparison = Comparison(of: table)
@@ -16,7 +17,7 @@ func compareAll() throws(Fault) -> Int {
         comparison.attentions()
         comparison.samplings()
         comparison.peak()
-        try answer("\(table.name): \(comparison.passed) passed, \(comparison.failed) failed")
+        try printLine("\(table.name): \(comparison.passed) passed, \(comparison.failed) failed")
         failed += comparison.failed
     }
     return failed
@@ -25,6 +26,6 @@ func compareAll() throws(Fault) -> Int {
 do throws(Fault) {
     exit(try compareAll() == 0 ? 0 : 1)
 } catch {
-    say(error.message)
+    Log.write(error.message)
     exit(1)
 }

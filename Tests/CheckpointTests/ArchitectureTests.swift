@@ -1,9 +1,8 @@
-import Board
 @testable import Checkpoint
 import Foundation
-import Network
-import TestSupport
+@testable import ModelFormat
 import Testing
+import TestSupport
 
 @Suite struct ArchitectureTests {
     let folder: TemporaryFolder

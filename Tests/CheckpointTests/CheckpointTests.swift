@@ -1,9 +1,8 @@
-import Board
 @testable import Checkpoint
 import Foundation
-import Network
-import TestSupport
+@testable import ModelFormat
 import Testing
+import TestSupport
 
 /// The released layout on the tiny checkpoint in Tests/Fixtures (seeded random weights in the original's own containers).
 @Suite struct CheckpointTests {

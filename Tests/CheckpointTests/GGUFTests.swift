@@ -1,9 +1,9 @@
-import Board
-import Checkpoint
 import Foundation
-import Runtime
-import TestSupport
+import Kernels
+import ModelFormat
+import System
 import Testing
+import TestSupport
 
 @Suite struct GGUFTests {
     let folder: TemporaryFolder

@@ -1,8 +1,8 @@
-import Board
 import Checkpoint
 import Foundation
-import TestSupport
+import Kernels
 import Testing
+import TestSupport
 
 @Suite struct PickleTests {
     let folder: TemporaryFolder

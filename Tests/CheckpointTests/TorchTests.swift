@@ -1,8 +1,9 @@
-import Board
 import Checkpoint
 import Foundation
-import TestSupport
+import ModelFormat
+import System
 import Testing
+import TestSupport
 
 /// Names, shapes and values of a container: what must survive, or end in a fault.
 struct Contents: Equatable {
@@ -189,7 +190,7 @@ struct Contents: Equatable {
         ("size that the tensor contradicts", "announces 6 elements", { $0.entries[2].size = 20; $0.entries[2].checksum = crc32(Array($0.entries[2].data[..<20])) }),
         ("another local name", "not where the directory says", { $0.entries[2].localName = "archive/data/9" }),
         ("entry twice", "occurs twice", { $0.entries.append($0.entries[2]) }),
-        ("entries that share their data", "not where the directory says", { $0.entries[3].offset = 0 }),
+        ("entries that fraction their data", "not where the directory says", { $0.entries[3].offset = 0 }),
         ("compressed entry", "is compressed", { $0.entries[2].method = 8 }),
         ("encrypted entry", "is encrypted", { $0.entries[2].flags = 1 }),
         ("wrong checksum of data", "damaged", { $0.entries[2].checksum = 1 }),

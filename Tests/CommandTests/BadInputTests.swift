@@ -1,9 +1,10 @@
-import Checkpoint
 import Foundation
-import Network
-import Runtime
-import TestSupport
+import Imaging
+import Kernels
+import ModelFormat
+import System
 import Testing
+import TestSupport
 
 /// Whatever is wrong with the input: one line on standard error, exit status 1, and no file, half-written or whole.
 @Suite struct BadInputTests {
@@ -20,7 +21,7 @@ import Testing
     }
 
     private func quantize(_ arguments: [String], to output: String) throws -> Program.Result {
-        try Program.quantize.run(arguments + ["--calib", try Fixture.path("pictures"), "--limit", "1", "--size", "64", "--output", output])
+        try Program.quantize.run(arguments + ["--calib", try Fixture.path("pictures"), "--limit", "1", "--shortest-edge", "64", "--output", output])
     }
 
     /// The file's bytes, changed.
@@ -33,10 +34,10 @@ import Testing
     // MARK: - Checkpoints
 
     @Test(arguments: [0.0, 0.1, 0.5, 0.999])
-    func truncatedCheckpoint(share: Double) throws {
+    func truncatedCheckpoint(fraction: Double) throws {
         let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
         for source in [tiny.head, tiny.clip] {
-            let path = try changed(source, folder) { $0.removeLast($0.count - Int(Double($0.count) * share)) }
+            let path = try changed(source, folder) { $0.removeLast($0.count - Int(Double($0.count) * fraction)) }
             let files = source == tiny.head ? ["--checkpoint", path, "--clip", tiny.clip] : ["--checkpoint", tiny.head, "--clip", path]
             expectFault(try quantize(files, to: folder.path("model.gguf")), path)
             try FileManager.default.removeItem(atPath: path)
@@ -117,23 +118,23 @@ import Testing
     }
 
     @Test func sharesOutOfRange() throws {
-        let folder = try TemporaryFolder(), tiny = try ModelFile(path: try TinyModel.shared.get().model), path = folder.path("shares.gguf")
+        let folder = try TemporaryFolder(), tiny = try ModelFile(path: try TinyModel.shared.get().model), path = folder.path("fractions.gguf")
         let network = tiny.architecture, mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
-        for (key, share) in [(ModelFile.Key.seenShare, 1.5), (ModelFile.Key.unseenShare, -0.1), (ModelFile.Key.unseenShare, Float.nan)] {
+        for (key, fraction) in [(ModelFile.Key.alpha, 1.5), (ModelFile.Key.beta, -0.1), (ModelFile.Key.beta, Float.nan)] {
             let writer = try GGUFWriter(path: path)
             var values: [(String, GGUFWriter.Value)] = [
                 ("general.architecture", .string(ModelFile.architectureName)), (ModelFile.Key.version, .uint32(UInt32(ModelFile.version))),
                 (ModelFile.Key.depths, .uint32s(network.depths.map(UInt32.init))), (ModelFile.Key.dims, .uint32s(network.dims.map(UInt32.init))),
                 (ModelFile.Key.shortestEdge, .uint32(128)), (ModelFile.Key.longestEdge, .uint32(128)),
                 (ModelFile.Key.mean, .float32s([mean.0, mean.1, mean.2])), (ModelFile.Key.deviation, .float32s([deviation.0, deviation.1, deviation.2])),
-                (key, .float32(share)),
+                (key, .float32(fraction)),
             ]
             for key in ModelFile.Key.numbers { values.append((key, .uint32(UInt32(try tiny.file.integer(key))))) }
             for (key, value) in values { try writer.set(key, value) }
             try writer.declare("stem.weight", shape: [8], kind: .int8)
             try writer.append("stem.weight", [Int8](repeating: 1, count: 8))
             try writer.commit()
-            expectFault(try edge(["--image", try TinyModel.picture.get()], model: path), "shares.gguf", "\(key) is \(share)")
+            expectFault(try edge(["--image", try TinyModel.picture.get()], model: path), "fractions.gguf", "\(key) is \(fraction)")
         }
     }
 
@@ -214,7 +215,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--model"], ["--modle", "x"], ["--threads", "0"], ["--threads", "many"], ["--task", "everything"], ["--isa", "mmx"], ["picture.jpg"],
+        ["--model"], ["--modle", "x"], ["--threads", "0"], ["--threads", "many"], ["--task", "everything"], ["--instruction-set", "mmx"], ["picture.jpg"],
         ["--image", "x.jpg"], ["--help=yes"],
     ])
     func wrongOptions(arguments: [String]) throws {

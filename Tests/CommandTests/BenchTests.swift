@@ -1,6 +1,8 @@
+import Evaluate
 import Foundation
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 /// `fcclip-edge bench`: what it says must add up.
 @Suite struct BenchTests {
@@ -57,7 +59,7 @@ import Testing
     }
 
     @Test func stagesAddUp() throws {
-        let report = try bench(["--size", "96x64", "--frames", "5", "--threads", "2"])
+        let report = try bench(["--input-size", "96x64", "--frames", "5", "--threads", "2"])
         #expect(report.schema == 1 && report.threads == 2 && report.frames == 5)
         #expect(report.input == .init(width: 96, height: 64) && report.picture == report.input)
         #expect(report.stages.map(\.name) == [
@@ -78,7 +80,7 @@ import Testing
 
     /// The fixture's first stage at 96x64: a 4x4 stem and its blocks, counted here by hand.
     @Test func multiplyAddsAreThoseOfTheShapes() throws {
-        let small = try bench(["--size", "96x64", "--frames", "1"]), large = try bench(["--size", "192x128", "--frames", "1"])
+        let small = try bench(["--input-size", "96x64", "--frames", "1"]), large = try bench(["--size", "192x128", "--frames", "1"])
         for (a, b) in zip(small.stages, large.stages).dropFirst().prefix(4) { #expect(b.multiply_adds == 4 * a.multiply_adds) }
         // 16 x 24 pixels, depth 2 with 16 channels: stem, 7x7 and both layers of each block.
         let dims = 16, depth = 2, pixels = 16 * 24
@@ -88,7 +90,7 @@ import Testing
     /// What is asked for is what is measured.
     @Test func optionsCount() throws {
         let picture = try TinyModel.picture.get()
-        let report = try bench(["--image", picture, "--isa", "scalar", "--threads", "1", "--frames", "1", "--task", "semantic"])
+        let report = try bench(["--image", picture, "--instruction-set", "scalar", "--threads", "1", "--frames", "1", "--task", "semantic"])
         #expect(report.kernels == "scalar" && report.threads == 1)
         #expect(report.picture == .init(width: 420, height: 300))
         #expect(min(report.input.width, report.input.height) == 128)
@@ -98,7 +100,7 @@ import Testing
 
     @Test func tableAndFile() throws {
         let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), path = folder.path("bench.json")
-        let result = try Program.edge.run(["bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--size", "64x64", "--frames", "2", "--json", path])
+        let result = try Program.edge.run(["bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--input-size", "64x64", "--frames", "2", "--json", path])
         #expect(result.status == 0, "\(result.errors)")
         for words in ["backbone stage 3", "GMAC/s", "of peak", "resident at most", "64x64"] { #expect(result.output.contains(words)) }
         let report = try JSONDecoder().decode(Report.self, from: Data(contentsOf: URL(filePath: path)))
@@ -119,7 +121,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--model", "x"], ["--size", "64"], ["--size", "0x64"], ["--size", "64x64x64"], ["--frames", "0"], ["--isa", "mmx"], ["--overlay", "x"],
+        ["--model", "x"], ["--input-size", "64"], ["--size", "0x64"], ["--size", "64x64x64"], ["--frames", "0"], ["--instruction-set", "mmx"], ["--overlay", "x"],
         ["--model", "absent.gguf", "--vocab", "absent.gguf"], ["--kernels", "--json", "/proc/none/here"],
     ])
     func wrongOptions(arguments: [String]) throws {

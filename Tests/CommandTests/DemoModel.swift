@@ -1,7 +1,9 @@
-import Camera
+import Calibrate
 import Evaluate
 import Foundation
+import Imaging
 import Kernels
+import Network
 import TestSupport
 
 /// The trained demo model that the repository ships, and its annotated pictures.

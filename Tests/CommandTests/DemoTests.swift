@@ -1,7 +1,8 @@
 @testable import Evaluate
 import Foundation
-import TestSupport
+import Kernels
 import Testing
+import TestSupport
 
 /// The shipped demo model does what it is shipped for.
 @Suite struct DemoTests {

@@ -1,7 +1,9 @@
 import Foundation
-import Runtime
-import TestSupport
+import Kernels
+import ModelFormat
+import System
 import Testing
+import TestSupport
 
 /// The shares of the two classifiers travel with the model.
 @Suite struct EnsembleTests {
@@ -10,8 +12,8 @@ import Testing
         let made = try Program.quantize.run(
             tiny.checkpoint + ["--calib", tiny.pictures, "--size", "128", "--seen-share", "1", "--unseen-share", "0.9", "--output", other])
         #expect(made.status == 0, "\(made.errors)")
-        let shares = [try ModelFile(path: tiny.model).ensemble, try ModelFile(path: other).ensemble].map { [$0.seen, $0.unseen] }
-        #expect(shares == [[0.4, 0.8], [1, 0.9]])
+        let weights = [try ModelFile(path: tiny.model).ensemble, try ModelFile(path: other).ensemble].map { [$0.alpha, $0.beta] }
+        #expect(weights == [[0.4, 0.8], [1, 0.9]])
         let scores = try [tiny.model, other].map { model in
             let result = try Program.edge.run(["--model", model, "--vocab", tiny.vocabulary, "--image", try TinyModel.picture.get(), "--json", "-"])
             #expect(result.status == 0, "\(result.errors)")
@@ -23,8 +25,8 @@ import Testing
     @Test func sharesAreCheckedBeforeAnythingIsRead() throws {
         let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
         for share in ["-0.1", "1.01", "nan"] {
-            let result = try Program.quantize.run(tiny.checkpoint + ["--calib", tiny.pictures, "--seen-share=\(share)", "--output", folder.path("model.gguf")])
-            #expect(result.status != 0 && result.errors.contains("shares are 0...1"), "\(result.errors)")
+            let result = try Program.quantize.run(tiny.checkpoint + ["--calib", tiny.pictures, "--alpha=\(share)", "--output", folder.path("model.gguf")])
+            #expect(result.status != 0 && result.errors.contains("--alpha is 0...1"), "\(result.errors)")
         }
         #expect(try folder.contents().isEmpty)
     }

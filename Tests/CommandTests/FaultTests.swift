@@ -1,6 +1,7 @@
 import Foundation
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 /// What goes wrong around the programs: too little memory, unreadable system files, an end by signal.
 @Suite struct FaultTests {
@@ -13,7 +14,7 @@ import Testing
             let shell = "ulimit -v \(limit); exec \"$@\""
             guard try Program.edge.run(["--version"], shell: shell).status == 0 else { continue }
             let result = try Program.edge.run(
-                ["bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--image", picture, "--size", "512x512", "--frames", "1", "--json", "-"], shell: shell)
+                ["bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--image", picture, "--input-size", "512x512", "--frames", "1", "--json", "-"], shell: shell)
             #expect(result.status == 0 || result.status == 1, "\(limit) KB: status \(result.status), \(result.errors)")
             if result.status == 0 {
                 done += 1
@@ -60,7 +61,7 @@ import Testing
     @Test func pictureTooLargeForMemory() throws {
         let tiny = try TinyModel.shared.get()
         let result = try Program.edge.run(
-            ["bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--size", "8192x8192", "--frames", "1"], shell: "ulimit -v 1500000; exec \"$@\"")
+            ["bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--input-size", "8192x8192", "--frames", "1"], shell: "ulimit -v 1500000; exec \"$@\"")
         #expect(result.status == 1 && result.errorLines.count == 1, "status \(result.status): \(result.errors)")
         let fault = try #require(result.errors.firstMatch(of: /a picture of 8192x8192 needs (\d+) MiB of memory, (\d+) MiB are free/))
         #expect(Int(fault.1)! > Int(fault.2)! && Int(fault.2)! < 1500)
@@ -109,7 +110,7 @@ import Testing
         for index in 0..<40 { _ = try pictures.file("\(index).jpg", [UInt8](picture)) }
         let process = Process()
         process.executableURL = URL(filePath: Program.edge.path)
-        process.arguments = ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", pictures.path, "--isa", "scalar", "--threads", "1",
+        process.arguments = ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", pictures.path, "--instruction-set", "scalar", "--threads", "1",
                              "--json", output.path("all.json"), "--labels", output.path("labels"), "--overlay", output.path("overlays")]
         // Test threads block signals, and programs inherit that.
         var none = sigset_t(), before = sigset_t()

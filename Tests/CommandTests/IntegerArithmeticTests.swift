@@ -1,8 +1,9 @@
 import Kernels
+@testable import ModelFormat
 import Network
-import TestSupport
-import Testing
 @testable import Runtime
+import Testing
+import TestSupport
 
 /// What the int8 arithmetic does otherwise than the float32 one, against the plain way in int8: the same bits.
 @Suite struct IntegerArithmeticTests {
@@ -10,9 +11,9 @@ import Testing
     @Test(arguments: [(1, 1), (1, 7), (7, 1), (2, 2), (5, 6), (33, 5), (4, 67)])
     func convolutionOfAMapInPlace(_ height: Int, _ width: Int) throws {
         let model = try ModelFile(path: try TinyModel.shared.get().model), channels = model.architecture.hidden, size = Size(height: height, width: width)
-        for table in KernelTable.all where table.isSupported {
+        for table in KernelSet.all where table.isSupported {
             let arithmetic = try IntegerArithmetic(model, kernels: table, threads: 2)
-            let point = try arithmetic.point("pixel_decoder.smooth.input", channels: channels)
+            let point = try arithmetic.quantizationPoint("pixel_decoder.smooth.input", channels: channels)
             let layer = try arithmetic.linear("pixel_decoder.smooth", columns: channels, depth: 9 * channels, input: point)
             let zeroPoint = try #require(point.quantization).zeroPoint
             #expect(zeroPoint != 0)

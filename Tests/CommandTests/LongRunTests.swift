@@ -1,6 +1,7 @@
 import Foundation
-import TestSupport
+import Kernels
 import Testing
+import TestSupport
 
 /// What a board's service needs of the program: options in a file, reload, systemd, a report.
 @Suite struct LongRunTests {
@@ -42,9 +43,9 @@ import Testing
     }
 
     @Test func reports() throws {
-        let result = try live("for i in 1 2 3; do feed; until_lines $i; done", ["--report", "--isa", "scalar", "--threads", "1"])
+        let result = try live("for i in 1 2 3; do feed; until_lines $i; done", ["--report", "--instruction-set", "scalar", "--threads", "1"])
         for words in ["status 0", "3 of 3 frames segmented", "milliseconds", "backbone", "age at output", "yuv420 160x120, network's input 171x128", "kernels: scalar, 1 threads",
-                      "resident: ", "advice: --isa scalar is slower"] {
+                      "resident: ", "advice: --instruction-set scalar is slower"] {
             #expect(result.output.contains(words), "\(words) in: \(result.output)")
         }
     }

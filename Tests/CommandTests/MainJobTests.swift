@@ -1,6 +1,9 @@
 import Foundation
-import TestSupport
+import Kernels
+import Network
+import System
 import Testing
+import TestSupport
 
 /// The main job from its real input to its real output: checkpoint, pictures and names to segments.
 @Suite struct MainJobTests {
@@ -83,7 +86,7 @@ import Testing
             let timeless = result.output.replacing(/"timing":\{[^}]*\}/, with: "")
             return [Data(timeless.utf8), try Data(contentsOf: URL(filePath: folder.path("labels.png")))]
         }
-        let reference = try bytes(["--isa", "scalar", "--threads", "1"])
+        let reference = try bytes(["--instruction-set", "scalar", "--threads", "1"])
         #expect(try bytes(["--threads", "1"]) == reference)
         #expect(try bytes(["--threads", "3"]) == reference)
         #expect(try bytes(["--isa", "scalar", "--threads", "2"]) == reference)

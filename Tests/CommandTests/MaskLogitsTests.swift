@@ -1,8 +1,9 @@
 @testable import Evaluate
 import Foundation
 import Kernels
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 /// Mask logits as a file: what NumPy reads, what the segments are made of, and the same bytes on every path.
 @Suite struct MaskLogitsTests {
@@ -64,16 +65,16 @@ import Testing
     }
 
     /// Every kernel set that this processor has; `Boards/same-bytes` compares those of boards, too. What is made of them changes nothing.
-    @Test(arguments: KernelTable.all.filter(\.isSupported).map { "\($0.name)" }) func bytesDoNotDependOnKernels(name: String) throws {
+    @Test(arguments: KernelSet.all.filter(\.isSupported).map { "\($0.name)" }) func bytesDoNotDependOnKernels(name: String) throws {
         let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), picture = try TinyModel.picture.get()
         func logits(_ arguments: [String]) throws -> Data {
             let result = try tiny.segment(["--image", picture, "--logits", folder.path("logits.npy")] + arguments)
             #expect(result.status == 0, "\(result.errors)")
             return try bytes(folder.path("logits.npy"))
         }
-        let reference = try logits(["--isa", "scalar", "--threads", "1"])
+        let reference = try logits(["--instruction-set", "scalar", "--threads", "1"])
         for (task, threads) in [("panoptic", "1"), ("semantic", "2"), ("instance", "3")] {
-            #expect(try logits(["--isa", name, "--threads", threads, "--task", task]) == reference, "\(name), \(task), \(threads) threads")
+            #expect(try logits(["--instruction-set", name, "--threads", threads, "--task", task]) == reference, "\(name), \(task), \(threads) threads")
         }
     }
 

@@ -1,9 +1,12 @@
+import Evaluate
 import Foundation
+import Imaging
 import Kernels
 import Network
 import Runtime
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 /// Memory is counted before it is taken, taken once, and never for two copies of the model.
 @Suite struct MemoryTests {

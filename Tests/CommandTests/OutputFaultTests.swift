@@ -1,6 +1,7 @@
 import Foundation
-import TestSupport
+import Kernels
 import Testing
+import TestSupport
 
 /// What goes wrong where results are written to, and with what the program is started with.
 @Suite struct OutputFaultTests {
@@ -36,7 +37,7 @@ import Testing
         "edge --image all --json all/a.jpg", "edge --image all --json all", "edge --image list.txt --json list.txt", "edge --image all --overlay all2",
         "edge --config c --image p.jpg --json c", "edge --image p.jpg --json x --overlay x", "edge --image all --labels new --overlay ./new", "edge --image p.jpg --logits v.gguf",
         "stream --every-frame --json v.gguf <f", "stream --json f <f", "stream --overlay o --labels ./o <f", "stream --json n --json - >n <f",
-        "\"$program\" bench --model m.gguf --vocab v.gguf --size 64x64 --frames 1 --json v.gguf",
+        "\"$program\" bench --model m.gguf --vocab v.gguf --input-size 64x64 --frames 1 --json v.gguf",
     ])
     func outputsThatAreInputs(command: String) throws {
         let result = try shell("""
@@ -90,7 +91,7 @@ import Testing
     }
 
     /// Nothing of what was asked for could be written: that is a failure, also of a help text.
-    @Test(arguments: ["--help", "--version", "--list-cameras", "bench --help", "--image \"$picture\"", "bench --size 64x64 --frames 1 --model \"$model\" --vocab \"$vocabulary\""])
+    @Test(arguments: ["--help", "--version", "--list-cameras", "bench --help", "--image \"$picture\"", "bench --input-size 64x64 --frames 1 --model \"$model\" --vocab \"$vocabulary\""])
     func fullStandardOutput(arguments: String) throws {
         let result = try shell("\(arguments.hasPrefix("--image") ? "edge" : "\"$program\"") \(arguments) >/dev/full; echo status $?")
         #expect(result.output == "status 1\n")
@@ -147,7 +148,7 @@ import Testing
     @Test(arguments: ["--image all", "--stdin grey:64x64"]) func processOne(source: String) throws {
         let result = try shell("""
             mkdir all; for i in $(seq 200); do ln "$picture" all/$i.jpg 2>/dev/null || cp "$picture" all/$i.jpg; done; mkfifo frames; sleep 100 >frames & writer=$!
-            unshare --user --map-root-user --pid --fork --kill-child "$program" --model "$model" --vocab "$vocabulary" --isa scalar --threads 1 \(source) --json a.json <frames & outer=$!
+            unshare --user --map-root-user --pid --fork --kill-child "$program" --model "$model" --vocab "$vocabulary" --instruction-set scalar --threads 1 \(source) --json a.json <frames & outer=$!
             sleep 1.5; kill -TERM $(cat /proc/$outer/task/$outer/children)
             for i in $(seq 100); do kill -0 $outer 2>/dev/null || break; sleep 0.1; done; kill -0 $outer 2>/dev/null && { echo hangs; kill -KILL $outer; }
             wait $outer; echo status $?; kill $writer; ls | grep part
@@ -158,7 +159,7 @@ import Testing
     /// Threads are those that may run.
     @Test func affinity() throws {
         let result = try shell("""
-            for set in 0 0,0; do taskset -c $set "$program" bench --model "$model" --vocab "$vocabulary" --size 64x64 --frames 1 | grep -o '[0-9]* thread'; done
+            for set in 0 0,0; do taskset -c $set "$program" bench --model "$model" --vocab "$vocabulary" --input-size 64x64 --frames 1 | grep -o '[0-9]* thread'; done
             frames 2 | taskset -c 0 "$program" --model "$model" --vocab "$vocabulary" --stdin yuv420:160x120 --every-frame --no-masks --json x --report --threads 2 2>&1 | grep -e '1 processors' -e 'more threads'
             """)
         #expect(result.output.hasPrefix("1 thread\n1 thread\n") && result.output.contains("2 threads of 1 processors") && result.output.contains("more threads than processors"), "\(result.output) \(result.errors)")

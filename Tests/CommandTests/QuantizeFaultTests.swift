@@ -1,6 +1,7 @@
 import Foundation
-import TestSupport
+import Kernels
 import Testing
+import TestSupport
 
 /// What goes wrong around `quantize`: outputs that are inputs, messages that nobody can be given, options that are missing.
 @Suite struct QuantizeFaultTests {
@@ -23,7 +24,7 @@ import Testing
         return try Program.quantize.run([], shell: head + script)
     }
 
-    private static let model = "quantize --checkpoint head.pth --clip clip.safetensors --size 64"
+    private static let model = "quantize --checkpoint head.pth --clip clip.safetensors --shortest-edge 64"
     private static let vocabulary = "quantize vocab --clip clip.safetensors --tokenizer merges --names names.txt"
 
     @Test(arguments: [
@@ -65,7 +66,7 @@ import Testing
     @Test(arguments: [
         ("--calib all", "--checkpoint is missing: ", "fcclip_cocopan.pth"), ("--calib all", "github.com/bytedance/fc-clip", "laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup"),
         ("--checkpoint head.pth", "--calib is missing: ", "pictures"), ("--checkpoint head.pth --calib all", "--output is missing: ", "--output model.gguf"), ("stages --model m.gguf --images all", "--checkpoint is missing: ", "fcclip_cocopan.pth"),
-        ("vocab cat", "--tokenizer", "--help"), ("--no-such-option", "--no-such-option", "--help"), ("inspect", "<file>", "--help"), ("--calib all --size 1", "--size is 32...8192", "--help"),
+        ("vocab cat", "--tokenizer", "--help"), ("--no-such-option", "--no-such-option", "--help"), ("inspect", "<file>", "--help"), ("--calib all --shortest-edge 1", "--shortest-edge is 32...8192", "--help"),
     ])
     func missingOptions(arguments: String, words: String, more: String) throws {
         let result = try shell("quantize \(arguments); echo status $?")

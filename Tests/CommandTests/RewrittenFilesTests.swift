@@ -1,6 +1,7 @@
 import Foundation
-import TestSupport
+import Kernels
 import Testing
+import TestSupport
 
 /// Files that others rewrite in place, and networks that change, while the program runs.
 @Suite struct RewrittenFilesTests {

@@ -1,10 +1,10 @@
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
-/// Every line that the program writes keeps to `Sources/Output/segments.schema.json`.
+/// Every line that the program writes keeps to `Sources/Sinks/segments.schema.json`.
 @Suite struct SchemaTests {
-    private func schema() throws -> JSONSchema { try JSONSchema(path: Fixture.repository + "/Sources/Output/segments.schema.json") }
+    private func schema() throws -> JSONSchema { try JSONSchema(path: Fixture.repository + "/Sources/Sinks/segments.schema.json") }
 
     @Test(arguments: ["panoptic", "semantic", "instance"], [[], ["--no-masks"]]) func pictures(task: String, arguments: [String]) throws {
         let result = try TinyModel.shared.get().segment(["--image", try Fixture.path("pictures"), "--task", task] + arguments)

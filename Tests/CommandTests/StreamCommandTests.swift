@@ -1,9 +1,9 @@
-@testable import Camera
+@testable import Capture
 import Foundation
+@testable import Imaging
 import Kernels
-import Output
-import TestSupport
 import Testing
+import TestSupport
 
 /// Streams through the program, as people pipe them.
 @Suite struct StreamCommandTests {
@@ -157,7 +157,7 @@ import Testing
             tail -c 1 lines.json | od -An -tx1; ls -a | grep part
             """
         let result = try live(
-            script, ["--isa", "scalar", "--threads", "1", "--every-frame", "--overlay", "overlays", "--labels", "labels", "--json", "-", "--json", "lines.json"],
+            script, ["--instruction-set", "scalar", "--threads", "1", "--every-frame", "--overlay", "overlays", "--labels", "labels", "--json", "-", "--json", "lines.json"],
             frames: stream(FrameLayout(.yuv420, size: Self.size), 1))
         let lines = result.output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
         // The second signal does not wait for the frame at hand.

@@ -1,6 +1,6 @@
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 /// When a stream counts as healthy, and when it ends by itself.
 @Suite struct StreamHealthTests {

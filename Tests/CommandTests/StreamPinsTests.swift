@@ -1,13 +1,13 @@
-import Board
-import Foundation
-import GPIO
-import Kernels
-import Network
-import Output
-import Runtime
-import TestSupport
-import Testing
 @testable import fcclip_edge
+import Foundation
+import Imaging
+import Kernels
+import ModelFormat
+import Network
+import Sinks
+import System
+import Testing
+import TestSupport
 
 /// What the lines of a stream do when its source is lost.
 @Suite struct StreamPinsTests {

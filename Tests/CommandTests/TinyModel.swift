@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import TestSupport
 
 /// The fixture checkpoint as files that the programs read, made once for the whole run.
@@ -35,7 +36,7 @@ struct TinyModel {
             try FileManager.default.copyItem(atPath: try Fixture.path("pictures/" + name), toPath: pictures + "/" + name)
         }
         let quantized = try Program.quantize.run(
-            ["--checkpoint", head, "--clip", clip, "--calib", pictures, "--size", "128", "--output", model])
+            ["--checkpoint", head, "--clip", clip, "--calib", pictures, "--shortest-edge", "128", "--output", model])
         guard quantized.status == 0 else { throw Failure(what: "quantize", result: quantized) }
         let encoded = try Program.quantize.run(
             ["vocab", "--checkpoint", head, "--clip", clip, "--tokenizer", Self.tokenizer, "--names", try Fixture.path("tiny/demo.txt"), "--output", vocabulary])

@@ -1,10 +1,11 @@
-import Board
 @testable import Evaluate
 import Foundation
+import Imaging
 import Kernels
-@testable import Runtime
-import TestSupport
+@testable import ModelFormat
+import Network
 import Testing
+import TestSupport
 
 /// The same predictions, judged by panopticapi and pycocotools (`Fixtures/evaluate/make_evaluate.py`) and by us.
 @Suite struct AgreementTests {

@@ -1,13 +1,10 @@
-import Board
-import Camera
 @testable import Evaluate
 import Foundation
+import Imaging
 import Kernels
-import Network
-import Output
-@testable import Runtime
-import TestSupport
+@testable import ModelFormat
 import Testing
+import TestSupport
 
 /// Annotations as people have them, and as they should not be.
 @Suite struct DatasetTests {

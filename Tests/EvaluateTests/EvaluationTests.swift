@@ -1,13 +1,12 @@
-import Board
-@testable import Camera
 @testable import Evaluate
 import Foundation
+@testable import Imaging
 import Kernels
+@testable import ModelFormat
 import Network
-import Output
-@testable import Runtime
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 /// Whole evaluations with networks whose answers are known.
 @Suite struct EvaluationTests {
@@ -39,14 +38,14 @@ import Testing
     }
 
     /// The truth as a network would say it.
-    private func answer(_ truth: GroundTruth, _ matching: ClassMatching) -> Answer {
+    private func predictions(_ truth: GroundTruth, _ matching: ClassMatching) -> TaskPredictions {
         let map = truth.panoptic!
         func segment(_ index: Int, _ category: Int) -> Segment {
             Segment(
                 id: index + 1, category: matching.classes[category].vocabulary, synonym: 0, isThing: matching.classes[category].isThing, score: 0.9, area: 1,
                 box: Box(x: 0, y: 0, width: 1, height: 1))
         }
-        return Answer(Set(Measure.allCases)) { task in
+        return TaskPredictions(Set(Measure.allCases)) { task in
             var result = Segmentation(task: task, size: map.size)
             switch task {
             case .panoptic:
@@ -68,15 +67,15 @@ import Testing
         let folder = try TemporaryFolder(), data = try Pictures(in: folder), matching = try matching(data.categories)
         let vocabulary = vocabulary(data.categories), silentPicture = 2
         var next = 0
-        let truthful = Evaluation.Contender(name: "truthful") { _, _, _ in
-            self.answer(try! data.truth(next, size: Self.size, matching: matching), matching)
+        let truthful = Evaluation.Candidate(name: "truthful") { _, _, _ in
+            self.predictions(try! data.truth(next, size: Self.size, matching: matching), matching)
         }
-        let forgetful = Evaluation.Contender(name: "forgetful") { _, geometry, measures in
-            if next == silentPicture { return Answer(measures) { Segmentation(task: $0, size: geometry.picture) } }
-            return self.answer(try! data.truth(next, size: Self.size, matching: matching), matching)
+        let forgetful = Evaluation.Candidate(name: "forgetful") { _, geometry, measures in
+            if next == silentPicture { return TaskPredictions(measures) { Segmentation(task: $0, size: geometry.picture) } }
+            return self.predictions(try! data.truth(next, size: Self.size, matching: matching), matching)
         }
         let evaluation = Evaluation(
-            data, matching: matching, preprocessing: Preprocessing(shortestEdge: 64, maximumSize: 128), contenders: [truthful, forgetful], failures: 2)
+            data, matching: matching, preprocessing: Preprocessing(shortestEdge: 64, maximumSize: 128), candidates: [truthful, forgetful], failures: 2)
         for index in data.pictures.indices {
             next = index
             try evaluation.add(index)
@@ -109,7 +108,7 @@ import Testing
 
     @Test func reportNeedsAFolder() throws {
         let folder = try TemporaryFolder(), data = try Pictures(in: folder), matching = try matching(data.categories)
-        let evaluation = Evaluation(data, matching: matching, preprocessing: Preprocessing(), contenders: [], failures: 0)
+        let evaluation = Evaluation(data, matching: matching, preprocessing: Preprocessing(), candidates: [], failures: 0)
         let file = try folder.file("taken", [1])
         #expect(faultMessage { try Report(evaluation, legend: Legend([]), provenance: []).write(to: file + "/report") }?.contains("taken") == true)
     }

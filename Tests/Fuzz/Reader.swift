@@ -1,9 +1,9 @@
-import Board
 import Checkpoint
 import Evaluate
 import Foundation
 import Kernels
-import Runtime
+import ModelFormat
+import System
 import TestSupport
 import Text
 

@@ -1,8 +1,9 @@
-import CBoard
-import Checkpoint
+import CHash
+import CImage
 import Foundation
-import Network
-import Runtime
+import Imaging
+import ModelFormat
+import System
 import TestSupport
 
 /// Well-formed files to start from.
@@ -129,8 +130,8 @@ enum Seeds {
             let mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
             try writer.set(ModelFile.Key.mean, .float32s([mean.0, mean.1, mean.2]))
             try writer.set(ModelFile.Key.deviation, .float32s([deviation.0, deviation.1, deviation.2]))
-            try writer.set(ModelFile.Key.seenShare, .float32(0.4))
-            try writer.set(ModelFile.Key.unseenShare, .float32(0.8))
+            try writer.set(ModelFile.Key.alpha, .float32(0.4))
+            try writer.set(ModelFile.Key.beta, .float32(0.8))
             try writer.set(ModelFile.Key.fingerprint, .string("0123456789abcdef"))
             try writer.set(ModelFile.Key.depths, .uint32s([1, 1, 1, 1]))
             try writer.set(ModelFile.Key.dims, .uint32s([8, 16, 32, 64]))
@@ -154,12 +155,12 @@ enum Seeds {
               let header = original.firstRange(ofText: GGUF.headerChecksum) else { return bytes }
         var offset = start
         for (index, size) in tensorSizes.enumerated() {
-            let hash = bytes[offset..<offset + size].withUnsafeBytes { board_hash64($0.baseAddress, $0.count) }
+            let hash = bytes[offset..<offset + size].withUnsafeBytes { hash_xxh3($0.baseAddress, $0.count) }
             bytes.set(hash, at: list.upperBound + 16 + index * 8)
             offset += padded[index]
         }
         bytes.set(UInt64(0), at: header.upperBound + 4)
-        let hash = bytes[..<start].withUnsafeBytes { board_hash64($0.baseAddress, $0.count) }
+        let hash = bytes[..<start].withUnsafeBytes { hash_xxh3($0.baseAddress, $0.count) }
         bytes.set(hash, at: header.upperBound + 4)
         return bytes
     }

@@ -1,7 +1,7 @@
-import Board
-import CBoard
-import Camera
-import Kernels
+import CSystem
+import Capture
+import Imaging
+import System
 import TestSupport
 
 /// Streams as they come through standard input. A case's first line says what the rest is, in the words of `--stdin`.
@@ -16,13 +16,13 @@ enum Streams {
 
     /// Captures on a thread of its own, as a live run does, and converts every frame.
     static func read(_ path: String) throws {
-        let descriptor = board_open(path, O_RDONLY, 0)
+        let descriptor = system_open(path, O_RDONLY, 0)
         defer { close(descriptor) }
         var line: [UInt8] = [], byte: UInt8 = 0
-        while CBoard.read(descriptor, &byte, 1) == 1, byte != 0x0A { line.append(byte) }
+        while CSystem.read(descriptor, &byte, 1) == 1, byte != 0x0A { line.append(byte) }
         let layout = try FrameLayout(String(decoding: line, as: UTF8.self), option: "stdin")
-        let source = PipeSource("case", descriptor: descriptor, layout: layout, stop: try StopSign()), mailbox = FrameMailbox(keepsAll: true), end = End()
-        let thread = try Board.Thread {
+        let source = PipeSource("case", descriptor: descriptor, layout: layout, stop: try Cancellation()), mailbox = FrameMailbox(keepsAll: true), end = End()
+        let thread = try Thread {
             do throws(Fault) { try source.capture(into: mailbox) } catch { end.fault = error }
             mailbox.end()
         }

@@ -1,6 +1,6 @@
-import Board
-import CBoard
+import CSystem
 import Foundation
+import System
 import TestSupport
 
 // A case runs in a worker process, because a trap ends it. The worker notes the number of each case before it starts, so
@@ -94,7 +94,7 @@ case let seconds?:
         readers.append((reader, first))
     }
     if readers.isEmpty { readers = Reader.allCases.map { ($0, 0) } }
-    setvbuf(board_stdout(), nil, _IOLBF, 0)
+    setvbuf(system_stdout(), nil, _IOLBF, 0)
     let seeds = try SeedFiles(), folder = try TemporaryFolder()
     var finds = 0
     for (reader, first) in readers {

@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    private func attend(_ q: Quantized, _ k: Quantized, _ v: Quantized, _ mask: [UInt64], _ shape: Case, _ table: KernelTable) -> [Float] {
+    private func attend(_ q: Quantized, _ k: Quantized, _ v: Quantized, _ mask: [UInt64], _ shape: Case, _ table: KernelSet) -> [Float] {
         let out = Map(rows: shape.queries, columns: shape.channels), stored = [q.stored, k.stored, v.stored]
         let bytes = IntegerAttention.scratch(keys: shape.keys, headWidth: shape.headWidth, layout: table.layout)
         let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 64)

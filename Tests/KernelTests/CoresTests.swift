@@ -1,6 +1,6 @@
-import Kernels
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 /// Processors that pair older cores with newer ones run what all cores can.
 @Suite struct CoresTests {

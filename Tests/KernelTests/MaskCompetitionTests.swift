@@ -2,7 +2,7 @@ import Kernels
 import Testing
 
 /// The competition on every path against its plain order: all masks enlarged, all sigmoids, the first of the largest.
-@Suite struct MaskCompetitionTests {
+@Suite struct PanopticArgmaxTests {
     struct Case: Sendable, CustomStringConvertible {
         let mask, padded, inner, picture: Size
         var description: String { "\(mask.width)x\(mask.height) to \(picture.width)x\(picture.height)" }
@@ -75,22 +75,22 @@ import Testing
     }
 
     private func compete(
-        _ table: KernelTable, _ masks: UnsafePointer<Float>, _ scores: [Float], _ shape: Case, bandRows: Int
+        _ table: KernelSet, _ masks: UnsafePointer<Float>, _ scores: [Float], _ shape: Case, bandRows: Int
     ) -> (winners: [UInt16], areas: [UInt64]) {
         func taps(_ count: Int, _ input: Int, _ output: Int) -> Stored<BilinearTap> {
             Stored((0..<count).map { BilinearTap($0, from: input, to: output) })
         }
         let rows = taps(shape.picture.height, shape.inner.height, shape.picture.height), networkRows = taps(shape.inner.height, shape.mask.height, shape.padded.height)
         let columns = taps(shape.picture.width, shape.inner.width, shape.picture.width), networkColumns = taps(shape.inner.width, shape.mask.width, shape.padded.width)
-        let candidates = Stored(scores.enumerated().map { MaskCompetition.Candidate(mask: masks + $0.offset * shape.mask.area, score: $0.element) })
-        let scratch = Map(rows: 1, columns: MaskCompetition.scratchCount(
+        let candidates = Stored(scores.enumerated().map { PanopticArgmax.Candidate(mask: masks + $0.offset * shape.mask.area, score: $0.element) })
+        let scratch = Map(rows: 1, columns: PanopticArgmax.scratchCount(
             rows: bandRows, inner: shape.inner.height, height: shape.picture.height, candidates: scores.count))
         defer { withExtendedLifetime((rows, networkRows, columns, networkColumns, candidates)) {} }
         var winners = [UInt16](repeating: 0x7FFF, count: shape.picture.area), areas = [UInt64](repeating: 0, count: scores.count)
         for first in stride(from: 0, to: shape.picture.height, by: bandRows) {
             winners.withUnsafeMutableBufferPointer { winners in
                 areas.withUnsafeMutableBufferPointer { areas in
-                    table.perform(.maskCompetition(MaskCompetition(
+                    table.perform(.panopticArgmax(PanopticArgmax(
                         candidates.base, count: scores.count, maskSize: shape.mask, vertical: .init(picture: rows.base, network: networkRows.base),
                         horizontal: .init(picture: columns.base, network: networkColumns.base), rows: first..<min(first + bandRows, shape.picture.height),
                         width: shape.picture.width, scratch: scratch.matrix.base, winners: winners.baseAddress!, areas: areas.baseAddress!)))
@@ -110,7 +110,7 @@ import Testing
             resizeBilinearPlane(inner, from: shape.inner, to: shape.picture, into: &logits)
             for (pixel, logit) in logits.enumerated() where sigmoid(logit) * scores[index] > best[pixel] {
                 best[pixel] = sigmoid(logit) * scores[index]
-                winners[pixel] = UInt16(index) | (logit >= 0 ? MaskCompetition.insideBit : 0)
+                winners[pixel] = UInt16(index) | (logit >= 0 ? PanopticArgmax.insideBit : 0)
             }
             return UInt64(logits.count { $0 >= 0 })
         }

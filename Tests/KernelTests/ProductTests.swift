@@ -25,7 +25,7 @@ import Testing
     /// Packed weights are found again where the layout says, on every path and on those of other processors.
     @Test func packedWeightsAreFound() {
         let others = [PackedLayout(columnsPerPanel: 16, depthStep: 4, activationOffset: 128), PackedLayout(columnsPerPanel: 8, depthStep: 8, depthBlock: 16), PackedLayout(columnsPerPanel: 12, depthStep: 2)]
-        for layout in KernelTable.all.map(\.layout) + others {
+        for layout in KernelSet.all.map(\.layout) + others {
             for (columns, depth) in [(1, 1), (7, 5), (16, 64), (33, 31), (50, 130)] {
                 let weights = (0..<columns * depth).map { Int8(truncatingIfNeeded: $0 &* 37 &+ 5) }
                 var packed = [Int8](repeating: 99, count: layout.byteCount(columns: columns, depth: depth))

@@ -54,7 +54,7 @@ import Testing
         let samples = Map(rows: 1, columns: SampledAttention.scratchCount(samples: 8))
         withUnsafePointer(to: Size(height: 8, width: 8)) { size in
             withUnsafePointer(to: 0) { start in
-                KernelTable.best.perform(.sampledAttention(SampledAttention(
+                KernelSet.best.perform(.sampledAttention(SampledAttention(
                     .floats(x.matrix), levels: Levels(sizes: size, starts: start, count: 1), heads: 2, points: 4, offsets: offsets.matrix,
                     weights: weights.matrix, rows: 0..<64, scratch: samples.matrix.base, into: out.matrix)))
             }

@@ -97,7 +97,7 @@ import Testing
         #expect(sampled(.int8(rows), offset: 0, weight: .infinity) == sampled(.int8(rows), offset: 0, weight: 1))
     }
 
-    private func sample(_ values: SampledAttention.Values, _ offsets: Map, _ weights: Map, _ shape: Case, _ table: KernelTable) -> [Float] {
+    private func sample(_ values: SampledAttention.Values, _ offsets: Map, _ weights: Map, _ shape: Case, _ table: KernelSet) -> [Float] {
         let out = Map(rows: shape.rows, columns: shape.channels)
         let scratch = Map(rows: 1, columns: SampledAttention.scratchCount(samples: shape.samples))
         shape.sizes.withUnsafeBufferPointer { sizes in
@@ -129,12 +129,12 @@ import Testing
                             let py = (y + Double(offsets[sample * 2 + 1]) / Double(other.height)) * Double(other.height) - 0.5
                             for r in 0..<other.height {
                                 for c in 0..<other.width {
-                                    let share = max(0, 1 - abs(px - Double(c))) * max(0, 1 - abs(py - Double(r)))
-                                    guard share > 0 else { continue }
+                                    let fraction = max(0, 1 - abs(px - Double(c))) * max(0, 1 - abs(py - Double(r)))
+                                    guard fraction > 0 else { continue }
                                     let source = (shape.starts[level] + r * other.width + c) * shape.channels + head * shape.headWidth
                                     for channel in 0..<shape.headWidth {
                                         out[row * shape.channels + head * shape.headWidth + channel]
-                                            += share * Double(weights[sample]) * Double(values[source + channel])
+                                            += fraction * Double(weights[sample]) * Double(values[source + channel])
                                     }
                                 }
                             }

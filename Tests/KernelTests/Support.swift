@@ -102,21 +102,21 @@ func largestError(_ a: [Float], _ b: [Double]) -> Double {
 }
 
 /// The paths that this machine can run, besides the reference.
-let testedTables = KernelTable.all.filter(\.isSupported)
+let testedTables = KernelSet.all.filter(\.isSupported)
 
 /// Group normalization of a whole map in place, as the network puts it together from kernels.
 func groupNorm(_ x: Matrix, groups: Int, weight: [Float], bias: [Float], activation: Activation) {
     let blockRows = ChannelMoments.blockRows, blocks = (x.rows + blockRows - 1) / blockRows
     let moments = Map(rows: 2 * blocks, columns: x.columns), factors = Map(rows: 2, columns: x.columns)
     for block in 0..<blocks {
-        KernelTable.best.perform(.channelMoments(ChannelMoments(
+        KernelSet.best.perform(.channelMoments(ChannelMoments(
             x.rows(block * blockRows..<min((block + 1) * blockRows, x.rows)), means: moments.matrix.row(2 * block), squares: moments.matrix.row(2 * block + 1))))
     }
     groupFactors(
         moments.matrix, rows: x.rows, groups: groups, range: 0..<groups, epsilon: 1e-5, weight: weight, means: factors.matrix.row(0),
         factors: factors.matrix.row(1))
     bias.withUnsafeBufferPointer { bias in
-        KernelTable.best.perform(.epilogue(Epilogue(
+        KernelSet.best.perform(.epilogue(Epilogue(
             values: .normalized(x.base, means: factors.matrix.row(0), factors: factors.matrix.row(1)), valuesStride: x.columns, rows: 0..<x.rows,
             columns: 0..<x.columns, bias: bias.baseAddress!, activation: activation, output: .floats(x.base, stride: x.columns))))
     }

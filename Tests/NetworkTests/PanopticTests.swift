@@ -1,9 +1,11 @@
 import Calibrate
 import Checkpoint
+@testable import Imaging
 import Kernels
-import TestSupport
-import Testing
+@testable import ModelFormat
 @testable import Network
+import Testing
+import TestSupport
 
 /// The panoptic competition against its plain order: all masks at the picture's size, then the largest score, then the areas
 /// (fcclip's `panoptic_inference`).

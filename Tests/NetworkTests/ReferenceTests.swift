@@ -1,7 +1,8 @@
 import Calibrate
 import Checkpoint
-import TestSupport
+import Kernels
 import Testing
+import TestSupport
 
 /// The fp32 network against tensors recorded from the original implementation.
 @Suite struct ReferenceTests {

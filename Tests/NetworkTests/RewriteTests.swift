@@ -1,9 +1,11 @@
 import Calibrate
 import Checkpoint
+@testable import Imaging
 import Kernels
-import TestSupport
-import Testing
+@testable import ModelFormat
 @testable import Network
+import Testing
+import TestSupport
 
 /// What the network leaves out or reorders changes nothing: each shortcut against the plain order of work, in float32.
 @Suite struct RewriteTests {
@@ -40,7 +42,7 @@ import Testing
     @Test func positionsAreAddedBehindTheProduct() {
         let size = Size(height: 5, width: 7), width = network.architecture.hidden, layer = network.maskDecoder.layers[0].cross.key
         let x = random(size.area, width, seed: 1), moved = arithmetic.matrix(rows: size.area, columns: width)
-        let code = PositionTables(size: size, channels: width, arithmetic: arithmetic)
+        let code = PositionalEncoding(size: size, channels: width, arithmetic: arithmetic)
         for row in 0..<size.area {
             for channel in 0..<width {
                 moved[row, channel] = x[row, channel] + code.vertical[row / size.width, channel] + code.horizontal[row % size.width, channel]

@@ -1,8 +1,7 @@
-import Board
-@testable import Camera
 import Foundation
-import TestSupport
+@testable import Imaging
 import Testing
+import TestSupport
 
 /// Hostile and broken files: one clear line, or a picture; never a crash and never a hang.
 @Suite struct DamageTests {

@@ -1,9 +1,10 @@
-import Board
-@testable import Camera
+@testable import Capture
 import Foundation
+@testable import Imaging
 import Kernels
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 @Suite struct DecodingTests {
     struct Expected: Decodable {

@@ -1,12 +1,12 @@
-import Board
-@testable import Camera
 import Foundation
+@testable import Imaging
 import Kernels
+import ModelFormat
 import Network
-import Output
-import Runtime
-import TestSupport
+import Sinks
+import System
 import Testing
+import TestSupport
 
 @Suite struct PaintingTests {
     static let legend = Legend([

@@ -1,7 +1,7 @@
-@testable import Camera
+@testable import Imaging
 import Kernels
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct PreprocessingTests {
     /// A picture of `../Fixtures/tiny` recorded from the original implementation: XXH3-64 of its arrays `image_rgb`, `resized_rgb` and of `input` as NHWC.

@@ -1,9 +1,9 @@
 import Foundation
 import Kernels
 import Network
-import Output
-import TestSupport
+import Sinks
 import Testing
+import TestSupport
 
 @Suite struct RunLengthEncodingTests {
     struct Case: Decodable {

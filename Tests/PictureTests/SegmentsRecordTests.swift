@@ -1,8 +1,9 @@
 import Foundation
+import Imaging
 import Kernels
+import ModelFormat
 import Network
-import Output
-import Runtime
+import Sinks
 import Testing
 
 @Suite struct SegmentsRecordTests {

@@ -1,14 +1,12 @@
-import Board
-import CBoard
-@testable import Camera
+import CHash
 import Foundation
-import Kernels
+@testable import Imaging
 import Network
 import TestSupport
 
 /// XXH3-64 as 16 hexadecimal digits, as `xxhash.xxh3_64_hexdigest` writes it.
 func hash(_ bytes: UnsafeRawPointer, count: Int) -> String {
-    String(format: "%016llx", board_hash64(bytes, count))
+    String(format: "%016llx", hash_xxh3(bytes, count))
 }
 
 func hash(_ picture: Picture) -> String {

@@ -1,10 +1,11 @@
-import Board
+import Capture
+import CSystem
 import CVideo
-import Camera
 import Foundation
 import Kernels
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 /// The life of a camera, against scripted devices that speak the kernel's structures.
 @Suite struct CameraTests {
@@ -14,11 +15,11 @@ import Testing
 
     /// What becomes of a script: the first byte and the layout of every frame, the counts, and the fault if any.
     private func run(
-        _ video: FakeVideo, _ wishes: CameraWishes = CameraWishes(), stopAfter frames: Int
+        _ video: FakeVideo, _ request: CameraRequest = CameraRequest(), stopAfter frames: Int
     ) throws -> (values: [UInt8], layouts: [FrameLayout], damaged: Int, lost: Int, fault: String?) {
-        let stop = try StopSign(), mailbox = FrameMailbox(keepsAll: true), faults = Log<String>()
-        let source = CameraSource(video, path: "/dev/video0", wishes: wishes, stop: stop, interval: 1)
-        let thread = try Board.Thread {
+        let stop = try Cancellation(), mailbox = FrameMailbox(keepsAll: true), faults = Log<String>()
+        let source = CameraSource(video, path: "/dev/video0", request: request, stop: stop, interval: 1)
+        let thread = try System.Thread {
             do throws(Fault) {
                 try source.open()
                 source.capture(into: mailbox)
@@ -33,7 +34,7 @@ import Testing
             values.append(frame.content.first ?? 0)
             layouts.append(frame.layout)
         }
-        stop.raise()
+        stop.cancel()
         mailbox.end(dropping: true)
         thread.join()
         #expect(video.leaks == 0)
@@ -79,10 +80,10 @@ import Testing
         camera.dataOffset = dataOffset
         camera.quantization = V4L2_QUANTIZATION_FULL_RANGE.rawValue
         let video = FakeVideo(["/dev/video0": camera], [.frame(frame(1, count: 192)), .frame(frame(2, count: 191)), .frame(frame(3, count: 192))])
-        var wishes = CameraWishes()
-        wishes.size = Size(height: 4, width: 16)
-        wishes.framesPerSecond = 30
-        let result = try run(video, wishes, stopAfter: 2)
+        var request = CameraRequest()
+        request.size = Size(height: 4, width: 16)
+        request.framesPerSecond = 30
+        let result = try run(video, request, stopAfter: 2)
         #expect(result.values == [1, 3] && result.damaged == 1 && result.fault == nil)
         #expect(result.layouts[0] == FrameLayout(.nv12, size: Size(height: 4, width: 16), stride: 32, encoding: .full))
         // Several planes are not read here.
@@ -110,13 +111,13 @@ import Testing
     }
 
     @Test func stopWhileItIsAway() throws {
-        let stop = try StopSign(), mailbox = FrameMailbox()
+        let stop = try Cancellation(), mailbox = FrameMailbox()
         let video = FakeVideo(["/dev/video0": Self.grey], [.unplug(looks: .max, path: "/dev/video0")])
-        let source = CameraSource(video, path: "/dev/video0", wishes: CameraWishes(), stop: stop, interval: 20)
+        let source = CameraSource(video, path: "/dev/video0", request: CameraRequest(), stop: stop, interval: 20)
         try source.open()
-        let thread = try Board.Thread { source.capture(into: mailbox) }
+        let thread = try System.Thread { source.capture(into: mailbox) }
         usleep(50_000)
-        stop.raise()
+        stop.cancel()
         thread.join()
         #expect(source.lostCount == 1 && video.leaks == 0)
     }
@@ -132,11 +133,11 @@ import Testing
     // MARK: - Modes
 
     private func mode(_ camera: FakeVideo.Camera, width: Int = 640, height: Int = 480, fps: Int? = nil, format: FrameFormat? = nil) throws -> FrameLayout? {
-        var wishes = CameraWishes()
-        wishes.size = Size(height: height, width: width)
-        wishes.framesPerSecond = fps
-        wishes.format = format
-        return try run(FakeVideo(["/dev/video0": camera], [.frame(frame(1, count: FakeVideo.bufferBytes))]), wishes, stopAfter: 1).layouts.first
+        var request = CameraRequest()
+        request.size = Size(height: height, width: width)
+        request.framesPerSecond = fps
+        request.format = format
+        return try run(FakeVideo(["/dev/video0": camera], [.frame(frame(1, count: FakeVideo.bufferBytes))]), request, stopAfter: 1).layouts.first
     }
 
     private func camera(_ modes: FakeVideo.Mode...) -> FakeVideo.Camera { FakeVideo.Camera(modes: modes) }
@@ -168,14 +169,14 @@ import Testing
         let both = camera(.init(code: video_format_nv12, sizes: [(160, 120)]), .init(code: video_format_yuyv, sizes: [(160, 120), (64, 48)]))
         #expect(try mode(both, width: 160, height: 120)?.format == .nv12)
         #expect(try mode(both, width: 160, height: 120, format: .yuyv) == FrameLayout(.yuyv, size: Size(height: 120, width: 160)))
-        var wishes = CameraWishes()
-        wishes.format = .mjpeg
+        var request = CameraRequest()
+        request.format = .mjpeg
         let expected = "/dev/video0: Fake camera: does not give mjpeg; --list-cameras names its formats"
-        #expect(try run(FakeVideo(["/dev/video0": both]), wishes, stopAfter: 1).fault == expected)
+        #expect(try run(FakeVideo(["/dev/video0": both]), request, stopAfter: 1).fault == expected)
         // A driver that takes the wish and gives something else is no better.
         var other = camera(.init(code: video_format_mjpeg, sizes: [(160, 120)]))
         other.insists = (video_format_yuyv, 160, 120)
-        #expect(try run(FakeVideo(["/dev/video0": other]), wishes, stopAfter: 1).fault == expected)
+        #expect(try run(FakeVideo(["/dev/video0": other]), request, stopAfter: 1).fault == expected)
     }
 
     /// vivid takes a wish for MJPEG and sets YUYV.
@@ -231,9 +232,9 @@ import Testing
         (pi.driver, other.driver) = ("rp1-cfe", "rkisp1")
         let video = FakeVideo(["/dev/video0": pi, "/dev/video1": other])
         func ending(_ number: Int, _ width: Int, _ height: Int) throws -> String {
-            var wishes = CameraWishes()
-            wishes.size = Size(height: height, width: width)
-            let source = CameraSource(video, path: "/dev/video\(number)", wishes: wishes, stop: try StopSign())
+            var request = CameraRequest()
+            request.size = Size(height: height, width: width)
+            let source = CameraSource(video, path: "/dev/video\(number)", request: request, stop: try Cancellation())
             return String(try #require(faultMessage { try source.open() }).split(separator: " ").last!)
         }
         #expect(try ending(0, 640, 480) == "yuv420:640x480" && ending(0, 1280, 720) == "yuv420:1280x720")

@@ -1,8 +1,9 @@
-@testable import Camera
+@testable import Capture
 import Foundation
+@testable import Imaging
 import Kernels
-import TestSupport
 import Testing
+import TestSupport
 
 /// The one pass from raw frames to the network's input, against a plain reference in two: whole frame to RGB, then resized as pictures are.
 @Suite struct ConversionTests {

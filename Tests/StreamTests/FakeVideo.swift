@@ -1,7 +1,8 @@
-import Board
+import Capture
+import CSystem
 import CVideo
-import Camera
 import Foundation
+import System
 
 /// A machine with scripted cameras, which answer with the kernel's own structures and remember what they were asked.
 final class FakeVideo: VideoSystem, @unchecked Sendable {
@@ -100,8 +101,8 @@ final class FakeVideo: VideoSystem, @unchecked Sendable {
         }
     }
 
-    func wait(_ descriptor: Int32, stop: StopSign, milliseconds: Int32) -> Readiness {
-        if stop.isRaised { return .stopped }
+    func wait(_ descriptor: Int32, stop: Cancellation, milliseconds: Int32) -> Readiness {
+        if stop.isCancelled { return .stopped }
         let step: Step? = monitor.locked { steps.isEmpty ? nil : steps.removeFirst() }
         guard let step else { return stop.wait(for: -1, milliseconds: 10_000) }
         switch step {
@@ -120,11 +121,11 @@ final class FakeVideo: VideoSystem, @unchecked Sendable {
             guard let path = open[descriptor] else { return EBADF }
             guard let camera = cameras[path] else { return ENODEV }
             if let error = camera.errors[request] { return error }
-            return answer(camera, path, request, argument)
+            return printLine(camera, path, request, argument)
         }
     }
 
-    private func answer(_ camera: Camera, _ path: String, _ request: UInt64, _ argument: UnsafeMutableRawPointer) -> Int32 {
+    private func printLine(_ camera: Camera, _ path: String, _ request: UInt64, _ argument: UnsafeMutableRawPointer) -> Int32 {
         func with<T>(_ type: T.Type, _ body: (inout T) -> Int32) -> Int32 { body(&argument.assumingMemoryBound(to: type).pointee) }
         switch request {
         case video_request_capability:

@@ -1,31 +1,30 @@
-import Board
 import Foundation
-import Service
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 @Suite struct HealthTests {
     @Test func quantilesAreThoseOfTheSortedValues() {
-        var generator = SplitMix(seed: 3), durations = Durations(), values: [Double] = []
+        var generator = SplitMix(seed: 3), durations = LatencyHistogram(), values: [Double] = []
         for _ in 0..<5000 {
             let value = exp(Double(generator.next() >> 40) / Double(1 << 24) * 12 - 5)
             values.append(value)
             durations.add(value)
         }
         values.sort()
-        for share in [0.01, 0.25, 0.5, 0.95, 0.999, 1] {
-            let exact = values[Int((share * 5000).rounded(.up)) - 1]
-            #expect(abs(durations.quantile(share) / exact - 1) < 1.0 / 60, "\(share): \(durations.quantile(share)) of \(exact)")
+        for fraction in [0.01, 0.25, 0.5, 0.95, 0.999, 1] {
+            let exact = values[Int((fraction * 5000).rounded(.up)) - 1]
+            #expect(abs(durations.quantile(fraction) / exact - 1) < 1.0 / 60, "\(fraction): \(durations.quantile(fraction)) of \(exact)")
         }
         #expect(durations.count == 5000 && durations.longest == values.last && abs(durations.total / values.reduce(0, +) - 1) < 1e-9)
     }
 
     @Test func extremes() {
-        var durations = Durations()
+        var durations = LatencyHistogram()
         #expect(durations.quantile(0.5) == 0)
         for value in [0, -1, .nan, 1e-9, 1e30, .infinity] { durations.add(value) }
         #expect(durations.count == 6 && durations.quantile(0.01) < 0.001)
-        var one = Durations()
+        var one = LatencyHistogram()
         one.add(20)
         #expect(one.quantile(0.5) <= 20 && one.quantile(0.5) > 19.5)
     }

@@ -1,7 +1,7 @@
-import Camera
+import Capture
 import Kernels
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct LayoutTests {
     @Test func sizesAreThoseOfTheFormats() {

@@ -1,8 +1,8 @@
-import Board
+import Capture
 import Foundation
-import Camera
-import TestSupport
+import Imaging
 import Testing
+import TestSupport
 
 @Suite struct ListTests {
     @Test func picturesFoldersAndLists() throws {

@@ -1,9 +1,8 @@
-import Board
-import Camera
+import Capture
 import Foundation
-import Kernels
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 @Suite struct MailboxTests {
     private func publish(_ mailbox: FrameMailbox, _ value: UInt8) -> Bool {
@@ -43,7 +42,7 @@ import Testing
     /// Whole frames in order, none counted twice, on two threads; with and without dropping.
     @Test(arguments: [false, true]) func twoThreads(keepsAll: Bool) throws {
         let mailbox = FrameMailbox(keepsAll: keepsAll), total = 20_000
-        let producer = try Board.Thread {
+        let producer = try System.Thread {
             for number in 1...total {
                 let frame = mailbox.buffer
                 frame.reserve(512)
@@ -69,7 +68,7 @@ import Testing
     /// Only a frame captured after the trigger is handed over, one for each.
     @Test func triggerAsksForAFreshFrame() throws {
         let mailbox = FrameMailbox(isTriggered: true), taken = Log<Int>()
-        let taker = try Board.Thread {
+        let taker = try System.Thread {
             while let frame = mailbox.take() { taken.add(frame.number) }
             taken.add(-1)
         }
@@ -98,9 +97,9 @@ import Testing
 
     @Test func endWakesBothSides() throws {
         let empty = FrameMailbox(), full = FrameMailbox(keepsAll: true)
-        let taker = try Board.Thread { #expect(empty.take() == nil) }
+        let taker = try System.Thread { #expect(empty.take() == nil) }
         #expect(publish(full, 1))
-        let giver = try Board.Thread {
+        let giver = try System.Thread {
             full.buffer.count = 0
             #expect(!full.publish())
         }
@@ -126,7 +125,7 @@ import Testing
         #expect(next() == "1 true" && next() == "lost")
         mailbox.lose()
         #expect(publish(mailbox, 2) && next() == "2 true")
-        let thread = try Board.Thread { kinds.add(next()) }
+        let thread = try System.Thread { kinds.add(next()) }
         usleep(20_000)
         #expect(kinds.entries.isEmpty)
         mailbox.lose()

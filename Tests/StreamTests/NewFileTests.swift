@@ -1,12 +1,13 @@
-import Board
+import CSystem
 import Foundation
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 /// Where files are written, and what they replace.
 @Suite struct NewFileTests {
     private func write(_ text: String, to path: String) throws {
-        let file = try NewFile(path: path)
+        let file = try AtomicFile(path: path)
         try file.write(text)
         try file.commit()
     }
@@ -35,7 +36,7 @@ import Testing
         #expect(mode(folder.path("far/real.png")) == 0o640)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("far")).sorted() == ["new.png", "real.png"])
         try FileManager.default.createSymbolicLink(atPath: folder.path("round"), withDestinationPath: "round")
-        #expect(faultMessage { _ = try NewFile(path: folder.path("round")) }?.hasSuffix("cannot be written: Too many levels of symbolic links") == true)
+        #expect(faultMessage { _ = try AtomicFile(path: folder.path("round")) }?.hasSuffix("cannot be written: Too many levels of symbolic links") == true)
     }
 
     /// What is open already is written to where it stands, not replaced.
@@ -60,7 +61,7 @@ import Testing
         let folder = try TemporaryFolder(), path = try folder.file("log", [])
         let descriptor = open(path, O_WRONLY)
         _ = Array("before ".utf8).withUnsafeBytes { writeAll($0, to: descriptor) }
-        let file = try NewFile(path: "/dev/fd/\(descriptor)")
+        let file = try AtomicFile(path: "/dev/fd/\(descriptor)")
         try file.write("abcdef")
         try file.overwrite(at: 1, Array("XY".utf8))
         try file.write("g")
@@ -69,13 +70,13 @@ import Testing
         #expect(try text(path) == "before aXYdefg")
         let appending = open(path, O_WRONLY | O_APPEND)
         defer { close(appending) }
-        #expect(faultMessage { try NewFile(path: "/dev/fd/\(appending)").overwrite(at: 0, [1]) } == "/dev/fd/\(appending): cannot be written: opened for appending only")
+        #expect(faultMessage { try AtomicFile(path: "/dev/fd/\(appending)").overwrite(at: 0, [1]) } == "/dev/fd/\(appending): cannot be written: opened for appending only")
     }
 
     @Test func whatCannotBeReplaced() throws {
         let folder = try TemporaryFolder()
-        #expect(faultMessage { _ = try NewFile(path: folder.path) } == "\(folder.path): cannot be written: Is a directory")
-        #expect(faultMessage { _ = try NewFile(path: folder.path("none/here")) } == folder.path("none/here") + ": cannot be written: No such file or directory")
+        #expect(faultMessage { _ = try AtomicFile(path: folder.path) } == "\(folder.path): cannot be written: Is a directory")
+        #expect(faultMessage { _ = try AtomicFile(path: folder.path("none/here")) } == folder.path("none/here") + ": cannot be written: No such file or directory")
         #expect(faultMessage { try write("x", to: "/dev/full") } == "/dev/full: cannot be written: No space left on device")
         // As long as names may be.
         let long = String(repeating: "ä", count: 127)
@@ -85,14 +86,14 @@ import Testing
         guard getuid() != 0 else { return }
         let path = try folder.file("protected", [1])
         chmod(path, 0o444)
-        #expect(faultMessage { _ = try NewFile(path: path) } == "\(path): cannot be written: Permission denied")
+        #expect(faultMessage { _ = try AtomicFile(path: path) } == "\(path): cannot be written: Permission denied")
     }
 
     @Test func unfinishedFilesAreUnpredictableAndGoAway() throws {
         let folder = try TemporaryFolder()
         var names: Set<String> = []
         for _ in 0..<20 {
-            let file = try NewFile(path: folder.path("f"))
+            let file = try AtomicFile(path: folder.path("f"))
             try file.write([UInt8](repeating: 1, count: 200_000))
             names.formUnion(try folder.contents())
             withExtendedLifetime(file) {}
@@ -102,7 +103,7 @@ import Testing
     }
 
     @Test func piecesOfAnySize() throws {
-        let folder = try TemporaryFolder(), path = folder.path("f"), file = try NewFile(path: path)
+        let folder = try TemporaryFolder(), path = folder.path("f"), file = try AtomicFile(path: path)
         var expected: [UInt8] = []
         for (index, count) in [0, 1, 65535, 1, 65536, 65537, 3, 200_000, 0].enumerated() {
             let bytes = noise(count, seed: UInt64(index))

@@ -1,12 +1,12 @@
-import Board
 import Foundation
-import GPIO
+import Imaging
 import Kernels
+import ModelFormat
 import Network
-import Output
-import Runtime
-import TestSupport
+import Sinks
+import System
 import Testing
+import TestSupport
 
 /// A board with scripted lines, which remembers what was done to them.
 final class FakePins: PinSystem, @unchecked Sendable {
@@ -116,9 +116,9 @@ final class FakePins: PinSystem, @unchecked Sendable {
     }
 
     @Test func edgesAreWaitedFor() throws {
-        let board = FakePins(["BUTTON"]), stop = try StopSign(), seen = Log<Int>()
+        let board = FakePins(["BUTTON"]), stop = try Cancellation(), seen = Log<Int>()
         let pin = try Pin(board, .name("BUTTON"), output: false, option: "trigger")
-        let thread = try Board.Thread {
+        let thread = try System.Thread {
             do throws(Fault) {
                 while try pin.waitForEdge(stop) { seen.add(1) }
             } catch {
@@ -129,10 +129,10 @@ final class FakePins: PinSystem, @unchecked Sendable {
             _ = [UInt8(0)].withUnsafeBytes { writeAll($0, to: board.edges.writing) }
             #expect(eventually { seen.entries.count == count })
         }
-        stop.raise()
+        stop.cancel()
         thread.join()
         close(board.edges.writing)
-        #expect(faultMessage { _ = try pin.waitForEdge(try StopSign()) } == "--trigger BUTTON: cannot be read: Input/output error")
+        #expect(faultMessage { _ = try pin.waitForEdge(try Cancellation()) } == "--trigger BUTTON: cannot be read: Input/output error")
     }
 
     // MARK: - Alarms

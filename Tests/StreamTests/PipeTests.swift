@@ -1,24 +1,24 @@
-import Board
-import Camera
+import Capture
 import Foundation
 import Kernels
-import TestSupport
+import System
 import Testing
+import TestSupport
 
 @Suite struct PipeTests {
     static let small = FrameLayout(.grey, size: Size(height: 5, width: 20))
 
     /// What comes out of a pipe that `bytes` are written into in pieces of `piece`.
     private func frames(_ bytes: [UInt8], _ layout: FrameLayout, piece: Int) throws -> (frames: [[UInt8]], dropped: Int) {
-        let pipe = TestPipe(), stop = try StopSign(), mailbox = FrameMailbox(keepsAll: true)
+        let pipe = TestPipe(), stop = try Cancellation(), mailbox = FrameMailbox(keepsAll: true)
         let source = PipeSource("test", descriptor: pipe.reading, layout: layout, stop: stop), faults = Log<String>()
-        let writer = try Board.Thread {
+        let writer = try System.Thread {
             for start in stride(from: 0, to: bytes.count, by: piece) {
                 _ = bytes[start..<min(start + piece, bytes.count)].withUnsafeBytes { writeAll($0, to: pipe.writing) }
             }
             close(pipe.writing)
         }
-        let reader = try Board.Thread {
+        let reader = try System.Thread {
             do throws(Fault) { try source.capture(into: mailbox) } catch { faults.add(error.message) }
             mailbox.end()
         }
@@ -48,21 +48,21 @@ import Testing
     }
 
     @Test func stopEndsWaiting() throws {
-        let pipe = TestPipe(), stop = try StopSign(), mailbox = FrameMailbox()
+        let pipe = TestPipe(), stop = try Cancellation(), mailbox = FrameMailbox()
         defer {
             close(pipe.reading)
             close(pipe.writing)
         }
         let source = PipeSource("test", descriptor: pipe.reading, layout: Self.small, stop: stop)
-        let reader = try Board.Thread {
+        let reader = try System.Thread {
             do throws(Fault) { try source.capture(into: mailbox) } catch { Issue.record("\(error.message)") }
             mailbox.end()
         }
         usleep(20_000)
-        stop.raise()
+        stop.cancel()
         #expect(mailbox.take() == nil)
         reader.join()
-        #expect(stop.isRaised)
+        #expect(stop.isCancelled)
     }
 
     // MARK: - JPEG

@@ -1,9 +1,8 @@
-import Board
 import Foundation
-import Kernels
-import Output
-import TestSupport
+import Sinks
+import System
 import Testing
+import TestSupport
 
 @Suite struct SinkTests {
     @Test func slowSinkHoldsUpNobody() throws {
@@ -52,7 +51,7 @@ import Testing
             written.add(number)
             return 0
         }
-        let feeder = try Board.Thread {
+        let feeder = try System.Thread {
             for number in 1...20 {
                 sink.put { $0 = number }
                 fed.add(number)
@@ -138,7 +137,7 @@ import Testing
     @Test func descriptorsThatDoNotBlock() throws {
         let pipe = TestPipe(), bytes = noise(1 << 20), received = Log<[UInt8]>()
         #expect(fcntl(pipe.writing, F_SETFL, O_NONBLOCK) == 0)
-        let reader = try Board.Thread {
+        let reader = try System.Thread {
             var all: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 5000)
             while case let count = read(pipe.reading, &chunk, chunk.count), count > 0 {
                 all += chunk[..<count]

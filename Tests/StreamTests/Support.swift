@@ -1,7 +1,6 @@
-import Board
-import Camera
+import Capture
 import Foundation
-import Kernels
+import System
 import TestSupport
 
 /// Bytes that look random and are the same in every run.

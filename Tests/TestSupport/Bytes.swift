@@ -1,5 +1,5 @@
-import Board
 import Foundation
+import System
 
 extension [UInt8] {
     /// Appends the little-endian bytes of `value`.

@@ -1,5 +1,5 @@
-import Board
 import Foundation
+import System
 import Text
 
 /// Files below `Tests/Fixtures`.

@@ -1,3 +1,5 @@
+import ModelFormat
+
 /// A GGUF file put together field by field; nothing is checked and everything can lie.
 public struct GGUFBuilder: Sendable {
     public struct Tensor: Sendable {

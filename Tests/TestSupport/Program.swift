@@ -1,4 +1,6 @@
 import Foundation
+import Kernels
+import System
 
 /// The programs of this package, as the test run built them.
 public struct Program: Sendable {

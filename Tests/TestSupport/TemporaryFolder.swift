@@ -1,5 +1,5 @@
-import Board
 import Foundation
+import System
 
 /// A folder that goes away with its owner.
 public final class TemporaryFolder {

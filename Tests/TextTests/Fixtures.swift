@@ -1,6 +1,6 @@
-import Board
 import Checkpoint
 import Foundation
+import System
 import Testing
 import Text
 

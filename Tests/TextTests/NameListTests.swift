@@ -1,5 +1,5 @@
-import Board
-import Runtime
+import Imaging
+import System
 import Testing
 import TestSupport
 @testable import Text

@@ -1,5 +1,5 @@
-import Checkpoint
 import Foundation
+import Kernels
 import Testing
 @testable import Text
 

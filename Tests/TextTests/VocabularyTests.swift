@@ -1,7 +1,7 @@
-import Board
-import Checkpoint
 import Foundation
-import Runtime
+import Imaging
+import ModelFormat
+import System
 import Testing
 @testable import Text
 
@@ -11,9 +11,9 @@ import Testing
         let folder = try TemporaryFolder()
         let checkpoint = try Fixtures.checkpoint(in: folder), recorded = try Fixtures.recorded(), list = try Fixtures.names(vocabulary)
         let path = folder.path("v.gguf")
-        var shares = [Double]()
-        let summary = try VocabularyBuilder(checkpoint: checkpoint, tokenizer: Fixtures.tokenizerPath()).write(list, to: path) { shares.append($0) }
-        #expect(shares.last == 1)
+        var fractions = [Double]()
+        let summary = try VocabularyBuilder(checkpoint: checkpoint, tokenizer: Fixtures.tokenizerPath()).write(list, to: path) { fractions.append($0) }
+        #expect(fractions.last == 1)
         #expect(summary.names == list.names.count && summary.prompts == 14 * list.names.count)
 
         let file = try Vocabulary(path: path)

@@ -1,0 +1,125 @@
+import COpenBLAS
+import Kernels
+import Runtime
+import System
+
+/// The network in float32 over OpenBLAS: the reference that int8 is measured against, and what calibration observes.
+public final class FloatArithmetic: ScratchArithmetic {
+    public typealias Operand = Matrix
+
+    /// A linear layer and the point that its input is observed at.
+    public final class Layer {
+        public let name: String
+        public let parameters: FloatWeights
+        public let input: QuantizationPoint
+        /// A depthwise convolution: `depth` 49, weights [49][channels].
+        public let isDepthwise: Bool
+
+        init(name: String, parameters: FloatWeights, input: QuantizationPoint, isDepthwise: Bool) {
+            self.name = name
+            self.parameters = parameters
+            self.input = input
+            self.isDepthwise = isDepthwise
+        }
+    }
+
+    /// A place where int8 will quantize, and the layers that read it.
+    public final class QuantizationPoint {
+        public let name: String
+        public let channels: Int
+        public internal(set) var consumers: [Layer] = []
+
+        init(name: String, channels: Int) {
+            self.name = name
+            self.channels = channels
+        }
+    }
+
+    public typealias Linear = Layer
+    public typealias Depthwise = Layer
+
+    public let source: FoldedCheckpoint
+    public let arena = Arena()
+    public let pool: ThreadPool
+    /// All points and layers, in the order the network asked for them.
+    public private(set) var points: [QuantizationPoint] = []
+    public private(set) var layers: [Layer] = []
+    /// Parameters by name; their memory lives as long as the arithmetic.
+    public private(set) var parameters: [(name: String, values: Matrix)] = []
+
+    /// Off by default, so that `observe` and `audit` are told everything.
+    public let keepsConstants: Bool
+    /// Told the values at every point.
+    public var observe: ((QuantizationPoint, Matrix) -> Void)?
+    /// Told intermediate tensors by name.
+    public var trace: ((String, Matrix) -> Void)?
+    /// Told every layer's input and result.
+    public var audit: ((LayerRun) -> Void)?
+
+    /// One use of a layer. Convolutions other than depthwise give their patches as rows.
+    public struct LayerRun {
+        public let layer: Layer
+        public let input: Matrix
+        /// Before activation, without position tables; after LayerNorm for a depthwise convolution.
+        public let result: Matrix
+        /// Of a depthwise convolution's map.
+        public var size: Size?
+        public var epsilon: Float = 0
+    }
+
+    public init(_ source: FoldedCheckpoint, threads: Int, keepsConstants: Bool = false) {
+        self.source = source
+        self.keepsConstants = keepsConstants
+        pool = ThreadPool(threads: threads)
+        openblas_set_num_threads(Int32(threads))
+    }
+
+    deinit {
+        for parameter in parameters { parameter.values.base.deallocate() }
+    }
+
+    // MARK: Parameters
+
+    public func quantizationPoint(_ name: String, channels: Int) throws(Fault) -> QuantizationPoint {
+        let point = QuantizationPoint(name: name, channels: channels)
+        points.append(point)
+        return point
+    }
+
+    /// There is one format only.
+    public func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault) {}
+
+    public func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Layer {
+        let parameters = try source.linear(name)
+        guard parameters.columns == columns, parameters.depth == depth else {
+            throw Fault("\(name): \(parameters.columns) x \(parameters.depth) weights where \(columns) x \(depth) are expected")
+        }
+        return register(Layer(name: name, parameters: parameters, input: input, isDepthwise: false))
+    }
+
+    public func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Layer {
+        let parameters = try source.depthwise(name)
+        guard parameters.columns == channels, parameters.weights.count == 49 * channels else {
+            throw Fault("\(name): \(parameters.weights.count) weights where 7 x 7 x \(channels) are expected")
+        }
+        return register(Layer(name: name, parameters: parameters, input: input, isDepthwise: true))
+    }
+
+    private func register(_ layer: Layer) -> Layer {
+        layer.input.consumers.append(layer)
+        layers.append(layer)
+        return layer
+    }
+
+    public func parameter(_ name: String, rows: Int, columns: Int) throws(Fault) -> Matrix {
+        let values = try source.parameter(name)
+        guard values.count == rows * columns else {
+            throw Fault("\(name): \(values.count) values where \(rows) x \(columns) are expected")
+        }
+        let matrix = Matrix(UnsafeMutablePointer<Float>.allocate(capacity: max(values.count, 1)), rows: rows, columns: columns)
+        matrix.base.update(from: values, count: values.count)
+        parameters.append((name, matrix))
+        return matrix
+    }
+
+}

@@ -1,0 +1,284 @@
+import Kernels
+import ModelFormat
+import System
+
+/// Masked-attention mask decoder (Mask2Former, arXiv 2112.01527; fcclip's `fcclip_transformer_decoder.py`).
+///
+/// Q learned queries attend to the three levels in turn, each query only where its mask of the layer before is not negative.
+public struct MaskDecoder<A: Arithmetic> {
+    struct Attention {
+        let query: A.Linear
+        let key: A.Linear
+        let value: A.Linear
+        let queries: A.QuantizationPoint
+        let keys: A.QuantizationPoint
+        let values: A.QuantizationPoint
+        let outputInput: A.QuantizationPoint
+        let output: A.Linear
+        let norm: NormParameters
+
+        init(_ name: String, width: Int, input: A.QuantizationPoint, memory: A.QuantizationPoint, norm: String, _ arithmetic: A) throws(Fault) {
+            query = try arithmetic.linear(name + ".query", columns: width, depth: width, input: input)
+            key = try arithmetic.linear(name + ".key", columns: width, depth: width, input: memory)
+            value = try arithmetic.linear(name + ".value", columns: width, depth: width, input: memory)
+            queries = try arithmetic.quantizationPoint(name + ".queries", channels: width)
+            keys = try arithmetic.quantizationPoint(name + ".keys", channels: width)
+            values = try arithmetic.quantizationPoint(name + ".values", channels: width)
+            try arithmetic.require([queries, keys, values], symmetric: false, for: name)
+            outputInput = try arithmetic.quantizationPoint(name + ".output.input", channels: width)
+            output = try arithmetic.linear(name + ".output", columns: width, depth: width, input: outputInput)
+            self.norm = try NormParameters(norm, channels: width, arithmetic)
+        }
+    }
+
+    struct Layer {
+        let crossInput: A.QuantizationPoint
+        let cross: Attention
+        let selfInput: A.QuantizationPoint
+        let own: Attention
+        let expandInput: A.QuantizationPoint
+        let expand: A.Linear
+        let hidden: A.QuantizationPoint
+        let project: A.Linear
+        let feedForwardNorm: NormParameters
+        /// `Wq query_embed` of the cross attention, `Wq query_embed` and `Wk query_embed` of the self attention.
+        let crossQueries, selfQueries, selfKeys: PositionTable
+    }
+
+    /// What follows from the learned queries alone: the mask embeddings before layer 0 and the queries of its cross attention.
+    struct Constants {
+        let maskEmbeddings: A.Operand
+        let crossQueries: A.Operand
+    }
+
+    let arithmetic: A
+    let architecture: Architecture
+    /// One, or none where `Arithmetic.keepsConstants` says so.
+    private(set) var constants: [Constants] = []
+    public let queries: Matrix
+    let levelEmbedding: Matrix
+    let memoryPoints: [A.QuantizationPoint]
+    let layers: [Layer]
+    let norm: NormParameters
+    let embeddingInput: A.QuantizationPoint
+    let embedding: [A.Linear]
+    let embeddingPoints: [A.QuantizationPoint]
+    let featuresPoint: A.QuantizationPoint
+    let poolInput: A.QuantizationPoint
+    let pool: A.Linear
+    let classInput: A.QuantizationPoint
+    let classHidden: [A.QuantizationPoint]
+    let classEmbedding: [A.Linear]
+    /// Factor of the cosine similarities of the in-vocabulary classifier: exp(logit scale), at most 100.
+    public let scale: Float
+
+    init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
+        self.arithmetic = arithmetic
+        self.architecture = architecture
+        let name = "mask_decoder.", width = architecture.hidden, count = architecture.queries
+        queries = try arithmetic.parameter(name + "queries", rows: count, columns: width)
+        let positions = try arithmetic.parameter(name + "query_positions", rows: count, columns: width)
+        levelEmbedding = try arithmetic.parameter(name + "level_embedding", rows: Architecture.levels, columns: width)
+        var memory: [A.QuantizationPoint] = []
+        for level in 0..<3 { memory.append(try arithmetic.quantizationPoint(name + "memory\(level)", channels: width)) }
+        memoryPoints = memory
+        func table(_ layer: A.Linear) -> PositionTable {
+            let rows = arithmetic.matrix(rows: positions.rows, columns: positions.columns)
+            arithmetic.table(positions, layer, into: rows)
+            return PositionTable(rows: rows)
+        }
+        var layers: [Layer] = []
+        for index in 0..<architecture.decoderLayers {
+            let layer = name + "layer\(index)."
+            let crossInput = try arithmetic.quantizationPoint(layer + "cross.input", channels: width)
+            let selfInput = try arithmetic.quantizationPoint(layer + "self.input", channels: width)
+            let cross = try Attention(layer + "cross", width: width, input: crossInput, memory: memory[index % 3], norm: layer + "cross_norm", arithmetic)
+            let own = try Attention(layer + "self", width: width, input: selfInput, memory: selfInput, norm: layer + "self_norm", arithmetic)
+            let inner = architecture.decoderFeedForward
+            let expandInput = try arithmetic.quantizationPoint(layer + "expand.input", channels: width), hidden = try arithmetic.quantizationPoint(layer + "project.input", channels: inner)
+            layers.append(Layer(
+                crossInput: crossInput, cross: cross, selfInput: selfInput, own: own,
+                expandInput: expandInput, expand: try arithmetic.linear(layer + "expand", columns: inner, depth: width, input: expandInput),
+                hidden: hidden, project: try arithmetic.linear(layer + "project", columns: width, depth: inner, input: hidden),
+                feedForwardNorm: try NormParameters(layer + "perceptron_norm", channels: width, arithmetic),
+                crossQueries: table(cross.query), selfQueries: table(own.query), selfKeys: table(own.key)))
+        }
+        self.layers = layers
+        norm = try NormParameters(name + "norm", channels: width, arithmetic)
+        embeddingInput = try arithmetic.quantizationPoint(name + "mask_embedding0.input", channels: width)
+        embeddingPoints = [
+            try arithmetic.quantizationPoint(name + "mask_embedding1.input", channels: width), try arithmetic.quantizationPoint(name + "mask_embedding2.input", channels: width),
+            try arithmetic.quantizationPoint(name + "mask_embeddings", channels: width),
+        ]
+        embedding = [
+            try arithmetic.linear(name + "mask_embedding0", columns: width, depth: width, input: embeddingInput),
+            try arithmetic.linear(name + "mask_embedding1", columns: width, depth: width, input: embeddingPoints[0]),
+            try arithmetic.linear(name + "mask_embedding2", columns: width, depth: width, input: embeddingPoints[1]),
+        ]
+        featuresPoint = try arithmetic.quantizationPoint(name + "features", channels: width)
+        try arithmetic.require([embeddingPoints[2], featuresPoint], symmetric: true, for: name + "masks")
+        poolInput = try arithmetic.quantizationPoint(name + "pool.input", channels: width)
+        pool = try arithmetic.linear(name + "pool", columns: width, depth: width, input: poolInput)
+        classInput = try arithmetic.quantizationPoint(name + "class_embedding0.input", channels: width)
+        classHidden = [
+            try arithmetic.quantizationPoint(name + "class_embedding1.input", channels: width), try arithmetic.quantizationPoint(name + "class_embedding2.input", channels: width),
+        ]
+        classEmbedding = [
+            try arithmetic.linear(name + "class_embedding0", columns: width, depth: width, input: classInput),
+            try arithmetic.linear(name + "class_embedding1", columns: width, depth: width, input: classHidden[0]),
+            try arithmetic.linear(name + "class_embedding2", columns: architecture.embedding, depth: width, input: classHidden[1]),
+        ]
+        scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
+        if arithmetic.keepsConstants, !layers.isEmpty {
+            // Their scratch memory stays with them.
+            let normed = arithmetic.matrix(rows: count, columns: width)
+            constants = [Constants(maskEmbeddings: maskEmbeddings(queries, normed: normed), crossQueries: crossQueries(0, queries))]
+        }
+    }
+
+    /// Keys and values of every layer's cross attention read the tokens of one level plus that level's embedding; keys also
+    /// its position code. The constant parts, projected, for one input size.
+    public struct MemoryTables {
+        let keys: PositionTable
+        let values: PositionTable
+    }
+
+    /// One entry for each layer.
+    public func memoryTables(_ levels: [Size]) -> [MemoryTables] {
+        let hidden = architecture.hidden
+        let codes = levels.map { PositionalEncoding(size: $0, channels: hidden, arithmetic: arithmetic) }
+        for (level, code) in codes.enumerated() {
+            for row in 0..<code.vertical.rows {
+                for channel in 0..<hidden { code.vertical[row, channel] += levelEmbedding[level, channel] }
+            }
+        }
+        func projected(_ x: Matrix, _ layer: A.Linear) -> Matrix {
+            let rows = arithmetic.matrix(rows: x.rows, columns: hidden)
+            arithmetic.table(x, layer, into: rows)
+            return rows
+        }
+        return layers.enumerated().map { index, layer in
+            let level = index % 3
+            return MemoryTables(
+                keys: codes[level].projected(by: layer.cross.key, columns: hidden, arithmetic),
+                values: PositionTable(constant: projected(levelEmbedding.rows(level..<level + 1), layer.cross.value)))
+        }
+    }
+
+    /// The tokens of one level (rows x hidden) as cross attention reads them.
+    public func memory(_ tokens: Matrix, level: Int) -> A.Operand {
+        arithmetic.operand(tokens, at: memoryPoints[level])
+    }
+
+    /// Mask features as mask products and mask pooling read them.
+    public func features(_ features: Matrix) -> A.Operand {
+        arithmetic.operand(features, at: featuresPoint)
+    }
+
+    /// Layer `index`, in place in `x` (Q x hidden): masked cross-attention, self-attention, feed-forward layers, all post-norm. Before layer 0 `x` holds
+    /// the learned queries.
+    public func layer(_ index: Int, _ x: Matrix, memory: A.Operand, tables: MemoryTables, blocked: BlockedKeys) {
+        let layer = layers[index], heads = architecture.heads
+        let mark = arithmetic.mark()
+        do {
+            let query = isConstant(before: index) ? constants[0].crossQueries : crossQueries(index, x)
+            let key = arithmetic.linear(memory, layer.cross.key, adding: tables.keys, activation: .none, at: layer.cross.keys)
+            let value = arithmetic.linear(memory, layer.cross.value, adding: tables.values, activation: .none, at: layer.cross.values)
+            let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: blocked, at: layer.cross.outputInput)
+            arithmetic.linear(attended, layer.cross.output, addingTo: x)
+            layer.cross.norm.apply(to: x, arithmetic)
+            arithmetic.record("dec.\(index).cross", x)
+        }
+        do {
+            let input = arithmetic.operand(x, at: layer.selfInput)
+            let query = arithmetic.linear(input, layer.own.query, adding: layer.selfQueries, activation: .none, at: layer.own.queries)
+            let key = arithmetic.linear(input, layer.own.key, adding: layer.selfKeys, activation: .none, at: layer.own.keys)
+            let value = arithmetic.linear(input, layer.own.value, adding: nil, activation: .none, at: layer.own.values)
+            let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: nil, at: layer.own.outputInput)
+            arithmetic.linear(attended, layer.own.output, addingTo: x)
+            layer.own.norm.apply(to: x, arithmetic)
+            arithmetic.record("dec.\(index).self", x)
+        }
+        arithmetic.feedForward(
+            arithmetic.operand(x, at: layer.expandInput), expand: layer.expand, activation: .relu, at: layer.hidden,
+            project: layer.project, addingTo: x)
+        layer.feedForwardNorm.apply(to: x, arithmetic)
+        arithmetic.record("dec.\(index).ffn", x)
+        arithmetic.release(mark)
+    }
+
+    /// The queries `x` as layer `index`'s cross attention reads them.
+    private func crossQueries(_ index: Int, _ x: Matrix) -> A.Operand {
+        let layer = layers[index]
+        return arithmetic.linear(
+            arithmetic.operand(x, at: layer.crossInput), layer.cross.query, adding: layer.crossQueries, activation: .none, at: layer.cross.queries)
+    }
+
+    /// Whether `constants` stand for what is computed of the queries before layer `index`.
+    private func isConstant(before index: Int) -> Bool {
+        index == 0 && !constants.isEmpty && !arithmetic.isTracing
+    }
+
+    /// Mask embeddings of the queries `x` before layer `index`. - Parameter normed: becomes `decoder_norm` of them; not before layer 0 of a
+    /// network that keeps constants.
+    public func maskEmbeddings(_ x: Matrix, before index: Int, normed: Matrix) -> A.Operand {
+        isConstant(before: index) ? constants[0].maskEmbeddings : maskEmbeddings(x, normed: normed)
+    }
+
+    /// `decoder_norm` of the queries and their mask embeddings, ready for mask products.
+    public func maskEmbeddings(_ x: Matrix, normed: Matrix) -> A.Operand {
+        norm.apply(x, into: normed, arithmetic)
+        let first = arithmetic.linear(arithmetic.operand(normed, at: embeddingInput), embedding[0], adding: nil, activation: .relu, at: embeddingPoints[0])
+        let second = arithmetic.linear(first, embedding[1], adding: nil, activation: .relu, at: embeddingPoints[1])
+        return arithmetic.linear(second, embedding[2], adding: nil, activation: .none, at: embeddingPoints[2])
+    }
+
+    /// Attention mask of the layer after: blocked where a query's mask logit is negative at the level's size; a query
+    /// that would be blocked everywhere is blocked nowhere. `features` are reduced to `tokens` pixels.
+    public func blockedKeys(_ embeddings: A.Operand, features: A.Operand, tokens: Int, into blocked: BlockedKeys) {
+        let mark = arithmetic.mark()
+        let logits = arithmetic.matrix(rows: architecture.queries, columns: tokens)
+        arithmetic.masks(embeddings, features: features, into: logits)
+        arithmetic.parallel(logits.rows) { range in
+            for query in range {
+                let row = blocked.row(query)
+                arithmetic.perform(.signBits(SignBits(logits.row(query), count: tokens, where: .negative, into: row)))
+                var count = 0
+                for word in 0..<blocked.wordsPerRow { count += row[word].nonzeroBitCount }
+                if count == tokens { row.update(repeating: 0, count: blocked.wordsPerRow) }
+            }
+        }
+        arithmetic.release(mark)
+    }
+
+    /// In-vocabulary class embeddings (`into`: Q x E) from the queries' `normed` rows and the mean feature under each mask.
+    public func classEmbeddings(normed: Matrix, logits: Matrix, features: A.Operand, into result: Matrix, trace: Int) {
+        let mark = arithmetic.mark()
+        let words = (logits.columns + 63) / 64
+        let inside = arithmetic.insideBits(of: logits)
+        let pooled = arithmetic.matrix(rows: normed.rows, columns: normed.columns)
+        arithmetic.maskedMean(inside, wordsPerRow: words, features: features, into: pooled)
+        arithmetic.record("dec.h\(trace).maskpool", pooled)
+        arithmetic.normalizeRows(pooled, epsilon: 1e-5)
+        let sum = arithmetic.matrix(rows: normed.rows, columns: normed.columns)
+        arithmetic.linear(arithmetic.operand(pooled, at: poolInput), pool, adding: nil, into: sum)
+        arithmetic.record("dec.h\(trace).maskpool_proj", sum)
+        for index in 0..<sum.count { sum.base[index] += normed.base[index] }
+        let first = arithmetic.linear(arithmetic.operand(sum, at: classInput), classEmbedding[0], adding: nil, activation: .relu, at: classHidden[0])
+        let second = arithmetic.linear(first, classEmbedding[1], adding: nil, activation: .relu, at: classHidden[1])
+        arithmetic.linear(second, classEmbedding[2], adding: nil, into: result)
+        arithmetic.record("dec.h\(trace).class_embed", result)
+        arithmetic.release(mark)
+    }
+}
+
+extension Arithmetic {
+    /// Bits of the pixels inside each mask, those of positive `logits`: `(logits.columns + 63) / 64` words for each row.
+    func insideBits(of logits: Matrix) -> UnsafeMutablePointer<UInt64> {
+        let words = (logits.columns + 63) / 64, bits = self.words(words * logits.rows)
+        parallel(logits.rows) { range in
+            for row in range { perform(.signBits(SignBits(logits.row(row), count: logits.columns, where: .positive, into: bits + row * words))) }
+        }
+        return bits
+    }
+}

@@ -1,0 +1,155 @@
+import Kernels
+import ModelFormat
+import System
+
+/// Names and their embeddings as the classifiers use them.
+public struct Classifier {
+    /// N names x E, unit rows.
+    public let embeddings: NameEmbeddings
+    /// First name and number of names of each class.
+    public let names: [Range<Int>]
+    /// Whether a class shares a name with the training vocabulary.
+    public let isSeen: [Bool]
+    public let isThing: [Bool]
+
+    public init(embeddings: NameEmbeddings, names: [Range<Int>], isSeen: [Bool], isThing: [Bool]) {
+        self.embeddings = embeddings
+        self.names = names
+        self.isSeen = isSeen
+        self.isThing = isThing
+    }
+
+    public var count: Int { names.count }
+}
+
+/// exp(logit scale), at most 100, from a 1 x 1 parameter.
+func similarityScale(_ parameter: Matrix) -> Float {
+    min(exponential(parameter[0, 0]), 100)
+}
+
+/// Out-of-vocabulary classification: CLIP features pooled under each mask, through CLIP's own projection (FC-CLIP, section 3.3).
+public struct OpenVocabularyHead<A: Arithmetic> {
+    let arithmetic: A
+    let architecture: Architecture
+    let densePoint: A.QuantizationPoint
+    let expandInput: A.QuantizationPoint
+    let expand: A.Linear?
+    let projectInput: A.QuantizationPoint
+    let project: A.Linear
+    /// Unit embedding of "no object", 1 x E.
+    public let void: Matrix
+    public let scale: Float
+
+    init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
+        self.arithmetic = arithmetic
+        self.architecture = architecture
+        let name = "open_vocabulary.", channels = architecture.dims[3], hidden = architecture.visualHidden
+        densePoint = try arithmetic.quantizationPoint(name + "dense", channels: channels)
+        projectInput = try arithmetic.quantizationPoint(name + "project.input", channels: hidden > 0 ? hidden : channels)
+        expandInput = hidden > 0 ? try arithmetic.quantizationPoint(name + "expand.input", channels: channels) : projectInput
+        expand = hidden > 0 ? try arithmetic.linear(name + "expand", columns: hidden, depth: channels, input: expandInput) : nil
+        project = try arithmetic.linear(name + "project", columns: architecture.embedding, depth: hidden > 0 ? hidden : channels, input: projectInput)
+        void = try arithmetic.parameter(name + "void", rows: 1, columns: architecture.embedding)
+        scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
+    }
+
+    /// CLIP embedding (`into`: Q x E) of each mask: the mean of `dense` (area x C) where the mask logits, at `dense`'s size, are positive.
+    public func embeddings(_ dense: Matrix, logits: Matrix, into result: Matrix) {
+        let mark = arithmetic.mark()
+        let words = (logits.columns + 63) / 64
+        let inside = arithmetic.insideBits(of: logits)
+        let pooled = arithmetic.matrix(rows: logits.rows, columns: dense.columns)
+        arithmetic.maskedMean(inside, wordsPerRow: words, features: arithmetic.operand(dense, at: densePoint), into: pooled)
+        arithmetic.record("clip.mask_pooled", pooled)
+        arithmetic.normalizeRows(pooled, epsilon: architecture.backboneEpsilon)
+        if let expand {
+            let hidden = arithmetic.linear(arithmetic.operand(pooled, at: expandInput), expand, adding: nil, activation: .gelu, at: projectInput)
+            arithmetic.linear(hidden, project, adding: nil, into: result)
+        } else {
+            arithmetic.linear(arithmetic.operand(pooled, at: projectInput), project, adding: nil, into: result)
+        }
+        arithmetic.record("clip.pooled", result)
+        arithmetic.release(mark)
+    }
+
+    /// Cosine similarities times `scale` of `embeddings` (Q x E; overwritten by their unit vectors) to all names, and void
+    /// last: `into` is Q x (N + 1).
+    func similarities(_ embeddings: Matrix, scale: Float, classifier: Classifier, into result: Matrix) {
+        arithmetic.parallel(embeddings.rows) { range in
+            for row in range { normalize(embeddings.row(row), count: embeddings.columns) }
+        }
+        let mark = arithmetic.mark()
+        let names = arithmetic.matrix(rows: embeddings.rows, columns: classifier.embeddings.rows)
+        let voids = arithmetic.matrix(rows: embeddings.rows, columns: 1)
+        classifier.embeddings.withValues { arithmetic.similarity(embeddings, $0, into: names) }
+        arithmetic.similarity(embeddings, void, into: voids)
+        arithmetic.parallel(result.rows) { range in
+            for row in range {
+                for column in 0..<names.columns { result[row, column] = names[row, column] * scale }
+                result[row, names.columns] = voids[row, 0] * scale
+            }
+        }
+        arithmetic.release(mark)
+    }
+
+    /// Maximum over each class's names, void last: Q x (N + 1) to Q x (K + 1).
+    func classLogits(_ similarities: Matrix, classifier: Classifier, into logits: Matrix) {
+        arithmetic.parallel(logits.rows) { range in
+            for row in range {
+                for (category, names) in classifier.names.enumerated() {
+                    var best = similarities[row, names.lowerBound]
+                    for name in names { best = max(best, similarities[row, name]) }
+                    logits[row, category] = best
+                }
+                logits[row, classifier.count] = similarities[row, similarities.columns - 1]
+            }
+        }
+    }
+
+    /// Geometric ensemble (FC-CLIP, equation 7) of both classifiers' logits (Q x (K + 1), void last; overwritten); `into` holds
+    /// probabilities of K classes and void that sum to 1.
+    func ensemble(inVocabulary: Matrix, outOfVocabulary: Matrix, classifier: Classifier, weights: Ensemble, into result: Matrix) {
+        let classes = classifier.count
+        arithmetic.parallel(result.rows) { range in
+            for row in range {
+                let inner = inVocabulary.row(row), outer = outOfVocabulary.row(row), mixed = result.row(row)
+                mixed.update(from: inner, count: classes + 1)
+                softmax(mixed, count: classes + 1)
+                let void = mixed[classes]
+                logSoftmax(inner, count: classes)
+                logSoftmax(outer, count: classes)
+                for category in 0..<classes {
+                    let weight = classifier.isSeen[category] ? weights.alpha : weights.beta
+                    mixed[category] = inner[category] * (1 - weight) + outer[category] * weight
+                }
+                softmax(mixed, count: classes)
+                var total: Float = 0
+                for category in 0..<classes {
+                    mixed[category] = mixed[category] * (1 - void) + 1e-8
+                    total += mixed[category]
+                }
+                mixed[classes] = void + 1e-8
+                total += mixed[classes]
+                for column in 0...classes { mixed[column] /= total }
+            }
+        }
+    }
+}
+
+/// x / |x|, the norm at least 1e-12.
+private func normalize(_ x: UnsafeMutablePointer<Float>, count: Int) {
+    var sum: Float = 0
+    for index in 0..<count { sum += x[index] * x[index] }
+    let norm = max(sum.squareRoot(), 1e-12)
+    for index in 0..<count { x[index] /= norm }
+}
+
+/// x - max - log(sum(exp(x - max))), in place.
+private func logSoftmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
+    var largest = x[0]
+    for index in 1..<max(count, 1) { largest = max(largest, x[index]) }
+    var sum: Float = 0
+    for index in 0..<count { sum += exponential(x[index] - largest) }
+    let logarithmOfSum = logarithm(sum)
+    for index in 0..<count { x[index] = x[index] - largest - logarithmOfSum }
+}

@@ -1,0 +1,61 @@
+import Kernels
+
+/// Sine position code of one axis (fcclip's PositionEmbeddingSine with normalisation, temperature 10000).
+///
+/// Row `i` of `into` (length x channels) holds, for the angle p = (i + 1) / (length + 1e-6) * 2 pi and frequency
+/// f_c = 10000^(2 floor(c / 2) / channels), sin(p / f_c) at even c and cos(p / f_c) at odd c.
+func sinePositionalEncoding(into code: Matrix) {
+    let length = Float(code.rows) + 1e-6
+    for row in 0..<code.rows {
+        let angle = Float(row + 1) / length * 6.283185307179586
+        for channel in 0..<code.columns {
+            let exponent = Double(2 * (channel / 2)) / Double(code.columns)
+            let frequency = Float(power10000(exponent))
+            let phase = Double(angle / frequency)
+            code[row, channel] = Float(channel % 2 == 0 ? sine(phase) : cosine(phase))
+        }
+    }
+}
+
+/// 10000^x for x in 0...1, by repeated square roots: every step is exact to rounding on every machine.
+private func power10000(_ x: Double) -> Double {
+    var result = 1.0, root = 10000.0, rest = x
+    for _ in 0..<52 {
+        root = root.squareRoot()
+        rest *= 2
+        if rest >= 1 {
+            result *= root
+            rest -= 1
+        }
+    }
+    return result
+}
+
+/// The position code of a map as the two summands of a projection `W pos`, by an arithmetic's `table`.
+struct PositionalEncoding {
+    let vertical: Matrix
+    let horizontal: Matrix
+
+    /// Codes padded to the full width: y in the first half of the channels, x in the second, the other half zero.
+    init<A: Arithmetic>(size: Size, channels: Int, arithmetic: A) {
+        let half = channels / 2
+        func padded(_ length: Int, at start: Int) -> Matrix {
+            let code = arithmetic.matrix(rows: length, columns: half)
+            sinePositionalEncoding(into: code)
+            let full = arithmetic.matrix(rows: length, columns: channels)
+            full.base.update(repeating: 0, count: full.count)
+            for row in 0..<length { (full.row(row) + start).update(from: code.row(row), count: half) }
+            return full
+        }
+        vertical = padded(size.height, at: 0)
+        horizontal = padded(size.width, at: half)
+    }
+
+    /// `W pos` as the table of a linear layer with `columns` results.
+    func projected<A: Arithmetic>(by layer: A.Linear, columns: Int, _ arithmetic: A) -> PositionTable {
+        let rows = arithmetic.matrix(rows: vertical.rows, columns: columns), across = arithmetic.matrix(rows: horizontal.rows, columns: columns)
+        arithmetic.table(vertical, layer, into: rows)
+        arithmetic.table(horizontal, layer, into: across)
+        return PositionTable(vertical: rows, horizontal: across)
+    }
+}

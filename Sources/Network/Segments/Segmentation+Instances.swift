@@ -1,0 +1,92 @@
+import Kernels
+
+extension Segmenter {
+    /// The most probable (query, class) pairs, stuff left out, each with the pixels where its mask is positive.
+    func instances(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
+        let pairs = mostProbable(prediction, classes: classifier.count)
+        let upsampler = upsampler(prediction, geometry: geometry)
+        let row = arithmetic.matrix(rows: 1, columns: upsampler.scratchCount)
+        let masks = arithmetic.list(repeating: Mask?.none, count: prediction.masks.rows)
+        var found = arithmetic.list(of: Instance.self, capacity: pairs.count)
+        for index in 0..<pairs.count where classifier.isThing[pairs[index].category] {
+            let pair = pairs[index]
+            let mask = masks[pair.query] ?? mask(prediction.masks.row(pair.query), upsampler, row: row)
+            masks[pair.query] = mask
+            guard mask.extent.area > 0 else { continue }
+            let instance = Instance(pair: pair, mask: mask, score: pair.score * mask.confidence)
+            // Behind those of the same score, so that they keep the order of their queries.
+            var position = found.count
+            while position > 0, found[position - 1].score < instance.score { position -= 1 }
+            found.insert(instance, at: position)
+        }
+        for index in 0..<found.count {
+            let pair = found[index].pair, mask = found[index].mask
+            result.segments.append(Segment(
+                id: index + 1, category: pair.category,
+                synonym: synonym(query: pair.query, category: pair.category, prediction: prediction, classifier: classifier),
+                isThing: true, score: found[index].score, area: mask.extent.area, box: mask.extent.box))
+            result.appendMask(mask.words)
+        }
+        for index in stride(from: found.count - 1, through: 0, by: -1) {
+            for word in 0..<(result.size.area + 63) / 64 {
+                var rest = found[index].mask.words[word]
+                while rest != 0 {
+                    result.labels[word * 64 + rest.trailingZeroBitCount] = UInt16(index + 1)
+                    rest &= rest - 1
+                }
+            }
+        }
+    }
+
+    /// Positive pixels of a query's mask, and the mean mask probability over them.
+    private struct Mask {
+        let words: UnsafeMutablePointer<UInt64>
+        var extent = Extent()
+        var confidence: Float = 0
+    }
+
+    private struct Instance {
+        let pair: Pair
+        let mask: Mask
+        let score: Float
+    }
+
+    private struct Pair {
+        let query: Int
+        let category: Int
+        let score: Float
+    }
+
+    /// The `instanceCount` largest class probabilities over all queries, void aside, largest first.
+    private func mostProbable(_ prediction: Prediction, classes: Int) -> ScratchList<Pair> {
+        var best = arithmetic.list(of: Pair.self, capacity: instanceCount)
+        for query in 0..<prediction.probabilities.rows {
+            for category in 0..<classes {
+                let score = prediction.probabilities[query, category]
+                if best.count == instanceCount, score <= best[best.count - 1].score { continue }
+                var low = 0, high = best.count
+                while low < high {
+                    let middle = (low + high) / 2
+                    if best[middle].score >= score { low = middle + 1 } else { high = middle }
+                }
+                best.insert(Pair(query: query, category: category, score: score), at: low)
+            }
+        }
+        return best
+    }
+
+    private func mask(_ logits: UnsafePointer<Float>, _ upsampler: MaskUpsampler, row: Matrix) -> Mask {
+        let size = upsampler.output
+        var mask = Mask(words: arithmetic.words((size.area + 63) / 64)), sum = 0.0
+        upsampler.rows(0..<size.height, of: logits, scratch: row.base) { y, row in
+            for x in 0..<size.width where row[x] > 0 {
+                let pixel = y * size.width + x
+                mask.words[pixel >> 6] |= 1 << UInt64(pixel & 63)
+                mask.extent.add(x..<x + 1, y: y)
+                sum += Double(sigmoid(row[x]))
+            }
+        }
+        mask.confidence = Float(sum / (Double(mask.extent.area) + 1e-6))
+        return mask
+    }
+}

@@ -1,0 +1,27 @@
+import CSystem
+import Kernels
+import System
+
+extension KernelSet {
+    /// Whether this machine can run it, on all of its cores.
+    public var isSupported: Bool {
+        switch requirement {
+        case .none: true
+        #if arch(x86_64)
+        case .avx2: system_has_avx2()
+        case .avx512VNNI: system_has_vnni()
+        #elseif arch(arm64)
+        case .dotProduct: Self.hasDotProduct
+        case .matrixProduct: Self.hasDotProduct && system_has_i8mm()
+        #endif
+        default: false
+        }
+    }
+
+    /// The best one that this machine can run.
+    public static let best: KernelSet = all.last { $0.isSupported }!
+
+    #if arch(arm64)
+    private static let hasDotProduct = system_has_dotprod() && !hasOlderCore()
+    #endif
+}

@@ -1,0 +1,15 @@
+import Kernels
+import ModelFormat
+
+extension ModelFile {
+    /// Bytes of all weights and tables in memory: int8 weights in `layout`, with what belongs to each column and to the scales of its input.
+    func packedBytes(_ layout: PackedLayout) -> Int {
+        var bytes = 0
+        for tensor in file.tensors {
+            let columns = tensor.shape[0], depth = tensor.count / columns
+            bytes += tensor.kind == .int8 ? layout.byteCount(columns: columns, depth: depth) + 4 * columns + 8 * depth : tensor.byteCount
+            bytes += 8 * Arena.alignment
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,201 @@
+import CSystem
+import Kernels
+import ModelFormat
+import Network
+import System
+
+/// What was found in one picture, as one JSON object on one line. The members are described in this folder's README.
+public struct SegmentsRecord {
+    /// Raised when a member changes its meaning or disappears; new members do not raise it.
+    public static let schemaVersion = 1
+
+    /// A file that the result depends on.
+    public struct Source {
+        /// Without folders.
+        public let name: String
+        public let identity: String
+
+        public init(path: String, identity: String) {
+            name = folderAndName(path).name
+            self.identity = identity
+        }
+    }
+
+    /// How long one step took.
+    public struct Stage {
+        public let name: StaticString
+        public let milliseconds: Double
+
+        public init(name: StaticString, milliseconds: Double) {
+            self.name = name
+            self.milliseconds = milliseconds
+        }
+    }
+
+    /// Where the picture stands in a stream.
+    public struct Frame {
+        /// 1, 2, ... in the order captured.
+        public let number: Int
+        /// Frames dropped since the one before, because this one was fresher.
+        public let skipped: Int
+        /// When it was captured, in milliseconds since 1970 (UTC).
+        public let capturedAt: Double
+        /// From there to the record, in milliseconds.
+        public let age: Double
+
+        public init(number: Int, skipped: Int, capturedAt: Double, age: Double) {
+            self.number = number
+            self.skipped = skipped
+            self.capturedAt = capturedAt
+            self.age = age
+        }
+    }
+
+    public var picture: String
+    /// Nil for pictures that are none of a stream.
+    public var frame: Frame?
+    /// In the order of work; names differ.
+    public var stages: [Stage]
+    /// From picture to segments.
+    public var totalMilliseconds: Double
+    public var model: Source
+    public var vocabulary: Source
+
+    public init(picture: String, frame: Frame? = nil, stages: [Stage], totalMilliseconds: Double, model: Source, vocabulary: Source) {
+        self.picture = picture
+        self.frame = frame
+        self.stages = stages
+        self.totalMilliseconds = totalMilliseconds
+        self.model = model
+        self.vocabulary = vocabulary
+    }
+
+    /// Memory that lines are written in, used again by the next.
+    public struct Writer {
+        /// The line, with its line feed, as UTF-8.
+        public var line: [UInt8] { json.bytes }
+        fileprivate var json = JSONWriter()
+        fileprivate var mask = RunLengthEncoding()
+
+        public init() {}
+    }
+
+    /// Leaves the line in `writer`. - Parameter withMasks: false leaves `rle` out.
+    public func write(_ segmentation: Segmentation, legend: Legend, withMasks: Bool = true, into writer: inout Writer) {
+        writer.json.clear()
+        write(segmentation, legend, withMasks, &writer.json, &writer.mask)
+        writer.json.endLine()
+    }
+
+    private func write(_ segmentation: Segmentation, _ legend: Legend, _ withMasks: Bool, _ json: inout JSONWriter, _ mask: inout RunLengthEncoding) {
+        json.beginObject()
+        json.key("schema")
+        json.value(SegmentsRecord.schemaVersion)
+        json.key("picture")
+        json.value(picture)
+        if let frame {
+            json.key("frame")
+            json.beginObject()
+            json.key("number")
+            json.value(frame.number)
+            json.key("skipped")
+            json.value(frame.skipped)
+            json.endObject()
+        }
+        json.key("size")
+        json.beginObject()
+        json.key("width")
+        json.value(segmentation.size.width)
+        json.key("height")
+        json.value(segmentation.size.height)
+        json.endObject()
+        json.key("task")
+        json.value(name(of: segmentation.task))
+        json.key("segments")
+        json.beginArray()
+        for index in segmentation.segments.indices {
+            write(segmentation.segments[index], legend, into: &json)
+            if withMasks {
+                mask.encode(segmentation, segment: index)
+                write(mask, segmentation.size, into: &json)
+            }
+            json.endObject()
+        }
+        json.endArray()
+        json.key("timing")
+        json.beginObject()
+        for stage in stages {
+            json.key(stage.name)
+            json.value(stage.milliseconds, decimals: 3)
+        }
+        json.key("total")
+        json.value(totalMilliseconds, decimals: 3)
+        if let frame {
+            json.key("captured")
+            json.value(frame.capturedAt, decimals: 3)
+            json.key("age")
+            json.value(frame.age, decimals: 3)
+        }
+        json.endObject()
+        write("model", model, into: &json)
+        write("vocabulary", vocabulary, into: &json)
+        json.endObject()
+    }
+
+    /// The members of a segment but its mask; the object is left open.
+    private func write(_ segment: Segment, _ legend: Legend, into json: inout JSONWriter) {
+        json.beginObject()
+        json.key("id")
+        json.value(segment.id)
+        json.key("category")
+        json.value(segment.category)
+        json.key("name")
+        json.value(legend.name(of: segment))
+        json.key("synonym")
+        json.value(legend.synonym(of: segment))
+        json.key("isthing")
+        json.value(segment.isThing)
+        json.key("score")
+        json.value(Double(segment.score), decimals: 4)
+        json.key("area")
+        json.value(segment.area)
+        json.key("box")
+        json.beginArray()
+        json.value(segment.box.x)
+        json.value(segment.box.y)
+        json.value(segment.box.width)
+        json.value(segment.box.height)
+        json.endArray()
+    }
+
+    private func write(_ mask: RunLengthEncoding, _ size: Size, into json: inout JSONWriter) {
+        json.key("rle")
+        json.beginObject()
+        json.key("size")
+        json.beginArray()
+        json.value(size.height)
+        json.value(size.width)
+        json.endArray()
+        json.key("counts")
+        json.value(utf8: mask.counts)
+        json.endObject()
+    }
+
+    private func write(_ key: String, _ source: Source, into json: inout JSONWriter) {
+        json.key(key)
+        json.beginObject()
+        json.key("name")
+        json.value(source.name)
+        json.key("identity")
+        json.value(source.identity)
+        json.endObject()
+    }
+
+    private func name(of task: Task) -> String {
+        switch task {
+        case .panoptic: "panoptic"
+        case .semantic: "semantic"
+        case .instance: "instance"
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import CSystem
+
+/// Whether there is something to read, or somebody asked to stop.
+public enum Readiness {
+    case ready, stopped, timedOut
+}
+
+/// Ends another thread's waiting: a descriptor of the kernel that becomes readable once and for all.
+public final class Cancellation: @unchecked Sendable {
+    private let descriptor: Int32
+
+    /// - Throws: when the system has no descriptor left.
+    public init() throws(Fault) {
+        descriptor = system_event()
+        guard descriptor >= 0 else { throw Fault("no event descriptor: \(systemError())") }
+    }
+
+    public func cancel() {
+        system_event_raise(descriptor)
+    }
+
+    public var isCancelled: Bool {
+        system_wait(-1, descriptor, 0) < 0
+    }
+
+    /// Blocks until `other` can be read (or is at its end, or in error), it is cancelled, or `milliseconds` have passed (negative: never).
+    ///
+    /// - Parameter other: a descriptor, or -1 to wait for nothing but the cancellation and the time.
+    public func wait(for other: Int32, milliseconds: Int32 = -1) -> Readiness {
+        switch system_wait(other, descriptor, milliseconds) {
+        case 0: .timedOut
+        case 1: .ready
+        default: .stopped
+        }
+    }
+
+    deinit { close(descriptor) }
+}
+
+/// Writes all bytes; waits where a descriptor that does not block takes no more.
+///
+/// - Parameter done: how many have been written, also when it fails.
+/// - Returns: false when it fails; `systemError()` says why.
+public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, done: inout Int) -> Bool {
+    done = 0
+    while done < bytes.count {
+        let count = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+        if count >= 0 {
+            done += count
+            continue
+        }
+        switch system_errno() {
+        case EINTR: break
+        case EAGAIN: system_wait_writable(descriptor)
+        default: return false
+        }
+    }
+    return true
+}
+
+public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+    var done = 0
+    return writeAll(bytes, to: descriptor, done: &done)
+}

@@ -1,0 +1,20 @@
+import CSystem
+
+/// Messages for the person at the terminal.
+public enum Log {
+    /// Writes a line on standard error, as far as that takes it: messages are no part of the work. Control characters are replaced as in a `Fault`.
+    public static func write(_ text: String) {
+        _ = writeLine(Fault(text).message, to: STDERR_FILENO)
+    }
+}
+
+/// Writes a line of what was asked for, on standard output. - Throws: when that cannot be written.
+public func printLine(_ text: String) throws(Fault) {
+    guard writeLine(text, to: STDOUT_FILENO) else { throw Fault("standard output: cannot be written: \(systemError())") }
+}
+
+private func writeLine(_ text: String, to descriptor: Int32) -> Bool {
+    var bytes = Array(text.utf8)
+    bytes.append(0x0A)
+    return bytes.withUnsafeBytes { writeAll($0, to: descriptor) }
+}

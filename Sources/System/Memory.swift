@@ -1,0 +1,48 @@
+import CSystem
+
+/// The most memory that this process has held in RAM so far, in bytes; nil where `/proc` does not tell.
+public func peakResidentBytes() -> Int? {
+    number(in: "/proc/self/status", after: "VmHWM:").map { $0 << 10 }
+}
+
+/// Bytes that this process may still take: what the machine has free without swapping, within the limits of the process and of its
+/// control groups. Nil where nothing of it can be read; what cannot be read counts as no limit.
+///
+/// - Parameter root: in front of `/proc` and `/sys`, for tests.
+public func availableBytes(root: String = "") -> Int? {
+    var least = number(in: root + "/proc/meminfo", after: "MemAvailable:").map { $0 << 10 }
+    func limit(_ bytes: Int) { least = min(least ?? bytes, max(bytes, 0)) }
+    var addresses = rlimit()
+    if system_address_limit(&addresses) == 0, let used = number(in: root + "/proc/self/status", after: "VmSize:"), let most = Int(exactly: addresses.rlim_cur) {
+        limit(most - used << 10)
+    }
+    for (version, folder) in controlGroups(of: "memory", root: root) {
+        let files: (most: String, used: String, filePages: StaticString) = switch version {
+        case .first: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache ")
+        case .second: ("memory.max", "memory.current", "file ")
+        }
+        if let most = numbers(in: folder + files.most).first, let used = numbers(in: folder + files.used).first {
+            // Pages of files go when others need the room.
+            limit(most - used + (number(in: folder + "memory.stat", after: files.filePages) ?? 0))
+        }
+    }
+    return least
+}
+
+/// - Parameters:
+///   - bytes: what is about to be taken, `held` of which comes back first.
+///   - what: the beginning of the fault, "... needs".
+/// - Throws: when so much is not free. Some megabytes are left to everything that nobody counts.
+public func requireMemory(_ bytes: Int, held: Int = 0, for what: String) throws(Fault) {
+    let need = bytes + (8 << 20)
+    guard let free = availableBytes(), need > free + held else { return }
+    throw Fault("\(what) \(need >> 20) MiB of memory, \((free + held) >> 20) MiB are free", kind: .memory)
+}
+
+/// Ends the program with a line of `text` where even little address space is missing: short of memory, Swift itself ends without a word.
+public func requireAddressSpace(_ bytes: Int, orSay text: StaticString) {
+    guard !system_has_addresses(bytes) else { return }
+    // Nothing here may ask for memory.
+    fwrite(text.utf8Start, 1, text.utf8CodeUnitCount, system_stderr())
+    exit(1)
+}
