@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Debian's packages without installing them, for Boards' scripts to source. Gives them:
 #   fail       ends a script with a message
 #   $cache     the cache folder, shared by all checkouts
