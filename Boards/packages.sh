@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Debian's packages without installing them, for Boards' scripts to source. Gives them:
 #   fail       ends a script with a message
 #   $cache     the cache folder, shared by all checkouts
@@ -8,8 +9,8 @@ cache=${FCCLIP_EDGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/fcclip-edge}
 fail() { echo "Boards/${0##*Boards/}: $*" >&2; exit 1; }
 
 # fetch_packages FOLDER TIDY PACKAGE...
-# Unpacks arm64 packages into $cache/FOLDER and lists their names, versions and SHA-256 in $cache/FOLDER.txt; does nothing when they are there.
-# TIDY (a function, given the new folder) goes over them before anybody sees them. In names, KERNEL stands for the newest kernel's version; `:amd64`
+# Unpacks arm64 packages into $cache/FOLDER and lists their names, versions and SHA-256 in $cache/FOLDER.txt; does nothing if they are there.
+# TIDY (a function, given the new folder) changes them before anybody sees them. In names, KERNEL stands for the newest kernel's version; `:amd64`
 # at their end asks for another architecture.
 fetch_packages() {
   local folder=$1 tidy=$2 name
@@ -43,7 +44,7 @@ download_packages() {
   mkdir -p "$work"/{state/lists/partial,cache/archives/partial,debs,root}
   : >"$work/status"
   # The machine's own sources, keys and proxies, with private lists and caches, seen as an arm64 machine.
-  # A list of its own for Architectures keeps the desk's package lists out.
+  # A list of its own for Architectures keeps the host's package lists out.
   option=(-qq -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o APT::Sandbox::User=
           -o Dir::State="$work/state" -o Dir::State::status="$work/status" -o Dir::Cache="$work/cache"
           -o Acquire::Languages=none -o Acquire::Retries=3)

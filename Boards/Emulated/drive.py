@@ -2,9 +2,10 @@
 
 usage: drive.py FOLDER SECONDS
 
-FOLDER holds `vmlinuz` and `initramfs.gz`; logs and results of each board go into a folder of its name in it. Exit status 0: both boards did
-everything that is expected of them within SECONDS, with the same results.
+FOLDER holds `vmlinuz` and `initramfs.gz`; logs and results of each board go into a subfolder with its name.
+Exit status 0: both boards did everything that is expected of them within SECONDS, with the same results.
 """
+
 import json
 import os
 import re
@@ -21,12 +22,20 @@ TRIGGER, ALARM, HEARTBEAT = 0, 1, 2
 # Of each run: lines of JSON compared between boards, and what the program has to have said, in this order.
 RUNS = {
     "yuyv": (1, ["/dev/video0: vivid, yuyv 640x360", r"\d+ of \d+ frames segmented"]),
-    "nv12": (7, [
-        "/dev/video0: vivid, nv12 320x180", r"lost \(no frame for 5 s\); waiting for it", "vivid, nv12 320x180",
-        r"lost \(Input/output error\); waiting for it", "vivid, nv12 320x180", r"lost \(unplugged\); waiting for it", "vivid, nv12 320x180",
-        # One buffer, and eight errors in a row before the stream was given up.
-        "9 damaged by the camera, the camera lost 3 times",
-    ]),
+    "nv12": (
+        7,
+        [
+            "/dev/video0: vivid, nv12 320x180",
+            r"lost \(no frame for 5 s\); waiting for it",
+            "vivid, nv12 320x180",
+            r"lost \(Input/output error\); waiting for it",
+            "vivid, nv12 320x180",
+            r"lost \(unplugged\); waiting for it",
+            "vivid, nv12 320x180",
+            # One buffer, and eight errors in a row before the stream was given up.
+            "9 damaged by the camera, the camera lost 3 times",
+        ],
+    ),
     "mjpeg": (3, ["/dev/video1: loopback, mjpeg 256x256", "3 of .* frames segmented"]),
 }
 # vivid's picture stands still here: a run whose lines differ has read a damaged frame.
@@ -74,12 +83,43 @@ class Board(threading.Thread):
         # Time is counted in instructions, two nanoseconds each, and idle time takes none: every run is the same.
         start = time.monotonic()
         machine = subprocess.Popen(
-            ["qemu-system-aarch64", "-M", "virt,dtb-randomness=off", "-cpu", self.processor, "-m", "512", "-nographic", "-no-reboot", "-nic", "none",
-             "-icount", "shift=1,sleep=off", "-rtc", "base=2024-01-01,clock=vm", "-seed", "1",
-             "-kernel", os.path.join(self.parts, "vmlinuz"), "-initrd", os.path.join(self.parts, "initramfs.gz"),
-             "-append", "console=ttyAMA0 quiet panic=-1", "-qtest", f"unix:{self.socket},server=on,wait=off", "-qtest-log", "none",
-             "-trace", "pl061_set_output"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+            [
+                "qemu-system-aarch64",
+                "-M",
+                "virt,dtb-randomness=off",
+                "-cpu",
+                self.processor,
+                "-m",
+                "512",
+                "-nographic",
+                "-no-reboot",
+                "-nic",
+                "none",
+                "-icount",
+                "shift=1,sleep=off",
+                "-rtc",
+                "base=2024-01-01,clock=vm",
+                "-seed",
+                "1",
+                "-kernel",
+                os.path.join(self.parts, "vmlinuz"),
+                "-initrd",
+                os.path.join(self.parts, "initramfs.gz"),
+                "-append",
+                "console=ttyAMA0 quiet panic=-1",
+                "-qtest",
+                f"unix:{self.socket},server=on,wait=off",
+                "-qtest-log",
+                "none",
+                "-trace",
+                "pl061_set_output",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
         limit = threading.Timer(self.seconds, machine.kill)
         limit.start()
         wires = threading.Thread(target=self.watch, args=[machine.stderr])
@@ -152,17 +192,25 @@ class Board(threading.Thread):
     # Judging
 
     def judge(self):
-        expect(self.greeting.endswith("kernels: " + BOARDS[self.processor]), f"not the kernels expected: {self.greeting}")
+        expect(
+            self.greeting.endswith("kernels: " + BOARDS[self.processor]), f"not the kernels expected: {self.greeting}"
+        )
         self.lines = {name: self.read(name, *expected) for name, expected in RUNS.items()}
         for name in STILL:
-            expect(all(line == self.lines[name][0] for line in self.lines[name]), f"{name}.jsonl: lines differ, but the picture stands still")
+            expect(
+                all(line == self.lines[name][0] for line in self.lines[name]),
+                f"{name}.jsonl: lines differ, but the picture stands still",
+            )
         expect(len(self.lines["mjpeg"]) == 3, f"mjpeg.jsonl: {len(self.lines['mjpeg'])} lines of 3 edges")
         stars = [sum(segment["name"] == "star" for segment in line["segments"]) for line in self.lines["mjpeg"]]
         expect(stars[0] and not stars[1] and stars[2], f"mjpeg.jsonl: stars in the pictures: {stars}")
         levels = {line: [level for _, level in changes] for line, changes in self.outputs.items()}
         # Low from the start; high at the first and third picture; low again at the end.
         for line, name in ((ALARM, "alarm"), (HEARTBEAT, "heartbeat")):
-            expect(levels[line] == [0, 1, 0, 1, 0], f"the {name} went {levels[line]}, not low, high, low, high, low; see wires.log")
+            expect(
+                levels[line] == [0, 1, 0, 1, 0],
+                f"the {name} went {levels[line]}, not low, high, low, high, low; see wires.log",
+            )
         self.delay = self.outputs[ALARM][1][0] - self.edges[0]
 
     def read(self, name, least, phrases):
@@ -182,8 +230,10 @@ class Board(threading.Thread):
     def sums(self):
         total = sum(len(lines) for lines in self.lines.values())
         names = [segment["name"] for segment in self.lines["mjpeg"][0]["segments"]]
-        return (f"{self.processor}: {total} frames, edge to alarm in {self.delay:.1f} s, powered off after {self.wall:.0f} s; "
-                f"alarm's picture: {', '.join(names)}")
+        return (
+            f"{self.processor}: {total} frames, edge to alarm in {self.delay:.1f} s, "
+            f"powered off after {self.wall:.0f} s; alarm's picture: {', '.join(names)}"
+        )
 
 
 def main():
@@ -200,7 +250,10 @@ def main():
     first, second = boards
     for name, (count, _) in RUNS.items():
         for number in range(count):
-            expect(first.lines[name][number] == second.lines[name][number], f"{name}.jsonl: line {number + 1} differs between the boards")
+            expect(
+                first.lines[name][number] == second.lines[name][number],
+                f"{name}.jsonl: line {number + 1} differs between the boards",
+            )
     print(f"the same segments on both: {sum(count for count, _ in RUNS.values())} lines")
 
 

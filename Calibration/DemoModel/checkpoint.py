@@ -1,4 +1,5 @@
-"""The trained network as the original's checkpoint: torch.save of {"model": ...}, CLIP and head in one file, the original's keys."""
+"""The trained network as a checkpoint of the original: torch.save of {"model": ...}, CLIP and head in one file."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .model import FCCLIP
+from fcclip import UPSTREAM_TO_MINE, Config, rename
+from random_checkpoint import upstream_layout
 
-from fcclip import UPSTREAM_TO_MINE, Config, rename  # noqa: E402  (model.py makes Tests/Reference importable)
-from random_checkpoint import upstream_layout  # noqa: E402
+from .model import FCCLIP
 
 
 def upstream(net: FCCLIP) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 python -m DemoModel.evaluate CHECKPOINT [--count 500]      (run in Calibration/)
 """
+
 from __future__ import annotations
 
 import argparse
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fcclip import Config, panoptic_map, resize
 from Scenes.coco import HELD_OUT
 from Scenes.kinds import CLASSES, SEEN, STUFF, THINGS, UNSEEN, names
 from Scenes.scene import Scene, compose
@@ -22,11 +24,21 @@ from Scenes.scene import Scene, compose
 from .model import FCCLIP, classifier
 from .tokenizer import Tokenizer
 
-from fcclip import Config, panoptic_map, resize  # noqa: E402  (model.py makes Tests/Reference importable)
-
-BRANCHES = {"in-vocabulary": (0., 0.), "out-of-vocabulary": (1., 1.), "paper's shares": (.4, .8), "ensemble": (.4, .9)}     # alpha, beta
-GROUPS = {"all": CLASSES, "seen": SEEN, "unseen": UNSEEN, "things": THINGS, "stuff": STUFF,
-          "unseen things": [c for c in UNSEEN if c in THINGS], "unseen stuff": [c for c in UNSEEN if c in STUFF]}
+BRANCHES = {
+    "in-vocabulary": (0.0, 0.0),
+    "out-of-vocabulary": (1.0, 1.0),
+    "paper's shares": (0.4, 0.8),
+    "ensemble": (0.4, 0.9),
+}  # alpha, beta
+GROUPS = {
+    "all": CLASSES,
+    "seen": SEEN,
+    "unseen": UNSEEN,
+    "things": THINGS,
+    "stuff": STUFF,
+    "unseen things": [c for c in UNSEEN if c in THINGS],
+    "unseen stuff": [c for c in UNSEEN if c in STUFF],
+}
 
 
 class Quality:
@@ -40,7 +52,12 @@ class Quality:
         overlap = np.zeros((len(categories), len(labels) + 1), np.int64)
         np.add.at(overlap, (truth.ravel(), found.ravel()), 1)
         union = overlap.sum(1, keepdims=True) + overlap.sum(0) - overlap
-        hit = [(t, f) for t, c in enumerate(categories) for f, k in enumerate(labels, 1) if c == k and 2 * overlap[t, f] > union[t, f]]
+        hit = [
+            (t, f)
+            for t, c in enumerate(categories)
+            for f, k in enumerate(labels, 1)
+            if c == k and 2 * overlap[t, f] > union[t, f]
+        ]
         for t, f in hit:
             self.true[categories[t]] += 1
             self.iou[categories[t]] += overlap[t, f] / union[t, f]
@@ -57,7 +74,9 @@ class Quality:
 
 
 @torch.no_grad()
-def segment(net: FCCLIP, scene: Scene, branches: dict[str, tuple[float, float]]) -> dict[str, tuple[np.ndarray, list[int]]]:
+def segment(
+    net: FCCLIP, scene: Scene, branches: dict[str, tuple[float, float]]
+) -> dict[str, tuple[np.ndarray, list[int]]]:
     """-> panoptic id map and segment labels of each branch."""
     image = FCCLIP.preprocess(torch.from_numpy(scene.picture))
     maps = net.trunk(image)
@@ -67,7 +86,7 @@ def segment(net: FCCLIP, scene: Scene, branches: dict[str, tuple[float, float]])
         net.cfg = Config(**{**net.cfg.__dict__, "alpha": alpha, "beta": beta})
         prediction = net.decode(maps, features, levels)
         soft = resize(prediction.masks, image.shape[2:])[0].sigmoid()
-        ids, segments = panoptic_map(prediction.ensemble, soft, thing, 0., .8)
+        ids, segments = panoptic_map(prediction.ensemble, soft, thing, 0.0, 0.8)
         out[name] = ids.numpy(), [s.category for s in segments]
     return out
 
@@ -77,8 +96,13 @@ def vocabulary(net: FCCLIP, tokenizer: Tokenizer) -> Tensor:
     return classifier(net.text, tokenizer, [n for c in CLASSES for n in names(c)]).cpu()
 
 
-def measure(net: FCCLIP, rows: Tensor, seed: int, count: int, branches: dict[str, tuple[float, float]], talk: bool = False) -> dict[str, Quality]:
-    """Each branch's quality on scenes 0 .. count - 1 of the seed; `agnostic` judges the last branch's segments without their names."""
+def measure(
+    net: FCCLIP, rows: Tensor, seed: int, count: int, branches: dict[str, tuple[float, float]], talk: bool = False
+) -> dict[str, Quality]:
+    """Each branch's quality on scenes 0 .. count - 1 of the seed.
+
+    `agnostic` judges the last branch's segments without their names.
+    """
     net.set_vocabulary(rows, [len(names(c)) for c in CLASSES], [float(c in SEEN) for c in CLASSES])
     result = {name: Quality() for name in (*branches, "agnostic")}
     for i in range(count):
@@ -99,11 +123,14 @@ def judge_scenes(net: FCCLIP, tokenizer: Tokenizer, seed: int, count: int) -> di
     still = copy.deepcopy(net).cpu().eval()
     net.text = text
     q = measure(still, rows, seed, count, {"ensemble": BRANCHES["ensemble"]})
-    return {f"PQ {g}": q["ensemble"].mean(GROUPS[g]) for g in ("all", "seen", "unseen")} | {"PQ agnostic": q["agnostic"].of(0) or 0.}
+    return {f"PQ {g}": q["ensemble"].mean(GROUPS[g]) for g in ("all", "seen", "unseen")} | {
+        "PQ agnostic": q["agnostic"].of(0) or 0.0
+    }
 
 
 def main() -> None:
     from .checkpoint import read
+
     parser = argparse.ArgumentParser(prog="python -m DemoModel.evaluate", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--count", type=int, default=500)
@@ -120,7 +147,9 @@ def main() -> None:
     print(f"\nclass-agnostic PQ {result['agnostic'].of(0):.1f} on {options.count} scenes")
     if options.json:
         classes = {c: result["ensemble"].of(i) for i, c in enumerate(CLASSES)}
-        options.json.write_text(json.dumps({"scenes": options.count, "PQ": figures, "classes": classes}, indent=1) + "\n")
+        options.json.write_text(
+            json.dumps({"scenes": options.count, "PQ": figures, "classes": classes}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

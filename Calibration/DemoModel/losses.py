@@ -1,4 +1,5 @@
 """Losses: contrast of pictures with captions, and the set loss of mask classification."""
+
 from __future__ import annotations
 
 import torch
@@ -6,8 +7,8 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-MASK_WEIGHT, DICE_WEIGHT, CLASS_WEIGHT, VOID_WEIGHT = 5., 5., 2., .1      # as in Mask2Former
-SMOOTHING = .1              # of the class targets: keeps this branch from ruling out what it has never seen
+MASK_WEIGHT, DICE_WEIGHT, CLASS_WEIGHT, VOID_WEIGHT = 5.0, 5.0, 2.0, 0.1  # as in Mask2Former
+SMOOTHING = 0.1  # of the class targets: keeps this branch from ruling out what it has never seen
 
 
 def contrast(pictures: Tensor, texts: Tensor, fits: Tensor, scale: Tensor) -> Tensor:
@@ -23,7 +24,10 @@ def contrast(pictures: Tensor, texts: Tensor, fits: Tensor, scale: Tensor) -> Te
 
 @torch.no_grad()
 def match(logits: Tensor, scores: Tensor, masks: Tensor, labels: Tensor) -> tuple[list[int], list[int]]:
-    """Hungarian matching of one picture: logits (Q, P), class log-probabilities (Q, K + 1), masks (T, P), labels (T,) -> (queries, targets)."""
+    """Hungarian matching of one picture -> (queries, targets).
+
+    logits (Q, P); class log-probabilities (Q, K + 1); masks (T, P); labels (T,).
+    """
     pixels = logits.shape[1]
     soft = logits.sigmoid()
     cost = (F.softplus(-logits) @ masks.t() + F.softplus(logits) @ (1 - masks).t()) * (MASK_WEIGHT / pixels)
@@ -33,10 +37,13 @@ def match(logits: Tensor, scores: Tensor, masks: Tensor, labels: Tensor) -> tupl
     return rows.tolist(), columns.tolist()
 
 
-def set_loss(logits: Tensor, embedding: Tensor, rows: Tensor, scale: Tensor, masks: Tensor, labels: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
+def set_loss(
+    logits: Tensor, embedding: Tensor, rows: Tensor, scale: Tensor, masks: Tensor, labels: Tensor, owner: Tensor
+) -> tuple[Tensor, Tensor]:
     """One depth of the decoder -> (loss, its parts (3,): mask, dice, class).
 
-    logits (B, Q, h, w); embedding (B, Q, E); rows (K + 1, E) unit, void last; masks (T, h*w) in 0..1; labels, owner (T,).
+    logits (B, Q, h, w); embedding (B, Q, E); rows (K + 1, E) unit, void last;
+    masks (T, h*w) in 0..1; labels, owner (T,).
     """
     b, q = embedding.shape[:2]
     k = len(rows) - 1

@@ -2,34 +2,62 @@
 
 Shape letters: B pictures, R regions, Q queries, T texts or targets, d hidden width, E embedding width.
 """
+
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Tests/Reference"))
-from fcclip import (LEVELS, PIXEL_MEAN, PIXEL_STD, Config, DeformableAttention, FCCLIP, MaskDecoder,  # noqa: E402
-                    MultiHead, PixelDecoder, TextTower, pixel_centres, sine_position)
+from fcclip import (
+    FCCLIP,
+    LEVELS,
+    PIXEL_MEAN,
+    PIXEL_STD,
+    Config,
+    DeformableAttention,
+    MaskDecoder,
+    MultiHead,
+    PixelDecoder,
+    TextTower,
+    pixel_centres,
+    sine_position,
+)
+from Scenes.captions import PROMPTS
 
-from Scenes.captions import PROMPTS  # noqa: E402
-from .tokenizer import Tokenizer  # noqa: E402
+from .tokenizer import Tokenizer
 
-CONFIG = Config(depths=(2, 2, 4, 2), dims=(32, 64, 160, 320), stem_dim=32, embed_dim=128, region_hidden=320, hidden=96, heads=8,
-                points=4, enc_layers=2, enc_ffn=256, dec_layers=3, dec_ffn=256, queries=32, text_width=128, text_layers=2, text_tokens=len(Tokenizer()))
+CONFIG = Config(
+    depths=(2, 2, 4, 2),
+    dims=(32, 64, 160, 320),
+    stem_dim=32,
+    embed_dim=128,
+    region_hidden=320,
+    hidden=96,
+    heads=8,
+    points=4,
+    enc_layers=2,
+    enc_ffn=256,
+    dec_layers=3,
+    dec_ffn=256,
+    queries=32,
+    text_width=128,
+    text_layers=2,
+    text_tokens=len(Tokenizer()),
+)
 
-FIRST_SCALE = math.log(20)         # of CLIP's cosines, before training
+FIRST_SCALE = math.log(20)  # of CLIP's cosines, before training
 
 
 def fresh(part: nn.Module) -> None:
     """New weights for the layers of a part."""
     for module in part.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d)):         # fan-in: smaller weights leave deep blocks asleep for hundreds of steps
-            nn.init.trunc_normal_(module.weight, std=module.weight[0].numel() ** -.5)
+        if isinstance(
+            module, (nn.Linear, nn.Conv2d)
+        ):  # fan-in: smaller weights leave deep blocks asleep for hundreds of steps
+            nn.init.trunc_normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         if isinstance(module, nn.LayerNorm):
@@ -37,7 +65,7 @@ def fresh(part: nn.Module) -> None:
         if isinstance(module, MultiHead):
             nn.init.xavier_uniform_(module.w_in)
         if hasattr(module, "gamma"):
-            nn.init.constant_(module.gamma, .5)
+            nn.init.constant_(module.gamma, 0.5)
 
 
 def build(config: Config = CONFIG) -> FCCLIP:
@@ -45,20 +73,20 @@ def build(config: Config = CONFIG) -> FCCLIP:
     net = FCCLIP(config, with_text=True)
     fresh(net)
     net.region.logit_scale.data.fill_(FIRST_SCALE)
-    for layer in net.pixel.layers:                             # Deformable DETR: each head looks in a direction of its own
+    for layer in net.pixel.layers:  # Deformable DETR: each head looks in a direction of its own
         attention = layer.attn
         nn.init.zeros_(attention.offset.weight)
         nn.init.zeros_(attention.weight.weight)
         angle = torch.arange(attention.h) * (2 * math.pi / attention.h)
         way = torch.stack([angle.cos(), angle.sin()], 1)
         way = (way / way.abs().amax(1, keepdim=True))[:, None, None]
-        reach = torch.arange(1., attention.p + 1)[None, None, :, None]
+        reach = torch.arange(1.0, attention.p + 1)[None, None, :, None]
         attention.offset.bias.data = (way * reach).expand(-1, LEVELS, -1, -1).flatten().clone()
     for table in (net.pixel.level, net.decoder.query, net.decoder.where, net.decoder.level, net.void):
         nn.init.normal_(table)
-    nn.init.normal_(net.text.token, std=.05)
-    nn.init.normal_(net.text.place, std=.02)
-    nn.init.normal_(net.text.project, std=config.text_width ** -.5)
+    nn.init.normal_(net.text.token, std=0.05)
+    nn.init.normal_(net.text.place, std=0.02)
+    nn.init.normal_(net.text.project, std=config.text_width**-0.5)
     net.decoder.logit_scale.data.fill_(math.log(14))
     return net
 
@@ -70,16 +98,20 @@ def normalised(pictures: Tensor) -> Tensor:
     return ((pictures.float() - mean) / std).permute(0, 3, 1, 2)
 
 
-def attend(m: MultiHead, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None = None, causal: bool = False) -> Tensor:
+def attend(
+    m: MultiHead, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None = None, causal: bool = False
+) -> Tensor:
     """q (B, A, d), k and v (B, C, d), allowed (B, 1, A, C) bool -> (B, A, d)."""
-    parts = [F.linear(x, w, b).unflatten(-1, (m.heads, -1)).transpose(1, 2)
-             for x, w, b in zip((q, k, v), m.w_in.chunk(3), m.b_in.chunk(3))]
+    parts = [
+        F.linear(x, w, b).unflatten(-1, (m.heads, -1)).transpose(1, 2)
+        for x, w, b in zip((q, k, v), m.w_in.chunk(3), m.b_in.chunk(3))
+    ]
     return m.out(F.scaled_dot_product_attention(*parts, allowed, is_causal=causal).transpose(1, 2).flatten(2))
 
 
 def encode_texts(text: TextTower, ids: Tensor) -> Tensor:
     """Padded token rows (T, L) -> (T, E), not normalised. What follows the end token has no influence."""
-    x = text.token[ids] + text.place[:ids.shape[1]]
+    x = text.token[ids] + text.place[: ids.shape[1]]
     for block in text.blocks:
         y = block.norm1(x)
         x = x + attend(block.attn, y, y, y, causal=True)
@@ -105,7 +137,9 @@ def sample(m: DeformableAttention, x: Tensor, query: Tensor, centres: Tensor, sh
     b, s, d = x.shape
     h, p = m.h, m.p
     value = m.value(x).transpose(1, 2).reshape(b * h, d // h, s)
-    offset = m.offset(query).float().view(b, s, h, LEVELS, p, 2).permute(3, 0, 2, 1, 4, 5).reshape(LEVELS, b * h, s, p, 2)
+    offset = (
+        m.offset(query).float().view(b, s, h, LEVELS, p, 2).permute(3, 0, 2, 1, 4, 5).reshape(LEVELS, b * h, s, p, 2)
+    )
     weight = m.weight(query).float().view(b, s, h, LEVELS * p).softmax(-1).view(b, s, h, LEVELS, p)
     weight = weight.permute(3, 0, 2, 1, 4).reshape(LEVELS, b * h, 1, s, p)
     parts = value.float().split([a * c for a, c in shapes], 2)
@@ -134,7 +168,9 @@ def pixel_decoder(m: PixelDecoder, maps: list[Tensor]) -> tuple[Tensor, list[Ten
     return m.mask_features(y), levels, shapes
 
 
-def mask_decoder(m: MaskDecoder, features: Tensor, levels: list[Tensor], shapes: list[tuple[int, int]]) -> list[tuple[Tensor, Tensor]]:
+def mask_decoder(
+    m: MaskDecoder, features: Tensor, levels: list[Tensor], shapes: list[tuple[int, int]]
+) -> list[tuple[Tensor, Tensor]]:
     """-> mask logits (B, Q, H/4, W/4) and class embeddings (B, Q, E) before every layer and after the last."""
     memory = [x + m.level[i] for i, x in enumerate(levels)]
     place = [sine_position(*s, features.shape[1]).to(features.device) for s in shapes]

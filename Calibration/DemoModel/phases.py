@@ -1,8 +1,8 @@
-"""The phases of training: the text tower, then CLIP's pictures against it, then its projection by captions, then the segmentation head on the
-frozen CLIP.
+"""The phases of training, in this order: CLIP's text tower; its image tower; its projection; the segmentation head.
 
 A phase knows its parameters, its batches, its loss and how to judge itself; `session.py` runs it.
 """
+
 from __future__ import annotations
 
 import math
@@ -20,39 +20,59 @@ from Scenes.kinds import CLASSES, COLOURS, PATTERNS, SEEN, THINGS
 from .batches import Batch, Captions, Panoptic, Regions, Texts, close_up
 from .evaluate import judge_scenes
 from .losses import contrast, set_loss
-from .model import FCCLIP, FIRST_SCALE, classifier, encode_texts, fresh, mask_decoder, normalised, pixel_decoder, region_embedding
+from .model import (
+    FCCLIP,
+    FIRST_SCALE,
+    classifier,
+    encode_texts,
+    fresh,
+    mask_decoder,
+    normalised,
+    pixel_decoder,
+    region_embedding,
+)
 from .tokenizer import Tokenizer
 
-PROBE_SEED = 90             # scenes that judge during training
+PROBE_SEED = 90  # scenes that judge during training
 
 
 @dataclass(frozen=True)
 class Stage:
-    """steps: optimiser steps; rate: peak learning rate; ends: share of it at the end; flat: share of the steps before it falls."""
+    """steps: optimiser steps; rate: peak learning rate; ends: fraction of it at the end;
+    flat: fraction of the steps before it falls."""
+
     name: str
     phase: type[Phase]
     steps: int
     batch: int
     side: int
     rate: float
-    ends: float = 0.
-    flat: float = 0.
+    ends: float = 0.0
+    flat: float = 0.0
     warm: int = 50
 
     def learning_rate(self, step: int) -> float:
-        part = max(0., (step / self.steps - self.flat) / (1 - self.flat))
-        return self.rate * min(1, (step + 1) / self.warm) * (self.ends + (1 - self.ends) * .5 * (1 + math.cos(math.pi * part)))
+        part = max(0.0, (step / self.steps - self.flat) / (1 - self.flat))
+        return (
+            self.rate
+            * min(1, (step + 1) / self.warm)
+            * (self.ends + (1 - self.ends) * 0.5 * (1 + math.cos(math.pi * part)))
+        )
 
 
 def fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 products are faster than float32 ones; on processors without such instructions they are ten times slower."""
+    """Whether bfloat16 products are faster than float32 ones.
+
+    On processors without bfloat16 instructions they are ten times slower.
+    """
     return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
 
 class Phase:
     """trained: modules or parameters that learn; decay: weight decay of matrices."""
-    decay = .05
-    betas = (.9, .98)
+
+    decay = 0.05
+    betas = (0.9, 0.98)
 
     def __init__(self, net: FCCLIP, tokenizer: Tokenizer, stage: Stage, device: torch.device) -> None:
         self.net, self.tokenizer, self.stage, self.device = net, tokenizer, stage, device
@@ -73,18 +93,21 @@ class Phase:
 
 @cache
 def element_table(width: int) -> Tensor:
-    """What each claim adds to the meaning of a text (WIDTH, width): every kind, colour and pattern has a direction of its own."""
+    """The vector that each claim adds to a text (WIDTH, width): a direction for every kind, colour and pattern."""
     basis = torch.linalg.qr(torch.randn(width, width, generator=torch.Generator().manual_seed(1)))[0]
-    kinds, colours, patterns = basis[:len(CLASSES)], basis[64:64 + len(COLOURS)], basis[80:80 + len(PATTERNS)]
+    kinds, colours, patterns = basis[: len(CLASSES)], basis[64 : 64 + len(COLOURS)], basis[80 : 80 + len(PATTERNS)]
     table = torch.zeros(WIDTH, width)
-    table[:len(CLASSES)] = kinds
-    table[COLOUR_AT:PATTERN_AT] = .55 * colours.repeat(len(THINGS), 1)
-    table[PATTERN_AT:] = .4 * patterns.repeat(len(THINGS), 1)
+    table[: len(CLASSES)] = kinds
+    table[COLOUR_AT:PATTERN_AT] = 0.55 * colours.repeat(len(THINGS), 1)
+    table[PATTERN_AT:] = 0.4 * patterns.repeat(len(THINGS), 1)
     return table
 
 
 class TextPhase(Phase):
-    """Captions -> sums of orthogonal directions. Without it captions that share "a photo of a" collapse (cosine .92) and nothing is learnt."""
+    """Captions -> sums of orthogonal directions.
+
+    Without it captions that share "a photo of a" collapse (cosine .92) and nothing is learnt.
+    """
 
     def parameters(self):
         return list(self.net.text.parameters())
@@ -105,8 +128,12 @@ class TextPhase(Phase):
 
 
 class PicturePhase(Phase):
-    """CLIP's image tower against the finished text tower: regions pooled as inference does and whole pictures, each with captions,
-    and regions with the prompts of all names. An empty region must say nothing."""
+    """CLIP's image tower against the finished text tower.
+
+    Regions (pooled as inference pools them) and whole pictures against their captions, and regions against the prompts
+    of all names. An empty region must match no caption.
+    """
+
     seed = 3
 
     def parameters(self):
@@ -122,10 +149,10 @@ class PicturePhase(Phase):
         dense = dense.float()
         pooled = torch.einsum("rt,rct->rc", batch["weights"], dense[batch["owner"]])
         both = region_embedding(self.net.region, torch.cat([pooled, dense.mean(2)]))
-        return both[:len(pooled)], both[len(pooled):]
+        return both[: len(pooled)], both[len(pooled) :]
 
     def names(self) -> Tensor:
-        if not hasattr(self, "rows"):                          # the text tower no longer changes
+        if not hasattr(self, "rows"):  # the text tower no longer changes
             self.rows = classifier(self.net.text, self.tokenizer, list(CLASSES))
         return self.rows
 
@@ -133,20 +160,22 @@ class PicturePhase(Phase):
         regions, pictures = self.embed(batch)
         with torch.no_grad():
             texts = encode_texts(self.net.text, batch["ids"])
-            fits = (batch["attributes"] @ batch["claims"].t() >= batch["claims"].sum(1) - .5).float()
+            fits = (batch["attributes"] @ batch["claims"].t() >= batch["claims"].sum(1) - 0.5).float()
         n, scale = len(regions), self.net.region.logit_scale.exp().clamp(max=100)
         local = contrast(regions, texts[:n], fits[:n, :n], scale)
         whole = contrast(pictures, texts[n:], fits[n:, n:], scale)
         scores = scale * F.normalize(regions, dim=-1) @ self.names().t()
         named = F.cross_entropy(scores, batch["category"])
         right = (scores.argmax(1) == batch["category"])[batch["category"] < len(THINGS)].float().mean()
-        total = named + .5 * local + .2 * whole + .1 * self.said_of_nothing(scale)
+        total = named + 0.5 * local + 0.2 * whole + 0.1 * self.said_of_nothing(scale)
         return total, {"named": named, "regions": local, "pictures": whole, "things right": right}
 
     def said_of_nothing(self, scale: Tensor) -> Tensor:
         """How far an empty region is from naming all classes alike."""
         nothing = region_embedding(self.net.region, torch.zeros(1, self.net.cfg.dims[-1], device=self.device))
-        return -(scale.detach() * F.normalize(nothing, dim=-1) @ self.names().t()).log_softmax(1).mean() - math.log(len(CLASSES))
+        return -(scale.detach() * F.normalize(nothing, dim=-1) @ self.names().t()).log_softmax(1).mean() - math.log(
+            len(CLASSES)
+        )
 
     @torch.no_grad()
     def judge(self):
@@ -159,12 +188,16 @@ class PicturePhase(Phase):
             thing = batch["category"] < len(THINGS)
             for kind in right:
                 right[kind].append(hit[thing == kind].float())
-        return {"things": float(torch.cat(right[True]).mean()), "stuff": float(torch.cat(right[False]).mean()),
-                "scale": float(self.net.region.logit_scale.exp())}
+        return {
+            "things": float(torch.cat(right[True]).mean()),
+            "stuff": float(torch.cat(right[False]).mean()),
+            "scale": float(self.net.region.logit_scale.exp()),
+        }
 
 
 class CloseUpPhase(PicturePhase):
     """Small pictures of one thing: more things a second than scenes have, at the same size in pixels."""
+
     seed = 2
 
     def batches(self):
@@ -172,8 +205,12 @@ class CloseUpPhase(PicturePhase):
 
 
 class CaptionPhase(PicturePhase):
-    """CLIP's projection into the texts' space from the beginning, on the finished trunk, by whole pictures and their captions alone: what
-    it knows of regions is then what CLIP knows of pictures, as in the paper."""
+    """CLIP's projection into the texts' space, trained anew on the finished trunk.
+
+    It sees whole pictures and their captions only: its knowledge of regions is then CLIP's knowledge of pictures, as in
+    the paper.
+    """
+
     seed = 6
 
     def begin(self):
@@ -192,17 +229,20 @@ class CaptionPhase(PicturePhase):
             with self.half():
                 maps = [self.net.trunk(normalised(batch[kind]))[-1] for kind in ("scenes", "close_ups")]
             texts = encode_texts(self.net.text, batch["ids"])
-            fits = (batch["attributes"] @ batch["claims"].t() >= batch["claims"].sum(1) - .5).float()
+            fits = (batch["attributes"] @ batch["claims"].t() >= batch["claims"].sum(1) - 0.5).float()
         scale = self.net.region.logit_scale.exp().clamp(max=100)
-        whole = contrast(region_embedding(self.net.region, torch.cat([m.float().mean((2, 3)) for m in maps])), texts, fits, scale)
-        return whole + .1 * self.said_of_nothing(scale), {"pictures": whole}
+        whole = contrast(
+            region_embedding(self.net.region, torch.cat([m.float().mean((2, 3)) for m in maps])), texts, fits, scale
+        )
+        return whole + 0.1 * self.said_of_nothing(scale), {"pictures": whole}
 
 
 class MaskPhase(Phase):
     """Pixel decoder, mask decoder and void embedding, on panoptic ground truth of the seen classes; CLIP is frozen."""
+
     seed = 4
-    decay = .02
-    betas = (.9, .999)
+    decay = 0.02
+    betas = (0.9, 0.999)
 
     def parameters(self):
         return [*self.net.pixel.parameters(), *self.net.decoder.parameters(), self.net.void]
@@ -232,5 +272,9 @@ class MaskPhase(Phase):
 
 
 class SecondMaskPhase(MaskPhase):
-    """More of the same on other scenes, from a high learning rate again: masks are learnt in the first round, names in this one."""
+    """The same on other scenes, from a high learning rate again.
+
+    Masks are learnt in the first round, names in this one.
+    """
+
     seed = 5

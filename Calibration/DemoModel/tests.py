@@ -1,4 +1,5 @@
 """python -m unittest DemoModel.tests   (run in Calibration/; seconds)"""
+
 from __future__ import annotations
 
 import io
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fcclip import FCCLIP, Config, resize
 from Scenes.captions import WIDTH, attributes, caption, claims
 from Scenes.coco import annotate
 from Scenes.kinds import CLASSES, SEEN, UNSEEN
@@ -24,25 +26,41 @@ from .phases import CaptionPhase, Stage, TextPhase
 from .session import Session
 from .tokenizer import MERGES, Tokenizer, learn, texts_to_learn_from
 
-from fcclip import Config, FCCLIP, resize  # noqa: E402  (model.py makes Tests/Reference importable)
-
 TOKENIZER = Tokenizer()
-SMALL = Config(depths=(1, 1, 2, 1), dims=(32, 64, 96, 128), stem_dim=32, embed_dim=128, region_hidden=96, hidden=32, heads=8, points=4,
-               enc_layers=2, enc_ffn=64, dec_layers=3, dec_ffn=64, queries=10, text_width=64, text_layers=2, text_tokens=len(TOKENIZER))
+SMALL = Config(
+    depths=(1, 1, 2, 1),
+    dims=(32, 64, 96, 128),
+    stem_dim=32,
+    embed_dim=128,
+    region_hidden=96,
+    hidden=32,
+    heads=8,
+    points=4,
+    enc_layers=2,
+    enc_ffn=64,
+    dec_layers=3,
+    dec_ffn=64,
+    queries=10,
+    text_width=64,
+    text_layers=2,
+    text_tokens=len(TOKENIZER),
+)
 
 
 def small() -> FCCLIP:
     torch.manual_seed(3)
     net = build(SMALL)
-    for layer in net.pixel.layers:                             # zero after initialisation, which would hide mistakes
-        torch.nn.init.normal_(layer.attn.offset.weight, std=.2)
-        torch.nn.init.normal_(layer.attn.weight.weight, std=.2)
+    for layer in net.pixel.layers:  # zero after initialisation, which would hide mistakes
+        torch.nn.init.normal_(layer.attn.offset.weight, std=0.2)
+        torch.nn.init.normal_(layer.attn.weight.weight, std=0.2)
     return net.eval()
 
 
 class Text(unittest.TestCase):
     def test_ids_are_numbered_as_clips(self):
-        letter = lambda c: ord(c) - 33
+        def letter(c):
+            return ord(c) - 33
+
         self.assertEqual(TOKENIZER.encode("a"), [TOKENIZER.start, 256 + letter("a"), TOKENIZER.end])
         self.assertEqual(TOKENIZER.encode("zq"), [TOKENIZER.start, letter("z"), 256 + letter("q"), TOKENIZER.end])
         self.assertEqual((TOKENIZER.start, TOKENIZER.end), (len(TOKENIZER) - 2, len(TOKENIZER) - 1))
@@ -63,7 +81,10 @@ class Text(unittest.TestCase):
     def test_claims(self):
         star, ball = Segment(CLASSES.index("star"), 5, 1), Segment(CLASSES.index("ball"), 5, 0)
         true = attributes([star])
-        fits = lambda *said: float(claims(said) @ true) == claims(said).sum()
+
+        def fits(*said):
+            return float(claims(said) @ true) == claims(said).sum()
+
         self.assertTrue(fits(Segment(star.category)) and fits(star))
         self.assertFalse(fits(ball) or fits(Segment(star.category, 4)) or fits(star, ball))
         self.assertEqual(true.shape, (WIDTH,))
@@ -72,7 +93,9 @@ class Text(unittest.TestCase):
 class Pictures(unittest.TestCase):
     def test_same_seed_same_bytes(self):
         a, b, c = compose((7, 1), 128), compose((7, 1), 128), compose((7, 2), 128)
-        self.assertEqual((a.picture.tobytes(), a.ids.tobytes(), a.segments), (b.picture.tobytes(), b.ids.tobytes(), b.segments))
+        self.assertEqual(
+            (a.picture.tobytes(), a.ids.tobytes(), a.segments), (b.picture.tobytes(), b.ids.tobytes(), b.segments)
+        )
         self.assertNotEqual(a.picture.tobytes(), c.picture.tobytes())
 
     def test_annotations_cover_every_pixel(self):
@@ -92,7 +115,7 @@ class Pictures(unittest.TestCase):
         scene = compose((9, 0))
         count = len(scene.segments)
         on = torch.from_numpy(scene.ids[None] == np.arange(count)[:, None, None]).float()
-        quarter = torch.nn.functional.avg_pool2d(on[None], 4) - .5
+        quarter = torch.nn.functional.avg_pool2d(on[None], 4) - 0.5
         wanted = (resize(quarter, (8, 8))[0].flatten(1) > 0).float()
         self.assertTrue(torch.equal(torch.from_numpy(cells(scene.ids, count)[1]), wanted))
 
@@ -130,14 +153,16 @@ class Network(unittest.TestCase):
             ours = encode_texts(net.text, torch.tensor(TOKENIZER(texts)))
             for text, row in zip(texts, ours):
                 ids = TOKENIZER.encode(text)
-                torch.testing.assert_close(back.text(torch.tensor(ids + [0] * (77 - len(ids)))), row, atol=1e-5, rtol=1e-4)
+                torch.testing.assert_close(
+                    back.text(torch.tensor(ids + [0] * (77 - len(ids)))), row, atol=1e-5, rtol=1e-4
+                )
         for (name, a), (_, b) in zip(net.trunk.named_parameters(), back.trunk.named_parameters()):
             self.assertTrue(torch.equal(a, b), name)
 
     def test_matching_finds_the_masks(self):
         masks = torch.zeros(2, 16)
         masks[0, :5], masks[1, 9:] = 1, 1
-        logits = torch.full((3, 16), -6.)
+        logits = torch.full((3, 16), -6.0)
         logits[2] += 12 * masks[0]
         logits[0] += 12 * masks[1]
         rows, columns = match(logits, torch.zeros(3, 4).log_softmax(1), masks, torch.tensor([0, 1]))
@@ -145,7 +170,10 @@ class Network(unittest.TestCase):
 
     def test_contrast_prefers_what_fits(self):
         a = torch.eye(4)
-        self.assertLess(float(contrast(a, a, torch.eye(4), torch.tensor(20.))), float(contrast(a, a.flip(0), torch.eye(4), torch.tensor(20.))))
+        self.assertLess(
+            float(contrast(a, a, torch.eye(4), torch.tensor(20.0))),
+            float(contrast(a, a.flip(0), torch.eye(4), torch.tensor(20.0))),
+        )
 
 
 class Interrupted(TextPhase):
@@ -163,7 +191,9 @@ class Runs(unittest.TestCase):
         def session(folder: str) -> Session:
             return Session(Path(folder), small(), TOKENIZER, torch.device("cpu"), 0, 0)
 
-        stage = lambda phase: Stage("text", phase, 6, 8, 0, 1e-3, warm=2)
+        def stage(phase):
+            return Stage("text", phase, 6, 8, 0, 1e-3, warm=2)
+
         with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b, redirect_stdout(io.StringIO()):
             whole = session(a)
             whole.run([stage(TextPhase)])
@@ -187,7 +217,9 @@ class Runs(unittest.TestCase):
                 started.append({n: p.detach().clone() for n, p in net.named_parameters()})
 
         with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
-            Session(Path(folder), net, TOKENIZER, torch.device("cpu"), 0, 0).run([Stage("captions", Watched, 3, 2, 128, 1e-3, warm=1)])
+            Session(Path(folder), net, TOKENIZER, torch.device("cpu"), 0, 0).run(
+                [Stage("captions", Watched, 3, 2, 128, 1e-3, warm=1)]
+            )
         self.assertEqual(len(started), 1)
         for name, p in net.named_parameters():
             taught = name.startswith("region.")
@@ -201,13 +233,13 @@ class Measure(unittest.TestCase):
         truth = np.zeros((4, 4), np.uint8)
         truth[:2] = 1
         found = np.ones((4, 4), np.uint8)
-        found[:2, :3] = 2                                      # 6 of the 8 pixels of the second segment
+        found[:2, :3] = 2  # 6 of the 8 pixels of the second segment
         q = Quality()
         q.add(truth, [0, 1], found, [0, 1])
         self.assertAlmostEqual(q.of(0), 80)
         self.assertAlmostEqual(q.of(1), 75)
-        q.add(truth, [0, 1], found, [0, 2])                    # a wrong name is a miss and an extra
-        self.assertAlmostEqual(q.of(1), 100 * .75 / 1.5)
+        q.add(truth, [0, 1], found, [0, 2])  # a wrong name is a miss and an extra
+        self.assertAlmostEqual(q.of(1), 100 * 0.75 / 1.5)
         self.assertEqual(q.of(2), 0)
         self.assertIsNone(q.of(3))
 

@@ -2,6 +2,7 @@
 
 python -m DemoModel.tokenizer          learns the merges again and writes merges.txt   (run in Calibration/)
 """
+
 from __future__ import annotations
 
 import re
@@ -17,7 +18,7 @@ SPLIT = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\sa-z0-9]+")
 MERGES = Path(__file__).with_name("merges.txt")
 PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
 OTHERS = [b for b in range(256) if b not in PRINTABLE]
-SYMBOLS = [chr(b) for b in PRINTABLE] + [chr(256 + n) for n in range(len(OTHERS))]      # of tokens 0 to 255
+SYMBOLS = [chr(b) for b in PRINTABLE] + [chr(256 + n) for n in range(len(OTHERS))]  # of tokens 0 to 255
 BYTES = dict(zip(PRINTABLE + OTHERS, SYMBOLS))
 Pair = tuple[str, str]
 
@@ -37,7 +38,7 @@ def join(word: list[str], pair: Pair) -> list[str]:
     out: list[str] = []
     i = 0
     while i < len(word):
-        both = tuple(word[i:i + 2]) == pair
+        both = tuple(word[i : i + 2]) == pair
         out.append("".join(pair) if both else word[i])
         i += 2 if both else 1
     return out
@@ -67,7 +68,7 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """-> start, tokens, end; not padded."""
-        return [self.start, *[i for p in pieces(text) for i in self.tokens(p)][:CONTEXT - 2], self.end]
+        return [self.start, *[i for p in pieces(text) for i in self.tokens(p)][: CONTEXT - 2], self.end]
 
     def __call__(self, texts: list[str]) -> list[list[int]]:
         """-> rows of equal length, padded with 0."""
@@ -77,7 +78,10 @@ class Tokenizer:
 
 
 def learn(texts: list[str]) -> list[Pair]:
-    """Merges the most frequent pair of neighbours again and again (Sennrich et al. 2016, algorithm 1) until every word is one token."""
+    """Merges the most frequent pair of neighbours until every word is one token.
+
+    Sennrich et al. 2016, algorithm 1.
+    """
     words = {p: (symbols(p), n) for p, n in Counter(p for t in texts for p in pieces(t)).items()}
     merges: list[Pair] = []
     while True:

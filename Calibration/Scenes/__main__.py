@@ -1,4 +1,5 @@
 """python -m Scenes write|sheet|speed|digest: a data set of scenes, a contact sheet, figures (run in Calibration/)."""
+
 from __future__ import annotations
 
 import argparse
@@ -16,7 +17,7 @@ from .textures import pool
 
 
 def tiled(pictures: list[np.ndarray], columns: int) -> Image.Image:
-    rows = [np.concatenate(pictures[i:i + columns], 1) for i in range(0, len(pictures) // columns * columns, columns)]
+    rows = [np.concatenate(pictures[i : i + columns], 1) for i in range(0, len(pictures) // columns * columns, columns)]
     return Image.fromarray(np.concatenate(rows))
 
 

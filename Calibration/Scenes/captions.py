@@ -1,17 +1,30 @@
 """Captions: what is said of a region or of a whole scene, and whether it is true of another."""
+
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from .kinds import CLASSES, COLOURS, PATTERNS, SYNONYMS, THINGS
 from .scene import Segment
 
-PROMPTS = ("a photo of a {}.", "This is a photo of a {}", "There is a {} in the scene", "There is the {} in the scene",
-           "a photo of a {} in the scene", "a photo of a small {}.", "a photo of a medium {}.", "a photo of a large {}.",
-           "This is a photo of a small {}.", "This is a photo of a medium {}.", "This is a photo of a large {}.",
-           "There is a small {} in the scene.", "There is a medium {} in the scene.", "There is a large {} in the scene.")
+PROMPTS = (
+    "a photo of a {}.",
+    "This is a photo of a {}",
+    "There is a {} in the scene",
+    "There is the {} in the scene",
+    "a photo of a {} in the scene",
+    "a photo of a small {}.",
+    "a photo of a medium {}.",
+    "a photo of a large {}.",
+    "This is a photo of a small {}.",
+    "This is a photo of a medium {}.",
+    "This is a photo of a large {}.",
+    "There is a small {} in the scene.",
+    "There is a medium {} in the scene.",
+    "There is a large {} in the scene.",
+)
 LOOSE = ("{}", "a {}", "the {}", "a picture of a {}", "a drawing of a {}", "an image of the {}", "a photo of the {}.")
 
 # An attribute vector: one entry per class, per (thing, colour) and per (thing, pattern).
@@ -31,10 +44,10 @@ def attributes(segments: Sequence[Segment]) -> np.ndarray:
     return out
 
 
-def phrase(segment: Segment, r: np.random.Generator, colour: float = .5, pattern: float = .3) -> tuple[str, Segment]:
+def phrase(segment: Segment, r: np.random.Generator, colour: float = 0.5, pattern: float = 0.3) -> tuple[str, Segment]:
     """Words for a segment and what they claim of it; colour and pattern: how often they are mentioned."""
     name = CLASSES[segment.category]
-    words = [SYNONYMS[name] if name in SYNONYMS and r.random() < .3 else name]
+    words = [SYNONYMS[name] if name in SYNONYMS and r.random() < 0.3 else name]
     said = Segment(segment.category)
     if segment.colour >= 0:
         tone = segment.colour if r.random() < colour else -1
@@ -57,11 +70,13 @@ def claims(said: Sequence[Segment]) -> np.ndarray:
 
 
 def prompt(words: str, r: np.random.Generator) -> str:
-    forms = PROMPTS if r.random() < .7 else LOOSE
+    forms = PROMPTS if r.random() < 0.7 else LOOSE
     return forms[r.integers(len(forms))].format(words)
 
 
-def caption(segment: Segment, r: np.random.Generator, colour: float = .5, pattern: float = .3) -> tuple[str, np.ndarray]:
+def caption(
+    segment: Segment, r: np.random.Generator, colour: float = 0.5, pattern: float = 0.3
+) -> tuple[str, np.ndarray]:
     """A text about one region and its claims."""
     words, said = phrase(segment, r, colour, pattern)
     return prompt(words, r), claims([said])
@@ -71,10 +86,10 @@ def picture_caption(segments: Sequence[Segment], r: np.random.Generator) -> tupl
     """A text about one to three segments of a scene, things first, and its claims."""
     things = [s for s in segments if s.colour >= 0]
     stuff = [s for s in segments if s.colour < 0]
-    chosen = [things[i] for i in r.permutation(len(things))[:r.integers(1, 3)]]
+    chosen = [things[i] for i in r.permutation(len(things))[: r.integers(1, 3)]]
     parts = [phrase(s, r) for s in chosen]
     text = " and a ".join(words for words, _ in parts)
-    if stuff and (not parts or r.random() < .6):
+    if stuff and (not parts or r.random() < 0.6):
         ground = phrase(stuff[r.integers(len(stuff))], r)
         parts.append(ground)
         text = f"{text} on {ground[0]}" if text else ground[0]

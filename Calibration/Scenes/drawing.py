@@ -2,18 +2,19 @@
 
 Coordinates are those of the unit square, x to the right and y down, both in [-1, 1]; every region is a polygon.
 """
+
 from __future__ import annotations
 
-from typing import Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-SIDE = 256                  # pixels of the largest sprite
+SIDE = 256  # pixels of the largest sprite
 OVERSAMPLING = 2
-MARGIN = 0.95               # share of the canvas that the unit square takes
+MARGIN = 0.95  # share of the canvas that the unit square takes
 
-Points = np.ndarray         # (n, 2)
+Points = np.ndarray  # (n, 2)
 LAYERS = ("cover", "dark", "light", "accent")
 
 
@@ -62,9 +63,11 @@ KINDS: dict[str, Draw] = {}
 
 def kind(name: str) -> Callable[[Draw], Draw]:
     """Registers the function that draws one variant of the thing called `name`."""
+
     def register(function: Draw) -> Draw:
         KINDS[name] = function
         return function
+
     return register
 
 
@@ -78,7 +81,7 @@ def rectangle(x0: float, y0: float, x1: float, y1: float) -> Points:
 
 
 def ellipse(x: float, y: float, rx: float, ry: float | None = None, start: float = 0, stop: float = 360) -> Points:
-    """Ellipse around (x, y), or the part between two angles in degrees (0 to the right, 90 down) closed by its chord."""
+    """Ellipse around (x, y), or the part between two angles in degrees (0 right, 90 down) closed by its chord."""
     a = np.radians(np.linspace(start, stop, 64))
     return np.stack([x + rx * np.cos(a), y + (rx if ry is None else ry) * np.sin(a)], 1)
 
@@ -98,7 +101,7 @@ def smooth(*xy: float, steps: int = 10) -> Points:
     p = polygon(*xy)
     a, b, c, d = (np.roll(p, k, 0)[:, None] for k in (1, 0, -1, -2))
     t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
-    q = b + .5 * t * (c - a) + t ** 2 * (a - 2.5 * b + 2 * c - .5 * d) + t ** 3 * (-.5 * a + 1.5 * b - 1.5 * c + .5 * d)
+    q = b + 0.5 * t * (c - a) + t**2 * (a - 2.5 * b + 2 * c - 0.5 * d) + t**3 * (-0.5 * a + 1.5 * b - 1.5 * c + 0.5 * d)
     return q.reshape(-1, 2)
 
 

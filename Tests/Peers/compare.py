@@ -1,12 +1,14 @@
 """fcclip-edge beside onnxruntime and OpenVINO on one network and one picture, and the table of it.
 
-python compare.py --program fcclip-edge --model MODEL --vocab VOCABULARY --picture PICTURE --folder FOLDER --size SIZE [--rounds 3]
-    [--engine NAME]... [--results results.jsonl]
+python compare.py --program fcclip-edge --model MODEL --vocab VOCABULARY --picture PICTURE --folder FOLDER --size SIZE
+    [--rounds 3] [--engine NAME]... [--results results.jsonl]
 python compare.py --table results.jsonl
 
-FOLDER is what export.py wrote for this size. Every engine runs in a process of its own, one after the other, in several rounds;
-results are appended to a file, so that disturbed rounds can be repeated. Run it on an idle machine: the table says how busy it was.
+FOLDER is the output of export.py for this size. Every engine runs in a process of its own, one after the other, in
+several rounds; results are appended to a file, so that disturbed rounds can be repeated. Run it on an idle machine: the
+table has a column for how many processors were busy.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -27,26 +29,73 @@ def busy() -> tuple[int, int]:
 
 
 def ours(a: argparse.Namespace) -> dict:
-    """The network alone, as the peers run it, and everything from the resized picture to panoptic segments at the picture's size."""
+    """fcclip-edge in two rows.
+
+    The network alone, as the peers run it, and everything from the resized picture to panoptic segments at the
+    picture's size.
+    """
     output = subprocess.run(
-        [a.program, "bench", "--model", a.model, "--vocab", a.vocab, "--image", a.picture, "--size", f"{a.size}x{a.size}",
-         "--threads", str(a.threads), "--frames", str(a.runs), "--json", "-"], check=True, capture_output=True).stdout
+        [
+            a.program,
+            "bench",
+            "--model",
+            a.model,
+            "--vocab",
+            a.vocab,
+            "--image",
+            a.picture,
+            "--size",
+            f"{a.size}x{a.size}",
+            "--threads",
+            str(a.threads),
+            "--frames",
+            str(a.runs),
+            "--json",
+            "-",
+        ],
+        check=True,
+        capture_output=True,
+    ).stdout
     report = json.loads(output)
     stages = {stage["name"]: stage["milliseconds"] for stage in report["stages"]}
     network = sum(time for name, time in stages.items() if name not in ("preprocessing", "post-processing"))
     return {
-        "engine": f"fcclip-edge ({report['kernels']})", "version": "", "size": a.size, "milliseconds": [network],
-        "with_segments": network + stages["post-processing"], "load_seconds": (report["open_milliseconds"] + report["pack_milliseconds"]) / 1000,
-        "peak_resident_bytes": report["peak_resident_bytes"], "file_bytes": report["model"]["bytes"],
+        "engine": f"fcclip-edge ({report['kernels']})",
+        "version": "",
+        "size": a.size,
+        "milliseconds": [network],
+        "with_segments": network + stages["post-processing"],
+        "load_seconds": (report["open_milliseconds"] + report["pack_milliseconds"]) / 1000,
+        "peak_resident_bytes": report["peak_resident_bytes"],
+        "file_bytes": report["model"]["bytes"],
         "share_of_peak": report["total"]["multiply_adds"] / network * 1000 / report["peak_multiply_adds_per_second"],
-        "peak": report["peak_multiply_adds_per_second"], "stages": stages}
+        "peak": report["peak_multiply_adds_per_second"],
+        "stages": stages,
+    }
 
 
 def peer(name: str, a: argparse.Namespace) -> dict:
     output = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "measure.py"), name, a.folder, str(a.size), a.picture, "--threads", str(a.threads),
-         "--runs", str(a.runs)], check=True, capture_output=True).stdout
+        [
+            sys.executable,
+            str(Path(__file__).parent / "measure.py"),
+            name,
+            a.folder,
+            str(a.size),
+            a.picture,
+            "--threads",
+            str(a.threads),
+            "--runs",
+            str(a.runs),
+        ],
+        check=True,
+        capture_output=True,
+    ).stdout
     return json.loads(output)
+
+
+def fraction(result: dict, key: str) -> str:
+    return f"{result[key]:.3f}" if key in result else ""
 
 
 def table(path: Path) -> str:
@@ -55,15 +104,23 @@ def table(path: Path) -> str:
     for line in path.read_text().splitlines():
         result = json.loads(line)
         rows.setdefault((result["size"], result["engine"]), []).append(result)
-    text = "| input | engine | median ms | minimum ms | MB resident | MB file | mask IoU | same class | processors busy |\n|" + "---|" * 9
-    for (size, engine), results in sorted(rows.items(), key=lambda row: (-row[0][0], -statistics.median(statistics.median(r["milliseconds"]) for r in row[1]))):
+    text = (
+        "| input | engine | median ms | minimum ms | MB resident | MB file | mask IoU | same class "
+        "| processors busy |\n|" + "---|" * 9
+    )
+    for (size, engine), results in sorted(
+        rows.items(),
+        key=lambda row: (-row[0][0], -statistics.median(statistics.median(r["milliseconds"]) for r in row[1])),
+    ):
         medians = [statistics.median(r["milliseconds"]) for r in results]
         last = results[-1]
-        share = lambda key: f"{last[key]:.3f}" if key in last else ""
+
         text += (
             f"\n| {size}x{size} | {engine} {last['version']} | {statistics.median(medians):.0f} | {min(medians):.0f} "
-            f"| {max(r['peak_resident_bytes'] for r in results) / 1e6:.0f} | {last['file_bytes'] / 1e6:.0f} | {share('mask_iou')} | {share('same_class')} "
-            f"| {statistics.median(r['processors_busy'] for r in results):.1f} |")
+            f"| {max(r['peak_resident_bytes'] for r in results) / 1e6:.0f} | {last['file_bytes'] / 1e6:.0f} "
+            f"| {fraction(last, 'mask_iou')} | {fraction(last, 'same_class')} "
+            f"| {statistics.median(r['processors_busy'] for r in results):.1f} |"
+        )
     return text
 
 
@@ -82,7 +139,9 @@ if __name__ == "__main__":
     if a.table:
         print(table(a.table))
         sys.exit()
-    if missing := [name for name in ("program", "model", "vocab", "picture", "folder", "size") if getattr(a, name) is None]:
+    if missing := [
+        name for name in ("program", "model", "vocab", "picture", "folder", "size") if getattr(a, name) is None
+    ]:
         parser.error(f"--{missing[0]} is missing")
     for _ in range(a.rounds):
         for name in a.engine or ["fcclip-edge", *ENGINES]:
@@ -92,5 +151,8 @@ if __name__ == "__main__":
             result["processors_busy"] = (after[0] - before[0]) / (after[1] - before[1]) * os.cpu_count()
             with a.results.open("a") as file:
                 file.write(json.dumps(result) + "\n")
-            print(f"{result['engine']} {a.size}x{a.size}: {statistics.median(result['milliseconds']):.0f} ms", file=sys.stderr)
+            print(
+                f"{result['engine']} {a.size}x{a.size}: {statistics.median(result['milliseconds']):.0f} ms",
+                file=sys.stderr,
+            )
     print(table(a.results))

@@ -2,6 +2,7 @@
 
 python export.py CHECKPOINT VOCABULARY SIZE CALIBRATION_FOLDER TEST_PICTURE OUTPUT_FOLDER
 """
+
 from __future__ import annotations
 
 import argparse
@@ -9,7 +10,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
 from network import OUTPUTS, build, calibration, picture
 
 
@@ -22,8 +22,15 @@ def export(checkpoint: Path, vocabulary: Path, size: int, test: Path, folder: Pa
     with torch.no_grad():
         np.savez(folder / "reference.npz", **{name: x.numpy() for name, x in zip(OUTPUTS, model(image))})
         torch.onnx.export(
-            model, (image,), str(folder / "network.onnx"), input_names=["image"], output_names=OUTPUTS, opset_version=17,
-            dynamo=False, do_constant_folding=True)
+            model,
+            (image,),
+            str(folder / "network.onnx"),
+            input_names=["image"],
+            output_names=OUTPUTS,
+            opset_version=17,
+            dynamo=False,
+            do_constant_folding=True,
+        )
 
 
 def quantize_openvino(pictures: list[np.ndarray], folder: Path) -> None:
@@ -33,12 +40,20 @@ def quantize_openvino(pictures: list[np.ndarray], folder: Path) -> None:
 
     model = openvino.Core().read_model(folder / "network.onnx")
     data = nncf.Dataset([{"image": x} for x in pictures], lambda item: item)
-    openvino.save_model(nncf.quantize(model, data, subset_size=len(pictures)), folder / "openvino-int8.xml", compress_to_fp16=False)
+    openvino.save_model(
+        nncf.quantize(model, data, subset_size=len(pictures)), folder / "openvino-int8.xml", compress_to_fp16=False
+    )
 
 
 def quantize_onnxruntime(pictures: list[np.ndarray], folder: Path) -> None:
     """Static quantization of products and convolutions, weights by channel: onnxruntime-int8.onnx."""
-    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):
@@ -51,9 +66,16 @@ def quantize_onnxruntime(pictures: list[np.ndarray], folder: Path) -> None:
     prepared = folder / "prepared.onnx"
     quant_pre_process(str(folder / "network.onnx"), str(prepared), skip_symbolic_shape=True, auto_merge=True)
     quantize_static(
-        str(prepared), str(folder / "onnxruntime-int8.onnx"), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
-        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm", "Conv"],
-        calibrate_method=CalibrationMethod.MinMax)
+        str(prepared),
+        str(folder / "onnxruntime-int8.onnx"),
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["MatMul", "Gemm", "Conv"],
+        calibrate_method=CalibrationMethod.MinMax,
+    )
     prepared.unlink()
 
 

@@ -1,9 +1,10 @@
-"""Times one peer in a process of its own and prints one JSON object: milliseconds of every run, peak memory, agreement with PyTorch.
+"""Times one peer and prints one JSON object: milliseconds of every run, peak memory, agreement with PyTorch.
 
 python measure.py ENGINE FOLDER SIZE PICTURE [--threads 2] [--runs 5]
 
 ENGINE is one of those in `ENGINES`; FOLDER is what export.py wrote.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -12,7 +13,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
 from network import OUTPUTS, agreement, picture
 
 ENGINES = ["onnxruntime-fp32", "onnxruntime-int8", "openvino-fp32", "openvino-int8"]
@@ -30,7 +30,12 @@ def onnxruntime(path: Path, image: np.ndarray, threads: int):
 def openvino(path: Path, image: np.ndarray, threads: int):
     import openvino
 
-    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()
     request.set_tensor("image", openvino.Tensor(image))
 
@@ -60,7 +65,9 @@ if __name__ == "__main__":
     library, kind = a.engine.split("-")
     name = {"fp32": "network.onnx", "int8": f"{a.engine}.{'onnx' if library == 'onnxruntime' else 'xml'}"}[kind]
     start = time.perf_counter()
-    version, run = {"onnxruntime": onnxruntime, "openvino": openvino}[library](a.folder / name, picture(a.picture, a.size), a.threads)
+    version, run = {"onnxruntime": onnxruntime, "openvino": openvino}[library](
+        a.folder / name, picture(a.picture, a.size), a.threads
+    )
     load = time.perf_counter() - start
     outputs, times = run(), []
     for _ in range(a.runs):
@@ -68,7 +75,17 @@ if __name__ == "__main__":
         outputs = run()
         times.append((time.perf_counter() - start) * 1000)
     files = [p for p in a.folder.glob(f"{Path(name).stem}.*")]
-    print(json.dumps({
-        "engine": a.engine, "version": version, "size": a.size, "milliseconds": times, "load_seconds": load,
-        "peak_resident_bytes": peak_resident_bytes(), "file_bytes": sum(p.stat().st_size for p in files),
-        **agreement(outputs, dict(np.load(a.folder / "reference.npz")))}))
+    print(
+        json.dumps(
+            {
+                "engine": a.engine,
+                "version": version,
+                "size": a.size,
+                "milliseconds": times,
+                "load_seconds": load,
+                "peak_resident_bytes": peak_resident_bytes(),
+                "file_bytes": sum(p.stat().st_size for p in files),
+                **agreement(outputs, dict(np.load(a.folder / "reference.npz"))),
+            }
+        )
+    )

@@ -1,4 +1,5 @@
-"""What every script here shares: the reference network with its vocabulary, pictures as its input, agreement of outputs."""
+"""Shared by the scripts here: the reference network with its vocabulary, its input, agreement of outputs."""
+
 from __future__ import annotations
 
 import sys
@@ -15,13 +16,17 @@ OUTPUTS = ["masks", "in_vocabulary", "out_of_vocabulary", "ensemble"]
 def build(checkpoint: Path, vocabulary: Path):
     """The reference in PyTorch, with the classes of a vocabulary made by `quantize vocab`."""
     import torch
-    from fcclip import FCCLIP, Config
     from gguf import GGUFReader
+
+    from fcclip import FCCLIP, Config
 
     state = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["model"]
     model = FCCLIP(Config.from_upstream(state)).load_upstream(state)
     file = GGUFReader(vocabulary)
-    value = lambda key: file.fields["fcclip.vocabulary.category." + key].contents()
+
+    def value(key):
+        return file.fields["fcclip.vocabulary.category." + key].contents()
+
     rows = next(t for t in file.tensors if t.name == "vocabulary.embeddings").data
     model.set_vocabulary(torch.from_numpy(np.array(rows)), value("name_count"), [float(x) for x in value("seen")])
     return model.requires_grad_(False)

@@ -3,9 +3,10 @@
 python dump.py convert recorded.npz dump.safetensors [--sample N]
 python dump.py run checkpoint.pth picture.jpg dump.safetensors [--short 512] [--classes 12] [--sample N]
 
-A dump is a safetensors file. Feature maps are (pixels, channels), mask logits (queries, pixels). With --sample, tensors of more
-than N values keep every s-th value only and are called `name@s`.
+A dump is a safetensors file. Feature maps are (pixels, channels), mask logits (queries, pixels). With --sample, tensors
+of more than N values keep every s-th value only and are called `name@s`.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -16,8 +17,12 @@ import numpy as np
 from safetensors.numpy import save_file
 
 MAPS = re.compile(r"(stem|res\d|clip_vis_dense|pd\.input_proj\.\d|pd\.multi_scale\.\d|pd\.mask_features|sem_seg)$")
-WHOLE = re.compile(r"(meta\..*|text\.classifier|num_templates|overlap|resized_rgb|.*attn_mask|panoptic.*|inst\..*|sem_seg\.argmax)$")
-SKIPPED = re.compile(r"(meta|text\.(tokens|raw)|image_rgb|input|mask_cls|sem_seg\.margin|.*attn_mask\.(bits|shape)|inst\.masks.*|inst\.topk.*|pd\.spatial_shapes)$")
+WHOLE = re.compile(
+    r"(meta\..*|text\.classifier|num_templates|overlap|resized_rgb|.*attn_mask|panoptic.*|inst\..*|sem_seg\.argmax)$"
+)
+SKIPPED = re.compile(
+    r"(meta|text\.(tokens|raw)|image_rgb|input|mask_cls|sem_seg\.margin|.*attn_mask\.(bits|shape)|inst\.masks.*|inst\.topk.*|pd\.spatial_shapes)$"
+)
 
 
 def rows(name: str, value: np.ndarray) -> np.ndarray:
@@ -74,7 +79,9 @@ def run(arguments: argparse.Namespace) -> None:
     inner = [int(picture.height * scale + 0.5), int(picture.width * scale + 0.5)]
     resized = np.asarray(picture.resize((inner[1], inner[0]), Image.BILINEAR))
     generator = torch.Generator().manual_seed(arguments.classes)
-    unit = torch.nn.functional.normalize(torch.randn(arguments.classes, model.cfg.embed_dim, generator=generator), dim=1)
+    unit = torch.nn.functional.normalize(
+        torch.randn(arguments.classes, model.cfg.embed_dim, generator=generator), dim=1
+    )
     seen, thing = [k % 2 for k in range(arguments.classes)], [k % 3 > 0 for k in range(arguments.classes)]
     model.set_vocabulary(unit, [1] * arguments.classes, seen)
     with torch.no_grad():
@@ -83,11 +90,21 @@ def run(arguments: argparse.Namespace) -> None:
         padded = tuple(image.shape[-2:])
         output = postprocess(prediction, padded, tuple(inner), (picture.height, picture.width), thing)
     trace = {k: v for k, v in trace.items() if k != "valid"} | {
-        "prob.final": prediction.ensemble, "prob.in_vocab": prediction.in_vocab, "prob.out_vocab": prediction.out_vocab}
+        "prob.final": prediction.ensemble,
+        "prob.in_vocab": prediction.in_vocab,
+        "prob.out_vocab": prediction.out_vocab,
+    }
     recorded = {k: v.numpy() for k, v in trace.items()} | {
-        "resized_rgb": resized, "text.classifier": model.classifier.numpy(), "num_templates": np.ones(arguments.classes, np.int64),
-        "overlap": np.array(seen, np.int64), "panoptic": output.panoptic.numpy(), "sem_seg.argmax": output.semantic.argmax(0).numpy(),
-        "panoptic.segments": np.array([[s.id, s.is_thing, s.category] for s in output.segments], np.int64).reshape(-1, 3)}
+        "resized_rgb": resized,
+        "text.classifier": model.classifier.numpy(),
+        "num_templates": np.ones(arguments.classes, np.int64),
+        "overlap": np.array(seen, np.int64),
+        "panoptic": output.panoptic.numpy(),
+        "sem_seg.argmax": output.semantic.argmax(0).numpy(),
+        "panoptic.segments": np.array([[s.id, s.is_thing, s.category] for s in output.segments], np.int64).reshape(
+            -1, 3
+        ),
+    }
     meta = {"image_size": [picture.height, picture.width], "resized": inner, "padded": padded, "thing": thing}
     write(recorded, meta, arguments.dump, arguments.sample)
 
@@ -110,4 +127,6 @@ if __name__ == "__main__":
         run(arguments)
     else:
         archive = np.load(arguments.recorded)
-        write({k: archive[k] for k in archive.files}, json.loads(str(archive["meta"])), arguments.dump, arguments.sample)
+        write(
+            {k: archive[k] for k in archive.files}, json.loads(str(archive["meta"])), arguments.dump, arguments.sample
+        )

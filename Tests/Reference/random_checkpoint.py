@@ -2,6 +2,7 @@
 
 python random_checkpoint.py convnext_large out.pth [--seed 0]
 """
+
 from __future__ import annotations
 
 import argparse
@@ -14,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fcclip import LEVELS, PRESETS, Config, FCCLIP, class_scores  # noqa: E402
+from fcclip import FCCLIP, LEVELS, PRESETS, Config, class_scores  # noqa: E402
 
 VIS, CLIP = "backbone.clip_model.visual.", "backbone.clip_model."
 PD, TD = "sem_seg_head.pixel_decoder.", "sem_seg_head.predictor."
-POSITIVE, VOID = 0.037, 0.5   # wanted share of positive mask logits, and of void queries
+POSITIVE, VOID = 0.037, 0.5  # wanted share of positive mask logits, and of void queries
 
 
 def upstream_layout(c: Config) -> dict[str, tuple[int, ...]]:
@@ -76,7 +77,7 @@ def upstream_layout(c: Config) -> dict[str, tuple[int, ...]]:
                     norm(p + "downsample.1", d, True)
                 cin = d
         a = VIS + "attnpool."
-        s[a + "positional_embedding"] = (c.pool_grid ** 2 + 1, cin)
+        s[a + "positional_embedding"] = (c.pool_grid**2 + 1, cin)
         for n in "qkv":
             lin(f"{a}{n}_proj", cin, cin)
         lin(a + "c_proj", cin, c.embed_dim)
@@ -148,15 +149,20 @@ def photos(seed: int, size: int = 256, n: int = 2) -> Tensor:
     for i in range(n):
         for _ in range(14):
             y, x, h, w = (torch.rand(4, generator=g) * torch.tensor([size, size, size / 3, size / 3])).int().tolist()
-            base[i, :, y:y + h + 4, x:x + w + 4] = torch.rand(3, 1, 1, generator=g) * 255
+            base[i, :, y : y + h + 4, x : x + w + 4] = torch.rand(3, 1, 1, generator=g) * 255
     return (base + torch.randn(base.shape, generator=g) * 6).clamp(0, 255).permute(0, 2, 3, 1)
 
 
 @torch.no_grad()
 def make_random_checkpoint(cfg: Config, seed: int = 0) -> dict[str, Tensor]:
     g = torch.Generator().manual_seed(seed)
-    normal = lambda shape, std: torch.randn(shape, generator=g) * std
-    uniform = lambda shape, lo, hi: torch.rand(shape, generator=g) * (hi - lo) + lo
+
+    def normal(shape, std):
+        return torch.randn(shape, generator=g) * std
+
+    def uniform(shape, lo, hi):
+        return torch.rand(shape, generator=g) * (hi - lo) + lo
+
     sd: dict[str, Tensor] = {}
     for k, shape in upstream_layout(cfg).items():
         last = k.rsplit(".", 1)[1] if "." in k else k
@@ -176,8 +182,12 @@ def make_random_checkpoint(cfg: Config, seed: int = 0) -> dict[str, Tensor]:
         elif "query_" in k or "level_embed" in k:
             t = normal(shape, 1.0)
         elif "_embedding" in k:
-            t = normal(shape, {"token": 0.25, "visual": shape[1] ** -0.5}.get(
-                "token" if "token" in k else "visual" if "visual" in k else "", 0.05))
+            t = normal(
+                shape,
+                {"token": 0.25, "visual": shape[1] ** -0.5}.get(
+                    "token" if "token" in k else "visual" if "visual" in k else "", 0.05
+                ),
+            )
         elif k == CLIP + "text_projection":
             t = normal(shape, shape[0] ** -0.5)
         else:
@@ -187,7 +197,7 @@ def make_random_checkpoint(cfg: Config, seed: int = 0) -> dict[str, Tensor]:
                 gain = 0.15 * 7
             elif "sampling_offsets" in k:
                 gain = 0.5
-            elif ("mask_embed" in k or "class_embed" in k):
+            elif "mask_embed" in k or "class_embed" in k:
                 gain = math.sqrt(1.6)
             elif k.startswith(TD) and ("out_proj" in k or "linear2" in k or "_mask_pooling_proj" in k):
                 gain = 0.5
@@ -217,6 +227,7 @@ def calibrate(sd: dict[str, Tensor], cfg: Config, g: torch.Generator) -> None:
             return (y - mean[at]) / (var[at] + 1e-5).sqrt() * sd[bn + ".weight"][at] + sd[bn + ".bias"][at]
 
         from functools import partial
+
         for i, conv in enumerate(model.trunk.stem, 1):
             conv.register_forward_hook(partial(measure, bn=f"{VIS}bn{i}"))
         for i, stage in enumerate(model.trunk.stages, 1):

@@ -1,11 +1,14 @@
-"""Makes the fixtures of EvaluateTests: random annotations and predictions, and what the field's own programs say of them.
+"""Makes the fixtures of EvaluateTests: random annotations and predictions, and their scores by the standard tools.
 
     python3 -m venv /tmp/evaluate && /tmp/evaluate/bin/pip install numpy==2.4.6 pillow pycocotools==2.0.11
-    git clone https://github.com/cocodataset/panopticapi && git -C panopticapi checkout 7bb4655548f98f3fedc07bf37e9040a992b054b0
+    git clone https://github.com/cocodataset/panopticapi
+    git -C panopticapi checkout 7bb4655548f98f3fedc07bf37e9040a992b054b0
     PYTHONPATH=panopticapi /tmp/evaluate/bin/python make_evaluate.py
 
-PQ comes from panopticapi's pq_compute (not on PyPI, hence the clone), AP from pycocotools' COCOeval, IoU from numpy (a confusion matrix without void).
+PQ comes from panopticapi's pq_compute (not on PyPI, hence the clone), AP from pycocotools' COCOeval, IoU from numpy (a
+confusion matrix without void).
 """
+
 import json
 from pathlib import Path
 
@@ -18,8 +21,10 @@ from pycocotools.cocoeval import COCOeval
 
 HERE = Path(__file__).parent
 PICTURES, HEIGHT, WIDTH = 6, 120, 136
-CATEGORIES = [{"id": i, "name": n, "isthing": t} for i, n, t in
-              [(1, "ball", 1), (4, "box", 1), (9, "star", 1), (20, "sky", 0), (21, "grass", 0), (33, "water", 0)]]
+CATEGORIES = [
+    {"id": i, "name": n, "isthing": t}
+    for i, n, t in [(1, "ball", 1), (4, "box", 1), (9, "star", 1), (20, "sky", 0), (21, "grass", 0), (33, "water", 0)]
+]
 THINGS, STUFF = [1, 4, 9], [20, 21, 33]
 
 
@@ -29,7 +34,9 @@ def save(name, value):
 
 def write_map(folder, name, ids):
     (HERE / folder).mkdir(exist_ok=True)
-    Image.fromarray(np.stack([ids & 255, ids >> 8 & 255, ids >> 16 & 255], 2).astype(np.uint8)).save(HERE / folder / name, optimize=True)
+    Image.fromarray(np.stack([ids & 255, ids >> 8 & 255, ids >> 16 & 255], 2).astype(np.uint8)).save(
+        HERE / folder / name, optimize=True
+    )
 
 
 def ellipse(rng, largest):
@@ -76,7 +83,16 @@ def polygon(rng):
     angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 9)))
     radius = rng.uniform(6, 70, len(angles))
     centre = rng.uniform(0, [WIDTH, HEIGHT])
-    return np.round(np.clip(centre + radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1), -3, [WIDTH + 3, HEIGHT + 3]), 2).ravel().tolist()
+    return (
+        np.round(
+            np.clip(
+                centre + radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1), -3, [WIDTH + 3, HEIGHT + 3]
+            ),
+            2,
+        )
+        .ravel()
+        .tolist()
+    )
 
 
 def encode(mask):
@@ -101,10 +117,22 @@ def panoptic():
         found, names = disturb(rng, ids, categories)
         write_map("truth", name, ids)
         write_map("prediction", name, found)
-        truth.append({"image_id": i, "file_name": name, "segments_info": [
-            {"id": n, "category_id": c, "area": int((ids == n).sum()), "iscrowd": int(n in crowds)} for n, c in categories.items()]})
-        prediction.append({"image_id": i, "file_name": name, "segments_info": [{"id": n, "category_id": c} for n, c in names.items()]})
-        one, other = (np.vectorize(lambda n: table.get(n, -1))(m) for m, table in ((ids, categories), (found, names)))
+        truth.append(
+            {
+                "image_id": i,
+                "file_name": name,
+                "segments_info": [
+                    {"id": n, "category_id": c, "area": int((ids == n).sum()), "iscrowd": int(n in crowds)}
+                    for n, c in categories.items()
+                ],
+            }
+        )
+        prediction.append(
+            {"image_id": i, "file_name": name, "segments_info": [{"id": n, "category_id": c} for n, c in names.items()]}
+        )
+        one, other = (
+            np.vectorize(lambda n, table=table: table.get(n, -1))(m) for m, table in ((ids, categories), (found, names))
+        )
         for k, category in enumerate(CATEGORIES):
             t, p = one == category["id"], (other == category["id"]) & (one >= 0)
             confusion[0, k, i], confusion[1, k, i] = t.sum(), p.sum()
@@ -114,9 +142,17 @@ def panoptic():
     save("prediction.json", {"images": images, "annotations": prediction, "categories": CATEGORIES})
     result = pq_compute(str(HERE / "truth.json"), str(HERE / "prediction.json"))
     iou = both / (confusion.sum(2).sum(0) - both)
-    keep = lambda r: {k: float(r[k]) for k in ("pq", "sq", "rq")}
-    return {"all": keep(result["All"]), "things": keep(result["Things"]), "stuff": keep(result["Stuff"]),
-            "classes": {str(c): keep(r) for c, r in result["per_class"].items()}, "iou": {str(c["id"]): float(v) for c, v in zip(CATEGORIES, iou)}}
+
+    def keep(r):
+        return {k: float(r[k]) for k in ("pq", "sq", "rq")}
+
+    return {
+        "all": keep(result["All"]),
+        "things": keep(result["Things"]),
+        "stuff": keep(result["Stuff"]),
+        "classes": {str(c): keep(r) for c, r in result["per_class"].items()},
+        "iou": {str(c["id"]): float(v) for c, v in zip(CATEGORIES, iou)},
+    }
 
 
 def instances():
@@ -130,7 +166,15 @@ def instances():
                 segmentation = [polygon(rng) for _ in range(rng.integers(1, 3))]
             else:
                 segmentation = (runs if form < 0.8 else encode)(ellipse(rng, 110 if rng.random() < 0.4 else 25))
-            annotations.append({"id": len(annotations) + 1, "image_id": i, "category_id": category, "iscrowd": crowd, "segmentation": segmentation})
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": i,
+                    "category_id": category,
+                    "iscrowd": crowd,
+                    "segmentation": segmentation,
+                }
+            )
     images = [{"id": i, "file_name": f"{i}.jpg", "height": HEIGHT, "width": WIDTH} for i in range(PICTURES)]
     truth = {"images": images, "annotations": annotations, "categories": CATEGORIES[:3]}
     coco = COCO()
@@ -145,7 +189,14 @@ def instances():
             shifted = np.roll(mask, rng.integers(-3, 4, 2), (0, 1))
             category = annotation["category_id"] if rng.random() < 0.85 else int(rng.choice(THINGS))
             # Few distinct scores: ties are to be broken alike.
-            detections.append({"image_id": annotation["image_id"], "category_id": category, "score": round(float(rng.random()), 2), "segmentation": encode(shifted)})
+            detections.append(
+                {
+                    "image_id": annotation["image_id"],
+                    "category_id": category,
+                    "score": round(float(rng.random()), 2),
+                    "segmentation": encode(shifted),
+                }
+            )
     truth["annotations"] = [a for a in annotations if a["area"] > 0]
     save("instances.json", truth)
     save("detections.json", detections)

@@ -1,10 +1,10 @@
-"""Writes the small pictures of PictureTests and decoded.json: size and XXH3-64 of the pixels as Pillow decodes them to RGB.
+"""Writes the small pictures of PictureTests and decoded.json: size and XXH3-64 of the RGB pixels that Pillow decodes.
 
     pip install pillow numpy xxhash && python make_pictures.py
 
 Pictures for EXIF orientations are the same upright picture stored in eight ways.
 """
-import io
+
 import json
 import struct
 import zlib
@@ -66,7 +66,9 @@ def chunk(kind, data):
 def raw_png(name, depth, colour, rows, interlace=0, width=53, height=37):
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
     data = b"".join(b"\0" + r for r in rows)
-    (HERE / name).write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data, 9)) + chunk(b"IEND", b""))
+    (HERE / name).write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data, 9)) + chunk(b"IEND", b"")
+    )
     made.append(name)
 
 
@@ -75,7 +77,9 @@ raw_png("rgb16.png", 16, 2, [r.astype(">u2").tobytes() for r in low])
 g4 = np.pad(np.asarray(grey) >> 4, ((0, 0), (0, 1)))
 raw_png("grey4.png", 4, 0, [((r[0::2] << 4) | r[1::2]).astype(np.uint8).tobytes() for r in g4])
 passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
-raw_png("interlaced.png", 8, 2, [r.tobytes() for (a, b, c, d) in passes for r in scene[a::c, b::d] if r.size], interlace=1)
+raw_png(
+    "interlaced.png", 8, 2, [r.tobytes() for (a, b, c, d) in passes for r in scene[a::c, b::d] if r.size], interlace=1
+)
 wide = np.zeros((3, 20000, 3), np.uint8)
 wide[:] = (np.arange(20000) // 80 % 256)[None, :, None]
 Image.fromarray(wide).save(HERE / "wide_20000x3.png", optimize=True)
@@ -85,6 +89,9 @@ table = {}
 for name in made + ["synth_420x300.jpg", "synth_161x97.png"]:
     image = ImageOps.exif_transpose(Image.open(HERE / name)).convert("RGB")
     pixels = np.asarray(image)
-    table[name] = {"size": [image.height, image.width], "hash": xxhash.xxh3_64_hexdigest(np.ascontiguousarray(pixels).tobytes())}
+    table[name] = {
+        "size": [image.height, image.width],
+        "hash": xxhash.xxh3_64_hexdigest(np.ascontiguousarray(pixels).tobytes()),
+    }
 lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in table.items())
 (HERE / "decoded.json").write_text(f'{{"pillow": "{PIL.__version__}", "pictures": {{\n{lines}\n}}}}\n')

@@ -2,6 +2,7 @@
 
 python trim_clip.py clip.safetensors clip.safetensors.gz recorded.npz...
 """
+
 import gzip
 import sys
 
