@@ -100,7 +100,7 @@ struct EvaluateCommand: ParsableCommand {
         let matching = try ClassMatching(dataset.categories, vocabulary.categories, names: vocabulary.names, by: key)
         let file = try model.map { try ModelFile(path: $0) }
         let shortest = shortestEdge ?? file?.shortestEdge ?? 512
-        let preprocessing = Preprocessing(shortestEdge: shortest, maximumSize: size == nil ? file?.longestEdge ?? shortest * 5 / 3 : shortest * 5 / 3)
+        let preprocessing = Preprocessing(shortestEdge: shortest, maximumSize: shortestEdge == nil ? file?.longestEdge ?? shortest * 5 / 3 : shortest * 5 / 3)
         let weights = ensemble.weights(otherwise: file?.ensemble ?? Ensemble())
         let candidates = try candidates(vocabulary, file: file, preprocessing: preprocessing, weights)
         let evaluation = Evaluation(dataset, matching: matching, preprocessing: preprocessing, candidates: candidates, failures: output == nil ? 0 : worst)

@@ -44,7 +44,7 @@ def ours(a: argparse.Namespace) -> dict:
             a.vocab,
             "--image",
             a.picture,
-            "--size",
+            "--input-size",
             f"{a.size}x{a.size}",
             "--threads",
             str(a.threads),
