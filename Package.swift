@@ -34,18 +34,21 @@ func target(_ name: String, _ dependencies: String..., others: [Target.Dependenc
         name: name, dependencies: dependencies.map { .byName(name: $0) } + others, exclude: ["README.md"] + exclude, swiftSettings: embedded)
 }
 
-let kernelTargets: [Target] = architecture == "x86_64" ? [
-    // Haswell, Zen and later.
-    kernels("KernelsAVX2", "x86-64-v3"),
-    // Cascade Lake, Zen 4 and later.
-    kernels("KernelsVNNI", "x86-64-v4", "-mavx512vnni"),
-] : [
-    // Every 64-bit ARM processor; with dot products (Cortex-A55, A76 and later); with matrix products (Cortex-A510, A710 and later).
-    // Not armv8.2-a: every object carries copies of Swift's runtime functions, which would use that version's atomics.
-    kernels("KernelsNEON", "armv8-a"),
-    kernels("KernelsDotProd", "armv8-a+dotprod"),
-    kernels("KernelsI8MM", "armv8-a+dotprod+i8mm"),
-]
+let kernelTargets: [Target] =
+    architecture == "x86_64"
+    ? [
+        // Haswell, Zen and later.
+        kernels("KernelsAVX2", "x86-64-v3"),
+        // Cascade Lake, Zen 4 and later.
+        kernels("KernelsVNNI", "x86-64-v4", "-mavx512vnni"),
+    ]
+    : [
+        // Every 64-bit ARM processor; with dot products (Cortex-A55, A76 and later); with matrix products (Cortex-A510, A710 and later).
+        // Not armv8.2-a: every object carries copies of Swift's runtime functions, which would use that version's atomics.
+        kernels("KernelsNEON", "armv8-a"),
+        kernels("KernelsDotProd", "armv8-a+dotprod"),
+        kernels("KernelsI8MM", "armv8-a+dotprod+i8mm"),
+    ]
 let kernelNames: [Target.Dependency] = kernelTargets.map { .byName(name: $0.name) }
 
 let package = Package(
@@ -57,7 +60,7 @@ let package = Package(
         .library(name: "AllocationCounter", type: .dynamic, targets: ["AllocationCounter"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
         // MARK: - C: header-only modules, one for each library or concern
@@ -99,7 +102,8 @@ let package = Package(
         target("Benchmark", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "Sinks", "System"),
         // The program on the board.
         .executableTarget(
-            name: "fcclip-edge", dependencies: ["Benchmark", "Capture", "CSystem", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "Sinks", "System"],
+            name: "fcclip-edge",
+            dependencies: ["Benchmark", "Capture", "CSystem", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "Sinks", "System"],
             exclude: ["README.md"], swiftSettings: embedded),
 
         // MARK: - Quantizer (host only)
@@ -129,7 +133,8 @@ let package = Package(
         .executableTarget(
             name: "quantize",
             dependencies: [
-                "Calibrate", "Capture", "Checkpoint", "CSystem", "Evaluate", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "Sinks", "System", "Text",
+                "Calibrate", "Capture", "Checkpoint", "CSystem", "Evaluate", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "Sinks", "System",
+                "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Quantize/quantize", exclude: ["README.md"]),
@@ -143,22 +148,27 @@ let package = Package(
         // Mutates small files and feeds them to everything that reads files; see its README.
         .executableTarget(
             name: "Fuzz",
-            dependencies: ["Capture", "Checkpoint", "CSystem", "Evaluate", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "System", "Text", "TestSupport"],
+            dependencies: [
+                "Capture", "Checkpoint", "CSystem", "Evaluate", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "System", "Text", "TestSupport",
+            ],
             path: "Tests/Fuzz", exclude: ["README.md"]),
         // The kernels of each instruction set against the reference, without a test framework: runs on boards and their emulation.
         .executableTarget(
-            name: "BoardKernels", dependencies: ["CSIMD", "CSystem", "Kernels", "Runtime", "System"] + kernelNames, path: "Tests/BoardKernels", exclude: ["README.md"],
+            name: "BoardKernels", dependencies: ["CSIMD", "CSystem", "Kernels", "Runtime", "System"] + kernelNames, path: "Tests/BoardKernels",
+            exclude: ["README.md"],
             swiftSettings: embedded),
         // Counts the allocations of a program that it is loaded before.
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "KernelTests", dependencies: ["Kernels", "Network", "Runtime", "System", "TestSupport"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "ModelFormat", "System", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Checkpoint", "Imaging", "ModelFormat", "System", "Text", "TestSupport"]),
-        .testTarget(name: "PictureTests", dependencies: ["Capture", "CHash", "Imaging", "Kernels", "ModelFormat", "Network", "Sinks", "System", "TestSupport"]),
+        .testTarget(
+            name: "PictureTests", dependencies: ["Capture", "CHash", "Imaging", "Kernels", "ModelFormat", "Network", "Sinks", "System", "TestSupport"]),
         .testTarget(
             name: "StreamTests",
             dependencies: ["Capture", "CSystem", "CVideo", "Imaging", "Kernels", "ModelFormat", "Network", "Sinks", "System", "TestSupport"]),
-        .testTarget(name: "NetworkTests", dependencies: ["Calibrate", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "System", "Text", "TestSupport"]),
+        .testTarget(
+            name: "NetworkTests", dependencies: ["Calibrate", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "System", "Text", "TestSupport"]),
         .testTarget(name: "EvaluateTests", dependencies: ["Evaluate", "Imaging", "Kernels", "ModelFormat", "Network", "System", "TestSupport"]),
         .testTarget(
             name: "CommandTests",

@@ -6,14 +6,17 @@ extension Checkpoint {
     /// The network's numbers, derived from the shapes of its tensors; every tensor is then checked against them.
     /// - Throws: when a tensor is missing, has another shape than the numbers imply, or is not one of FC-CLIP's.
     public func architecture() throws(Fault) -> Architecture {
-        let clip = Checkpoint.clipPrefix, trunk = clip + "visual.trunk."
-        let head = "sem_seg_head.predictor.", encoder = "sem_seg_head.pixel_decoder.transformer.encoder.layers."
-        var depths: [Int] = [], dims: [Int] = []
+        let clip = Checkpoint.clipPrefix
+        let trunk = clip + "visual.trunk."
+        let head = "sem_seg_head.predictor."
+        let encoder = "sem_seg_head.pixel_decoder.transformer.encoder.layers."
+        var depths: [Int] = []
+        var dims: [Int] = []
         for stage in 0..<4 {
             depths.append(try count("\(trunk)stages.\(stage).blocks."))
             dims.append(try rows("\(trunk)stages.\(stage).blocks.0.gamma"))
         }
-        let heads = 8 // Not in the file; the original's configurations all say 8.
+        let heads = 8  // Not in the file; the original's configurations all say 8.
         let mlp = clip + "visual.head.mlp.fc1.weight"
         let architecture = Architecture(
             depths: depths, dims: dims,
@@ -44,7 +47,9 @@ extension Checkpoint {
 
     private func check(_ architecture: Architecture) throws(Fault) {
         guard architecture.hidden % Architecture.groups == 0, architecture.hidden % architecture.heads == 0, architecture.points > 0 else {
-            throw Fault("\(paths): a head \(architecture.hidden) wide with \(architecture.points) sampling points cannot be divided into \(architecture.heads) heads and \(Architecture.groups) groups")
+            throw Fault(
+                "\(paths): a head \(architecture.hidden) wide with \(architecture.points) sampling points cannot be divided into \(architecture.heads) heads and \(Architecture.groups) groups"
+            )
         }
         let layout = architecture.layout
         try check(layout)
@@ -130,7 +135,8 @@ extension Architecture {
         var layout = text.layout(embedding: embedding)
 
         // CLIP's picture encoder.
-        let clip = Checkpoint.clipPrefix, trunk = clip + "visual.trunk."
+        let clip = Checkpoint.clipPrefix
+        let trunk = clip + "visual.trunk."
         layout.linear(trunk + "stem.0", 3, dims[0], kernel: [4, 4])
         layout.norm(trunk + "stem.1", dims[0])
         for stage in 0..<4 {

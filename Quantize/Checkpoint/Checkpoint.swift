@@ -21,7 +21,8 @@ public final class Checkpoint {
 
     static let clipPrefix = "backbone.clip_model."
     private static let tokenEmbedding = clipPrefix + "token_embedding.weight"
-    private static let clipRemedy = "pass CLIP with --clip: open_clip_model.safetensors or open_clip_pytorch_model.bin from huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup"
+    private static let clipRemedy =
+        "pass CLIP with --clip: open_clip_model.safetensors or open_clip_pytorch_model.bin from huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup"
 
     /// - Parameter checkpoint: path of the head's file or of the one file with everything.
     /// - Parameter clip: path of open_clip's file, where `checkpoint` holds the head only.
@@ -61,7 +62,9 @@ public final class Checkpoint {
         }
         if parts.isEmpty {
             let names = files.flatMap(\.names)
-            throw Fault("\(paths.joined(separator: ", ")): no tensor of FC-CLIP or of open_clip's CLIP is among the \(names.count) in there: \(names.prefix(3).map(abbreviated).joined(separator: ", "))\(names.count > 3 ? ", ..." : "")")
+            throw Fault(
+                "\(paths.joined(separator: ", ")): no tensor of FC-CLIP or of open_clip's CLIP is among the \(names.count) in there: \(names.prefix(3).map(abbreviated).joined(separator: ", "))\(names.count > 3 ? ", ..." : "")"
+            )
         }
         try check(parts, Set(locations.keys))
         var sources: [(path: String, hash: String)] = []

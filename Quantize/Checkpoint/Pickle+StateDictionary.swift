@@ -12,7 +12,9 @@ extension Pickle {
     /// - Throws: when there is none; with the keys that are there instead.
     func stateDictionary() throws(Fault) -> [(String, Tensor)] {
         guard let root = dictionary(result) else { throw Fault("\(path): holds no dictionary of tensors") }
-        var best: [(String, Tensor)] = [], bestRank = Int.max, seen: Set<Int> = [root]
+        var best: [(String, Tensor)] = []
+        var bestRank = Int.max
+        var seen: Set<Int> = [root]
         var level = [(index: root, rank: -1)]
         for _ in 0..<Self.deepest {
             var next: [(index: Int, rank: Int)] = []
@@ -29,7 +31,9 @@ extension Pickle {
         }
         guard !best.isEmpty else {
             let keys = dictionaries[root].compactMap { if case .text(let name) = $0.key { abbreviated(name) } else { nil } }
-            throw Fault("\(path): holds no tensors by name; " + (keys.isEmpty ? "it is empty" : "its keys are \(keys.prefix(8).joined(separator: ", "))\(keys.count > 8 ? ", ..." : "")"))
+            throw Fault(
+                "\(path): holds no tensors by name; "
+                    + (keys.isEmpty ? "it is empty" : "its keys are \(keys.prefix(8).joined(separator: ", "))\(keys.count > 8 ? ", ..." : "")"))
         }
         return best
     }

@@ -115,7 +115,7 @@ struct Pickle {
         let start = reader.offset
         let opcode = try reader.integer(UInt8.self)
         switch opcode {
-        case 0x80: // PROTO
+        case 0x80:  // PROTO
             let version = try reader.integer(UInt8.self)
             guard (2...5).contains(version) else { throw Fault("\(reader.path): pickle protocol \(version); 2 to 5 are read") }
         case UInt8(ascii: "."):
@@ -131,30 +131,30 @@ struct Pickle {
         case UInt8(ascii: "J"): stack.append(.integer(Int(try reader.integer(Int32.self))))
         case UInt8(ascii: "K"): stack.append(.integer(Int(try reader.integer(UInt8.self))))
         case UInt8(ascii: "M"): stack.append(.integer(Int(try reader.integer(UInt16.self))))
-        case 0x8a: stack.append(try long(Int(try reader.integer(UInt8.self)))) // LONG1
-        case 0x8b: stack.append(try long(Int(try reader.integer(Int32.self)))) // LONG4
+        case 0x8a: stack.append(try long(Int(try reader.integer(UInt8.self))))  // LONG1
+        case 0x8b: stack.append(try long(Int(try reader.integer(Int32.self))))  // LONG4
         case UInt8(ascii: "G"): stack.append(.float(Double(bitPattern: try reader.integer(UInt64.self).byteSwapped)))
         case UInt8(ascii: "X"): stack.append(.text(try reader.text(Int(try reader.integer(UInt32.self)))))
-        case 0x8c: stack.append(.text(try reader.text(Int(try reader.integer(UInt8.self))))) // SHORT_BINUNICODE
-        case 0x8d: stack.append(.text(try reader.text(try reader.count(ofSize: 1)))) // BINUNICODE8
-        case UInt8(ascii: "C"), UInt8(ascii: "U"): try skip(Int(try reader.integer(UInt8.self))) // SHORT_BINBYTES, SHORT_BINSTRING
-        case UInt8(ascii: "B"), UInt8(ascii: "T"): try skip(Int(try reader.integer(UInt32.self))) // BINBYTES, BINSTRING
-        case 0x8e, 0x96: try skip(try reader.count(ofSize: 1)) // BINBYTES8, BYTEARRAY8
-        case 0x8f: stack.append(.opaque) // EMPTY_SET
-        case 0x90: // ADDITEMS
+        case 0x8c: stack.append(.text(try reader.text(Int(try reader.integer(UInt8.self)))))  // SHORT_BINUNICODE
+        case 0x8d: stack.append(.text(try reader.text(try reader.count(ofSize: 1))))  // BINUNICODE8
+        case UInt8(ascii: "C"), UInt8(ascii: "U"): try skip(Int(try reader.integer(UInt8.self)))  // SHORT_BINBYTES, SHORT_BINSTRING
+        case UInt8(ascii: "B"), UInt8(ascii: "T"): try skip(Int(try reader.integer(UInt32.self)))  // BINBYTES, BINSTRING
+        case 0x8e, 0x96: try skip(try reader.count(ofSize: 1))  // BINBYTES8, BYTEARRAY8
+        case 0x8f: stack.append(.opaque)  // EMPTY_SET
+        case 0x90:  // ADDITEMS
             _ = try popToMark()
             _ = try top()
-        case 0x91: // FROZENSET
+        case 0x91:  // FROZENSET
             _ = try popToMark()
             stack.append(.opaque)
-        case 0x94: memo[UInt32(memo.count)] = try top() // MEMOIZE
-        case 0x95: _ = try reader.integer(UInt64.self) // FRAME
+        case 0x94: memo[UInt32(memo.count)] = try top()  // MEMOIZE
+        case 0x95: _ = try reader.integer(UInt64.self)  // FRAME
         case UInt8(ascii: "q"): memo[UInt32(try reader.integer(UInt8.self))] = try top()
         case UInt8(ascii: "r"): memo[try reader.integer(UInt32.self)] = try top()
         case UInt8(ascii: "h"): stack.append(try recall(UInt32(try reader.integer(UInt8.self))))
         case UInt8(ascii: "j"): stack.append(try recall(try reader.integer(UInt32.self)))
         case UInt8(ascii: ")"): pushTuple([])
-        case 0x85, 0x86, 0x87: // TUPLE1 to TUPLE3
+        case 0x85, 0x86, 0x87:  // TUPLE1 to TUPLE3
             pushTuple(try pop(Int(opcode - 0x84)))
         case UInt8(ascii: "t"): pushTuple(try popToMark())
         case UInt8(ascii: "]"): pushList([])
@@ -169,21 +169,21 @@ struct Pickle {
         case UInt8(ascii: "s"): try extendDictionary(try pop(2))
         case UInt8(ascii: "u"): try extendDictionary(try popToMark())
         case UInt8(ascii: "c"): stack.append(.global(try global(module: try line(), name: try line())))
-        case 0x93: // STACK_GLOBAL
+        case 0x93:  // STACK_GLOBAL
             guard case .text(let name) = try pop(), case .text(let module) = try pop() else { throw corrupt() }
             stack.append(.global(try global(module: module, name: name)))
         case UInt8(ascii: "Q"): stack.append(try storage(try pop()))
         case UInt8(ascii: "R"):
             let arguments = try pop()
             stack.append(try call(try pop(), arguments))
-        case 0x81: // NEWOBJ
+        case 0x81:  // NEWOBJ
             let arguments = try pop()
             stack.append(try make(try pop(), arguments))
-        case 0x92: // NEWOBJ_EX, with arguments by name
+        case 0x92:  // NEWOBJ_EX, with arguments by name
             _ = try pop()
             let arguments = try pop()
             stack.append(try make(try pop(), arguments))
-        case UInt8(ascii: "b"): // BUILD: attributes, such as the versions of a state_dict's modules
+        case UInt8(ascii: "b"):  // BUILD: attributes, such as the versions of a state_dict's modules
             _ = try pop()
             switch try top() {
             case .dictionary, .object, .opaque, .tensor: break
@@ -315,7 +315,8 @@ struct Pickle {
         let fields = try tuple(identifier)
         if fields.count == 5, case .text("storage") = fields[0], case .global(.unknown) = fields[1] { return .opaque }
         guard fields.count == 5, case .text("storage") = fields[0], case .global(.storage(let kind)) = fields[1],
-              case .text(let key) = fields[2], case .integer(let count) = fields[4], count >= 0 else { throw corrupt() }
+            case .text(let key) = fields[2], case .integer(let count) = fields[4], count >= 0
+        else { throw corrupt() }
         storages.append(Storage(kind: kind, key: key, count: count))
         return .storage(storages.count - 1)
     }
@@ -345,21 +346,22 @@ struct Pickle {
             guard arguments.isEmpty else { throw corrupt() }
             dictionaries.append([])
             return .dictionary(dictionaries.count - 1)
-        case .rebuildTensor: // (storage, offset, shape, strides, requires_grad, hooks, ...)
+        case .rebuildTensor:  // (storage, offset, shape, strides, requires_grad, hooks, ...)
             if case .opaque? = arguments.first { return .opaque }
             guard (6...7).contains(arguments.count), case .storage(let storage) = arguments[0], case .integer(let offset) = arguments[1] else {
                 throw corrupt()
             }
-            tensors.append(Tensor(
-                storage: storages[storage], offset: offset,
-                shape: try integers(arguments[2]), strides: try integers(arguments[3])))
+            tensors.append(
+                Tensor(
+                    storage: storages[storage], offset: offset,
+                    shape: try integers(arguments[2]), strides: try integers(arguments[3])))
             return .tensor(tensors.count - 1)
-        case .rebuildParameter: // (tensor, requires_grad, hooks, ...)
+        case .rebuildParameter:  // (tensor, requires_grad, hooks, ...)
             switch arguments.first {
             case .tensor?, .opaque?, .object?: return arguments[0]
             default: throw corrupt()
             }
-        case .rebuildSubclass: // (function, class, arguments, state)
+        case .rebuildSubclass:  // (function, class, arguments, state)
             guard arguments.count == 4, case .global(let inner) = arguments[0] else { throw corrupt() }
             if case .rebuildSubclass = inner { throw corrupt() }
             return try call(arguments[0], arguments[2])

@@ -85,9 +85,10 @@ enum SafeTensors {
             guard bytes == range.count else {
                 throw Fault("\(path): corrupt: tensor \(text) of shape \(item.shape) and type \(item.dtype) has \(range.count) bytes")
             }
-            tensors.append(try StoredTensor(
-                name: name, shape: item.shape, strides: strides, kind: kind, offset: 0,
-                storage: data + range.lowerBound..<data + range.upperBound, file: file))
+            tensors.append(
+                try StoredTensor(
+                    name: name, shape: item.shape, strides: strides, kind: kind, offset: 0,
+                    storage: data + range.lowerBound..<data + range.upperBound, file: file))
         }
         guard end == size else { throw Fault("\(path): corrupt: \(size - end) bytes after the last tensor belong to none") }
         return tensors

@@ -44,7 +44,8 @@ public struct StoredTensor {
         let capacity = storage.count / kind.size
         let corrupt = Fault("\(file.path): tensor \(abbreviated(name)) lies outside its storage")
         guard shape.count == strides.count, shape.count <= StoredTensor.highestRank, offset >= 0, offset <= capacity else { throw corrupt }
-        var count = 1, last = offset
+        var count = 1
+        var last = offset
         for (length, stride) in zip(shape, strides) {
             guard length >= 0, stride >= 0 else { throw corrupt }
             let product = count.multipliedReportingOverflow(by: length)
@@ -133,9 +134,11 @@ public struct StoredTensor {
         let base = file.bytes.baseAddress! + offset
         let size = MemoryLayout<T>.size
         // Rows along the innermost dimension; `position` counts through the outer ones.
-        let inner = shape.last ?? 1, step = strides.last ?? 1
+        let inner = shape.last ?? 1
+        let step = strides.last ?? 1
         var position = [Int](repeating: 0, count: max(shape.count - 1, 0))
-        var source = 0, written = 0
+        var source = 0
+        var written = 0
         while true {
             for index in 0..<inner {
                 let raw = base.loadUnaligned(fromByteOffset: (source + index * step) * size, as: T.self)

@@ -84,7 +84,8 @@ public final class TensorFile {
         }
         let stem = name.dropLast(suffix.count)
         if zip.entries["\(stem)/constants.pkl"] != nil || zip.entries.keys.contains(where: { $0.hasPrefix("\(stem)/code/") }) {
-            throw Fault("\(path): a TorchScript program, not a checkpoint; save its state_dict() with torch.save, or take the safetensors file of the same model")
+            throw Fault(
+                "\(path): a TorchScript program, not a checkpoint; save its state_dict() with torch.save, or take the safetensors file of the same model")
         }
         if let order = zip.entries["\(stem)/byteorder"], !file.bytes[order.data].elementsEqual(Array("little".utf8)) {
             throw Fault("\(path): written on a big-endian machine; only little-endian checkpoints are read")
@@ -101,11 +102,13 @@ public final class TensorFile {
             }
             let size = tensor.storage.count.multipliedReportingOverflow(by: tensor.storage.kind.size)
             guard !size.overflow, size.partialValue == entry.data.count else {
-                throw Fault("\(path): corrupt: tensor \(abbreviated(name)) announces \(tensor.storage.count) elements, but its data has \(entry.data.count) bytes")
+                throw Fault(
+                    "\(path): corrupt: tensor \(abbreviated(name)) announces \(tensor.storage.count) elements, but its data has \(entry.data.count) bytes")
             }
-            list.append(try StoredTensor(
-                name: name, shape: tensor.shape, strides: tensor.strides, kind: tensor.storage.kind,
-                offset: tensor.offset, storage: entry.data, file: file))
+            list.append(
+                try StoredTensor(
+                    name: name, shape: tensor.shape, strides: tensor.strides, kind: tensor.storage.kind,
+                    offset: tensor.offset, storage: entry.data, file: file))
             if !entry.data.isEmpty { unverified[entry.data.lowerBound] = entry }
         }
         try self.init(file, list, unverified)
@@ -113,7 +116,8 @@ public final class TensorFile {
 
     /// What people mistake for a checkpoint, each with its remedy.
     private static func misfit(_ file: MappedFile) -> Fault? {
-        let path = file.path, bytes = file.bytes
+        let path = file.path
+        let bytes = file.bytes
         if bytes.isEmpty { return Fault("\(path): empty") }
         if bytes.starts(with: Array("GGUF".utf8)) { return Fault("\(path): a GGUF file; the original checkpoint is needed here") }
         if bytes.starts(with: Array("version https://git-lfs".utf8)) {

@@ -42,14 +42,18 @@ struct Zip {
     // MARK: - Directory
 
     private static func directory(_ file: MappedFile) throws(Fault) -> (bytes: Range<Int>, count: Int) {
-        let bytes = file.bytes, path = file.path
+        let bytes = file.bytes
+        let path = file.path
         guard let end = endRecord(bytes) else {
             throw Fault("\(path): truncated: a zip archive without the directory at its end; download or copy it again")
         }
         var reader = ByteReader(bytes, at: end + 4, path: path)
-        let disk = try reader.integer(UInt16.self), firstDisk = try reader.integer(UInt16.self)
-        var onDisk = UInt64(try reader.integer(UInt16.self)), count = UInt64(try reader.integer(UInt16.self))
-        var size = UInt64(try reader.integer(UInt32.self)), start = UInt64(try reader.integer(UInt32.self))
+        let disk = try reader.integer(UInt16.self)
+        let firstDisk = try reader.integer(UInt16.self)
+        var onDisk = UInt64(try reader.integer(UInt16.self))
+        var count = UInt64(try reader.integer(UInt16.self))
+        var size = UInt64(try reader.integer(UInt32.self))
+        var start = UInt64(try reader.integer(UInt32.self))
         var limit = end
         guard disk == 0, firstDisk == 0 else { throw Fault("\(path): a zip archive in several parts cannot be read") }
         // The locator of the zip64 record, where there is one, stands right before the end record.
@@ -81,7 +85,8 @@ struct Zip {
         for comment in 0...min(bytes.count - 22, 65535) {
             let start = bytes.count - 22 - comment
             if bytes[start] == 0x50, signature(bytes, at: start) == 0x0605_4b50,
-               UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: start + 20, as: UInt16.self)) == UInt16(comment) {
+                UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: start + 20, as: UInt16.self)) == UInt16(comment)
+            {
                 return start
             }
         }
@@ -98,11 +103,14 @@ struct Zip {
         let path = file.path
         guard try reader.integer(UInt32.self) == 0x0201_4b50 else { throw Fault("\(path): corrupt: zip directory entry without its signature") }
         _ = try reader.take(4)
-        let flags = try reader.integer(UInt16.self), method = try reader.integer(UInt16.self)
+        let flags = try reader.integer(UInt16.self)
+        let method = try reader.integer(UInt16.self)
         _ = try reader.take(4)
         let checksum = try reader.integer(UInt32.self)
-        var stored = UInt64(try reader.integer(UInt32.self)), size = UInt64(try reader.integer(UInt32.self))
-        let nameLength = Int(try reader.integer(UInt16.self)), extraLength = Int(try reader.integer(UInt16.self))
+        var stored = UInt64(try reader.integer(UInt32.self))
+        var size = UInt64(try reader.integer(UInt32.self))
+        let nameLength = Int(try reader.integer(UInt16.self))
+        let extraLength = Int(try reader.integer(UInt16.self))
         let commentLength = Int(try reader.integer(UInt16.self))
         _ = try reader.take(8)
         var offset = UInt64(try reader.integer(UInt32.self))
@@ -131,7 +139,8 @@ struct Zip {
         _ = try local.take(4)
         let localMethod = try local.integer(UInt16.self)
         _ = try local.take(16)
-        let localNameLength = Int(try local.integer(UInt16.self)), localExtraLength = Int(try local.integer(UInt16.self))
+        let localNameLength = Int(try local.integer(UInt16.self))
+        let localExtraLength = Int(try local.integer(UInt16.self))
         guard localMethod == 0, localNameLength == nameLength, try local.text(localNameLength) == name else { throw corrupt }
         _ = try local.take(localExtraLength)
         let start = local.offset

@@ -18,7 +18,9 @@ enum AnnotationMap {
         guard bytes.count > 25, bytes[0] == 0x89 else { throw Fault("\(path): not a PNG picture") }
         let types: [UInt8] = form == .grey ? [0, 4] : [2, 6]
         guard bytes[24] == 8, types.contains(bytes[25]) else {
-            throw Fault("\(path): \(form == .grey ? "a label map is a grey PNG" : "an id map is an RGB PNG") of 8 bits a channel, without a palette; this one is of another kind")
+            throw Fault(
+                "\(path): \(form == .grey ? "a label map is a grey PNG" : "an id map is an RGB PNG") of 8 bits a channel, without a palette; this one is of another kind"
+            )
         }
         let map = try bytes.withUnsafeBufferPointer { (bytes) throws(Fault) in try Picture.decode(UnsafeRawBufferPointer(bytes), name: path) }
         guard map.size == size else {

@@ -101,7 +101,8 @@ public struct AveragePrecision {
         let order = truths.indices.filter { !ignored[$0] } + truths.indices.filter { ignored[$0] }
         var taken = [Bool](repeating: false, count: truths.count)
         for index in outcomes.indices {
-            var best: Int?, overlap = min(threshold, 1 - 1e-10)
+            var best: Int?
+            var overlap = min(threshold, 1 - 1e-10)
             for truth in order where !taken[truth] || truths[truth].isCrowd {
                 if let best, !ignored[best], ignored[truth] { break }
                 guard overlaps[index][truth] >= overlap else { continue }
@@ -137,15 +138,18 @@ public struct AveragePrecision {
 
     /// Area under the interpolated curve of precision over recall.
     private static func area(_ outcomes: [Outcome], bit: UInt16, truths: Int) -> Double {
-        var found = 0, wrong = 0
-        var recall: [Double] = [], precision: [Double] = []
+        var found = 0
+        var wrong = 0
+        var recall: [Double] = []
+        var precision: [Double] = []
         for outcome in outcomes where outcome.ignored & bit == 0 {
             if outcome.matched & bit != 0 { found += 1 } else { wrong += 1 }
             recall.append(Double(found) / Double(truths))
             precision.append(Double(found) / Double(found + wrong))
         }
         for index in precision.indices.dropLast().reversed() { precision[index] = max(precision[index], precision[index + 1]) }
-        var sum = 0.0, index = 0
+        var sum = 0.0
+        var index = 0
         for wanted in recalls {
             while index < recall.count, recall[index] < wanted { index += 1 }
             guard index < recall.count else { break }

@@ -28,7 +28,8 @@ public struct BitMask {
     /// Intersection over union; over this mask's own area where the other is a crowd.
     public func overlap(_ other: BitMask, isCrowd: Bool) -> Double {
         precondition(size == other.size)
-        var both = 0, either = 0
+        var both = 0
+        var either = 0
         for (one, other) in zip(words, other.words) {
             both += (one & other).nonzeroBitCount
             either += (isCrowd ? one : one | other).nonzeroBitCount

@@ -39,12 +39,17 @@ public struct ClassMatching {
         case .name:
             for (index, category) in vocabulary.enumerated() { candidates[Self.plain(category.name), default: []].append(index) }
             for (index, category) in vocabulary.enumerated() {
-                for name in names[category.firstName..<category.firstName + category.nameCount].dropFirst() { candidates[Self.plain(name), default: []].append(index) }
+                for name in names[category.firstName..<category.firstName + category.nameCount].dropFirst() {
+                    candidates[Self.plain(name), default: []].append(index)
+                }
             }
         case .id:
             for (index, category) in vocabulary.enumerated() { if let id = category.id { candidates[String(id), default: []].append(index) } }
         }
-        var classes: [Class] = [], ofCategory: [Int: Int] = [:], absent: [String] = [], contradictions: [String] = []
+        var classes: [Class] = []
+        var ofCategory: [Int: Int] = [:]
+        var absent: [String] = []
+        var contradictions: [String] = []
         var ofVocabulary = [Int?](repeating: nil, count: vocabulary.count)
         for category in categories {
             let wanted = key == .name ? Self.plain(category.name) : String(category.id)
@@ -59,7 +64,9 @@ public struct ClassMatching {
             classes.append(Class(name: category.name, isThing: category.isThing ?? found.isThing, isSeen: found.isSeen, vocabulary: index))
         }
         guard !classes.isEmpty else {
-            throw Fault("none of the data set's \(categories.count) categories is in the vocabulary by \(key.rawValue): the first is \"\(abbreviated(categories.first?.name ?? ""))\"")
+            throw Fault(
+                "none of the data set's \(categories.count) categories is in the vocabulary by \(key.rawValue): the first is \"\(abbreviated(categories.first?.name ?? ""))\""
+            )
         }
         self.classes = classes
         self.ofCategory = ofCategory

@@ -11,7 +11,9 @@ struct CocoFile<Annotation: Decodable>: Decodable {
         let height: Int?
 
         enum CodingKeys: String, CodingKey {
-            case id, fileName = "file_name", width, height
+            case id
+            case fileName = "file_name"
+            case width, height
         }
 
         /// Where the file says it.

@@ -11,7 +11,9 @@ public struct CocoInstances: Dataset {
         let iscrowd: CocoFlag?
 
         enum CodingKeys: String, CodingKey {
-            case imageId = "image_id", categoryId = "category_id", segmentation, area, iscrowd
+            case imageId = "image_id"
+            case categoryId = "category_id"
+            case segmentation, area, iscrowd
         }
     }
 
@@ -53,8 +55,9 @@ public struct CocoInstances: Dataset {
         for annotation in annotations[index] {
             guard let category = matching.ofCategory[annotation.categoryId] else { continue }
             let mask = try annotation.segmentation.mask(size, place: "\(path): picture \(annotation.imageId)")
-            truths.append(AveragePrecision.Truth(
-                category: category, isCrowd: annotation.iscrowd?.isSet ?? false, area: annotation.area ?? Double(mask.area), mask: mask))
+            truths.append(
+                AveragePrecision.Truth(
+                    category: category, isCrowd: annotation.iscrowd?.isSet ?? false, area: annotation.area ?? Double(mask.area), mask: mask))
         }
         return GroundTruth(instances: truths)
     }

@@ -48,7 +48,8 @@ enum CocoMask: Decodable {
             throw Fault("\(place): a mask is of size \(stated.prefix(3)), the picture \(size.height) high and \(size.width) wide")
         }
         var mask = BitMask(size: size)
-        var position = 0, isInside = false
+        var position = 0
+        var isInside = false
         for run in runs {
             guard run >= 0, run <= size.area - position else { throw Fault("\(place): a mask's runs are longer than the picture") }
             if isInside { for pixel in position..<position + run { mask.insert(column: pixel) } }
@@ -62,7 +63,8 @@ enum CocoMask: Decodable {
     /// Run lengths from their text; nil when it is none.
     private static func runs(_ text: String) -> [Int]? {
         var runs: [Int] = []
-        var value = 0, shift = 0
+        var value = 0
+        var shift = 0
         for character in text.utf8 {
             guard (48..<112).contains(character), shift < 40 else { return nil }
             let group = Int(character) - 48
@@ -94,7 +96,8 @@ extension BitMask {
         guard corners.count >= 6, corners.count.isMultiple(of: 2) else { throw Fault("\(place): a polygon of \(corners.count) coordinates") }
         let limit = Double(2 * max(size.width, size.height) + 16)
         guard corners.allSatisfy({ abs($0) <= limit }) else { throw Fault("\(place): a polygon's corner lies far outside the picture") }
-        let fine = corners.map { Int(5 * $0 + 0.5) }, count = corners.count / 2
+        let fine = corners.map { Int(5 * $0 + 0.5) }
+        let count = corners.count / 2
         var crossings: [Int] = []
         var last: (x: Int, y: Int)?
         for corner in 0..<count {
@@ -119,10 +122,13 @@ extension BitMask {
 
     /// Visits the points of a line, both ends included, one for each step along its longer direction.
     private static func walk(from start: (x: Int, y: Int), to end: (x: Int, y: Int), _ visit: (Int, Int) -> Void) {
-        let width = abs(end.x - start.x), height = abs(end.y - start.y), isFlat = width >= height
+        let width = abs(end.x - start.x)
+        let height = abs(end.y - start.y)
+        let isFlat = width >= height
         // Rounding depends on the direction: lines are drawn from their smaller end, whichever way they are walked.
         let isTurned = isFlat ? start.x > end.x : start.y > end.y
-        let low = isTurned ? end : start, high = isTurned ? start : end
+        let low = isTurned ? end : start
+        let high = isTurned ? start : end
         let steps = max(width, height)
         let slope = steps == 0 ? 0 : Double(isFlat ? high.y - low.y : high.x - low.x) / Double(steps)
         for step in 0...steps {

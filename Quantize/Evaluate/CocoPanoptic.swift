@@ -13,7 +13,9 @@ public struct CocoPanoptic: Dataset {
             let iscrowd: CocoFlag?
 
             enum CodingKeys: String, CodingKey {
-                case id, categoryId = "category_id", area, iscrowd
+                case id
+                case categoryId = "category_id"
+                case area, iscrowd
             }
         }
 
@@ -22,7 +24,9 @@ public struct CocoPanoptic: Dataset {
         let segmentsInfo: [Segment]
 
         enum CodingKeys: String, CodingKey {
-            case imageId = "image_id", fileName = "file_name", segmentsInfo = "segments_info"
+            case imageId = "image_id"
+            case fileName = "file_name"
+            case segmentsInfo = "segments_info"
         }
     }
 
@@ -46,7 +50,8 @@ public struct CocoPanoptic: Dataset {
         guard !file.annotations.isEmpty else { throw Fault("\(path): annotates no pictures") }
         var images: [CocoID: CocoFile<Annotation>.Image] = [:]
         for image in file.images { images[image.id] = image }
-        var paths: [String] = [], sizes: [Size?] = []
+        var paths: [String] = []
+        var sizes: [Size?] = []
         for annotation in file.annotations {
             guard let image = images[annotation.imageId] else { throw Fault("\(path): annotates picture \(annotation.imageId), which it does not list") }
             paths.append(pictures + "/" + image.fileName)
@@ -67,9 +72,12 @@ public struct CocoPanoptic: Dataset {
     }
 
     public func truth(_ index: Int, size: Size, matching: ClassMatching) throws(Fault) -> GroundTruth {
-        let annotation = annotations[index], path = maps + "/" + annotation.fileName
+        let annotation = annotations[index]
+        let path = maps + "/" + annotation.fileName
         let (ids, areas) = try read(path, size: size)
-        var segments: [PanopticMap.Segment] = [], seen = Set<UInt32>(), hidden = Set<UInt32>()
+        var segments: [PanopticMap.Segment] = []
+        var seen = Set<UInt32>()
+        var hidden = Set<UInt32>()
         for segment in annotation.segmentsInfo {
             guard let id = UInt32(exactly: segment.id), id > 0, id < 1 << 24 else {
                 throw Fault("\(self.path): picture \(annotation.imageId): segment id \(segment.id) is not within 1...16777215")
@@ -98,7 +106,8 @@ public struct CocoPanoptic: Dataset {
         let ids = map.withPixels { pixels in
             (0..<size.area).map { UInt32(pixels[$0 * 3]) | UInt32(pixels[$0 * 3 + 1]) << 8 | UInt32(pixels[$0 * 3 + 2]) << 16 }
         }
-        var areas: [UInt32: Int] = [:], start = 0
+        var areas: [UInt32: Int] = [:]
+        var start = 0
         for pixel in ids.indices {
             if ids[pixel] != ids[start] {
                 areas[ids[start], default: 0] += pixel - start

@@ -71,7 +71,8 @@ public struct GroundTruth {
         var semantic = [Int32](repeating: -1, count: map.size.area)
         var masks: [Int: BitMask] = [:]
         for (position, segment) in map.segments.enumerated() where things[segment.category] { masks[position] = BitMask(size: map.size) }
-        var last: UInt32 = 0, current: Int?
+        var last: UInt32 = 0
+        var current: Int?
         for (pixel, id) in map.ids.enumerated() {
             if id != last {
                 last = id

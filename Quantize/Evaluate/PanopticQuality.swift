@@ -64,14 +64,16 @@ public struct PanopticQuality {
     public mutating func add(truth: PanopticMap, prediction: PanopticMap) {
         precondition(truth.size == prediction.size)
         // Pixels of every pair (id in the truth, id in the prediction), and of every predicted segment.
-        var common: [UInt64: Int] = [:], areas: [UInt32: Int] = [:]
+        var common: [UInt64: Int] = [:]
+        var areas: [UInt32: Int] = [:]
         for (pair, pixels) in Self.runs(truth.ids, prediction.ids) {
             common[pair, default: 0] += pixels
             areas[UInt32(truncatingIfNeeded: pair), default: 0] += pixels
         }
         func pixels(_ one: UInt32, _ other: UInt32) -> Int { common[Self.pair(one, other)] ?? 0 }
 
-        var found = Set<UInt32>(), crowds: [Int: UInt32] = [:]
+        var found = Set<UInt32>()
+        var crowds: [Int: UInt32] = [:]
         for segment in truth.segments {
             guard !segment.isCrowd else {
                 crowds[segment.category] = segment.id

@@ -93,10 +93,12 @@ public struct Report {
 
     private var perClass: String {
         let classes = evaluation.matching.classes
-        return table("class", classes.indices.map { index in
-            let found = classes[index]
-            return ("\(found.name) (\(found.isThing ? "thing" : "stuff"), \(found.isSeen ? "seen" : "unseen"))", columns(found.name, [index]))
-        })
+        return table(
+            "class",
+            classes.indices.map { index in
+                let found = classes[index]
+                return ("\(found.name) (\(found.isThing ? "thing" : "stuff"), \(found.isSeen ? "seen" : "unseen"))", columns(found.name, [index]))
+            })
     }
 
     /// AP at looser and stricter overlaps and by size, over all classes.
@@ -112,7 +114,8 @@ public struct Report {
 
     /// A row for each of `rows`: every figure for every contender in percent, and, of two contenders, by how much the second is ahead.
     private func table(_ title: String, _ rows: [(name: String, columns: [(name: String, figure: Figure)])]) -> String {
-        let measurements = evaluation.measurements, names = evaluation.candidates.map(\.name)
+        let measurements = evaluation.measurements
+        let names = evaluation.candidates.map(\.name)
         let isPair = measurements.count == 2
         var cells = [[title]]
         for column in rows.first?.columns ?? [] {
@@ -151,7 +154,8 @@ public struct Report {
         text += "\n## Classes\n\n" + perClass
         guard !worst.isEmpty else { return text }
         let isPanoptic = evaluation.dataset.measures.contains(.panopticQuality)
-        text += "\n## Worst pictures\n\nBy the \(evaluation.candidates.last?.name ?? "") network's "
+        text +=
+            "\n## Worst pictures\n\nBy the \(evaluation.candidates.last?.name ?? "") network's "
             + (isPanoptic ? "panoptic quality, all segments of a picture pooled" : "fraction of right pixels") + ". From the left: the picture, the truth, "
             + evaluation.candidates.map(\.name).joined(separator: ", ") + ".\n"
         for (failure, name) in zip(evaluation.failures, worst) {
@@ -167,9 +171,14 @@ public struct Report {
         let matching = evaluation.matching
         func remark(_ names: [String], _ text: String) -> String? { names.isEmpty ? nil : text + ": " + names.joined(separator: ", ") + "." }
         return [
-            remark(matching.notInVocabulary, "\(matching.notInVocabulary.count) categories of the data set are not in the vocabulary; their pixels count as void"),
-            remark(matching.notInDataset, "\(matching.notInDataset.count) classes of the vocabulary are not in the data set; what is found of them is no segment"),
-            remark(matching.contradictions, "\(matching.contradictions.count) classes are things for one of data set and vocabulary and stuff for the other; the tables follow the data set"),
+            remark(
+                matching.notInVocabulary, "\(matching.notInVocabulary.count) categories of the data set are not in the vocabulary; their pixels count as void"),
+            remark(
+                matching.notInDataset, "\(matching.notInDataset.count) classes of the vocabulary are not in the data set; what is found of them is no segment"),
+            remark(
+                matching.contradictions,
+                "\(matching.contradictions.count) classes are things for one of data set and vocabulary and stuff for the other; the tables follow the data set"
+            ),
         ].compactMap { $0 }
     }
 }

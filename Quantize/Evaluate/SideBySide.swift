@@ -17,7 +17,8 @@ struct SideBySide {
         let size = picture.size
         let predictions = failure.predictions.map { $0.panoptic ?? $0.semantic }
         let panels = [nil, segmentation(of: failure.truth, size: size)] + predictions
-        let width = size.width * panels.count + Self.gap * (panels.count - 1), row = Picture(size: Size(height: size.height, width: width))
+        let width = size.width * panels.count + Self.gap * (panels.count - 1)
+        let row = Picture(size: Size(height: size.height, width: width))
         row.withPixels { $0.update(repeating: 255, count: row.byteCount) }
         for (index, segmentation) in panels.enumerated() {
             let panel = Picture(size: size)
@@ -38,7 +39,9 @@ struct SideBySide {
     /// The truth as if a network had found it.
     private func segmentation(of truth: GroundTruth, size: Size) -> Segmentation? {
         var result = Segmentation(task: truth.panoptic == nil ? .semantic : .panoptic, size: size)
-        var numbers: [UInt32: Int] = [:], categories: [Int] = [], ids: [UInt32] = []
+        var numbers: [UInt32: Int] = [:]
+        var categories: [Int] = []
+        var ids: [UInt32] = []
         if let map = truth.panoptic {
             ids = map.ids
             for segment in map.segments {
@@ -57,14 +60,18 @@ struct SideBySide {
         for (pixel, id) in ids.enumerated() {
             guard id > 0, let number = numbers[id] else { continue }
             result.labels[pixel] = UInt16(number + 1)
-            let x = pixel % size.width, y = pixel / size.width, box = boxes[number]
+            let x = pixel % size.width
+            let y = pixel / size.width
+            let box = boxes[number]
             boxes[number] = (min(box.left, x), min(box.top, y), max(box.right, x), max(box.bottom, y), box.area + 1)
         }
         for (number, category) in categories.enumerated() where boxes[number].area > 0 {
-            let box = boxes[number], found = matching.classes[category]
-            result.segments.append(Segment(
-                id: number + 1, category: found.vocabulary, synonym: 0, isThing: found.isThing, score: 1, area: box.area,
-                box: Box(x: box.left, y: box.top, width: box.right - box.left + 1, height: box.bottom - box.top + 1)))
+            let box = boxes[number]
+            let found = matching.classes[category]
+            result.segments.append(
+                Segment(
+                    id: number + 1, category: found.vocabulary, synonym: 0, isThing: found.isThing, score: 1, area: box.area,
+                    box: Box(x: box.left, y: box.top, width: box.right - box.left + 1, height: box.bottom - box.top + 1)))
         }
         return result
     }

@@ -53,8 +53,10 @@ public struct NameList: Sendable {
     }
 
     private init(_ lines: [Line], source: String) throws(Fault) {
-        var categories: [Category] = [], warnings: [String] = []
-        var placeOfID: [Int: String] = [:], placeOfName: [String: (place: String, category: Int)] = [:]
+        var categories: [Category] = []
+        var warnings: [String] = []
+        var placeOfID: [Int: String] = [:]
+        var placeOfName: [String: (place: String, category: Int)] = [:]
         for line in lines {
             let text = line.text.trimmingCharacters(in: .whitespacesAndNewlines)
             if text.isEmpty || text.hasPrefix("#") { continue }
@@ -68,7 +70,8 @@ public struct NameList: Sendable {
             // CLIP's tokenizer knows small letters only.
             for name in category.names {
                 if let earlier = placeOfName[name.lowercased()], earlier.category != categories.count {
-                    warnings.append("\(line.place): \"\(name)\" names a class in \(earlier.place) already; what is found by this name counts for one of them only")
+                    warnings.append(
+                        "\(line.place): \"\(name)\" names a class in \(earlier.place) already; what is found by this name counts for one of them only")
                 } else {
                     placeOfName[name.lowercased()] = (line.shortPlace, categories.count)
                 }
@@ -76,7 +79,9 @@ public struct NameList: Sendable {
             categories.append(category)
         }
         guard !categories.isEmpty else { throw Fault("\(source): names no class; write one a line: name,synonym,...") }
-        guard categories.count <= Self.mostCategories else { throw Fault("\(source): \(categories.count) classes; at most \(Self.mostCategories) are possible") }
+        guard categories.count <= Self.mostCategories else {
+            throw Fault("\(source): \(categories.count) classes; at most \(Self.mostCategories) are possible")
+        }
         self.categories = categories
         self.warnings = warnings
     }
@@ -153,7 +158,9 @@ public struct NameList: Sendable {
         for scalar in name.unicodeScalars {
             switch scalar.properties.generalCategory {
             // Joiners belong to some scripts' words, and to pictographs.
-            case .format where (scalar == "\u{200C}" || scalar == "\u{200D}") && name.unicodeScalars.contains { $0.value > 0xFF && $0.properties.generalCategory != .format }: break
+            case .format
+            where (scalar == "\u{200C}" || scalar == "\u{200D}") && name.unicodeScalars.contains { $0.value > 0xFF && $0.properties.generalCategory != .format }:
+                break
             case .control, .format, .privateUse, .surrogate, .unassigned:
                 throw Fault("\"\(name)\" holds an invisible character (U+\(String(scalar.value, radix: 16, uppercase: true).leftPadded(4))); take it out")
             default: break
@@ -196,7 +203,8 @@ extension Colour {
         let hue = Double(index) * 2.399963229728653 + 0.5
         let lightness = [0.72, 0.58, 0.84, 0.65, 0.78][index % 5]
         let chroma = 0.15
-        let a = chroma * cos(hue), b = chroma * sin(hue)
+        let a = chroma * cos(hue)
+        let b = chroma * sin(hue)
         let l = pow(lightness + 0.3963377774 * a + 0.2158037573 * b, 3)
         let m = pow(lightness - 0.1055613458 * a - 0.0638541728 * b, 3)
         let s = pow(lightness - 0.0894841775 * a - 1.2914855480 * b, 3)

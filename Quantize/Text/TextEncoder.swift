@@ -1,5 +1,5 @@
-import Checkpoint
 import COpenBLAS
+import Checkpoint
 import Kernels
 import System
 
@@ -67,12 +67,13 @@ public final class TextEncoder {
         var blocks = [Block]()
         for index in 0..<architecture.layers {
             let name = "transformer.resblocks.\(index)."
-            blocks.append(Block(
-                norm1: try norm(name + "ln_1"), norm2: try norm(name + "ln_2"),
-                attentionIn: try linear(name + "attn.in_proj_weight", name + "attn.in_proj_bias"),
-                attentionOut: try linear(name + "attn.out_proj.weight", name + "attn.out_proj.bias"),
-                expand: try linear(name + "mlp.c_fc.weight", name + "mlp.c_fc.bias"),
-                reduce: try linear(name + "mlp.c_proj.weight", name + "mlp.c_proj.bias")))
+            blocks.append(
+                Block(
+                    norm1: try norm(name + "ln_1"), norm2: try norm(name + "ln_2"),
+                    attentionIn: try linear(name + "attn.in_proj_weight", name + "attn.in_proj_bias"),
+                    attentionOut: try linear(name + "attn.out_proj.weight", name + "attn.out_proj.bias"),
+                    expand: try linear(name + "mlp.c_fc.weight", name + "mlp.c_fc.bias"),
+                    reduce: try linear(name + "mlp.c_proj.weight", name + "mlp.c_proj.bias")))
         }
         self.blocks = blocks
     }

@@ -14,7 +14,8 @@ extension Tokenizer {
         let count = tokenCount - Self.fixedTokenCount
         var content = try contents(of: path, limit: 1 << 26)
         if content.withUnsafeBytes(Gzip.matches) {
-            content = try content.withUnsafeBufferPointer { (bytes) throws(Fault) in try Gzip.inflate(UnsafeRawBufferPointer(bytes), path: path, limit: 1 << 26) }
+            content = try content.withUnsafeBufferPointer { (bytes) throws(Fault) in try Gzip.inflate(UnsafeRawBufferPointer(bytes), path: path, limit: 1 << 26)
+            }
         }
         if content.starts(with: [0xEF, 0xBB, 0xBF]) { content.removeFirst(3) }
         let isJSON = content.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")

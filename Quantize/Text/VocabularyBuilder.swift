@@ -1,5 +1,5 @@
-import Checkpoint
 import CSystem
+import Checkpoint
 import Foundation
 import Kernels
 import ModelFormat
@@ -36,10 +36,13 @@ public struct VocabularyBuilder {
 
     /// Names of which CLIP does not read all, and different names that are the same to it, a line each.
     public func warnings(about list: NameList) -> [String] {
-        var warnings: [String] = [], first: [[[Int32]]: String] = [:]
+        var warnings: [String] = []
+        var first: [[[Int32]]: String] = [:]
         for name in list.names {
             let prompts = PromptTemplates.prompts(for: name)
-            if prompts.contains(where: tokenizer.isCut) { warnings.append("\"\(abbreviated(name))\" is cut: CLIP reads \(Tokenizer.contextLength) tokens of a prompt") }
+            if prompts.contains(where: tokenizer.isCut) {
+                warnings.append("\"\(abbreviated(name))\" is cut: CLIP reads \(Tokenizer.contextLength) tokens of a prompt")
+            }
             let tokens = prompts.map(tokenizer.encode)
             if let other = first[tokens] {
                 // Letter for letter the same is the list's own warning.
@@ -82,7 +85,8 @@ public struct VocabularyBuilder {
     ) throws(Fault) -> Summary {
         // Announces the file first: an output that cannot be written is known at once, not after minutes of work.
         let writer = try GGUFWriter(path: path)
-        let names = list.names, seen = list.seen(in: training)
+        let names = list.names
+        let seen = list.seen(in: training)
         let rows = embeddings(of: names, progress: progress)
         for (index, name) in names.enumerated() {
             let row = rows[index * encoder.embeddingWidth..<(index + 1) * encoder.embeddingWidth]

@@ -29,7 +29,7 @@ struct Quantize: ParsableCommand {
                 try command.run()
             } catch let fault as Fault {
                 throw fault
-            } catch where exitCode(for: error) == .success {
+            } catch  where exitCode(for: error) == .success {
                 // What was asked for by --help.
                 try printLine(fullMessage(for: error))
             }
@@ -55,7 +55,8 @@ struct CheckpointOptions: ParsableArguments {
     /// - Throws: when it is not given; the fault says where the released files are.
     func path() throws -> String {
         guard let checkpoint else {
-            throw Fault("""
+            throw Fault(
+                """
                 --checkpoint is missing: the released fcclip_cocopan.pth is linked in the README of github.com/bytedance/fc-clip; its CLIP, for --clip, is \
                 open_clip_model.safetensors of huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup
                 """)

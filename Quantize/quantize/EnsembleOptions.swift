@@ -6,7 +6,8 @@ import ModelFormat
 struct EnsembleOptions: ParsableArguments {
     @Option(
         name: [.customLong("alpha"), .customLong("seen-share")],
-        help: ArgumentHelp("Weight of CLIP's own classifier, 0...1, for classes seen in training; default: the model file's, or the paper's 0.4.", valueName: "weight"))
+        help: ArgumentHelp(
+            "Weight of CLIP's own classifier, 0...1, for classes seen in training; default: the model file's, or the paper's 0.4.", valueName: "weight"))
     var alpha: Float?
 
     @Option(

@@ -1,7 +1,7 @@
 import ArgumentParser
+import CSystem
 import Calibrate
 import Checkpoint
-import CSystem
 import Evaluate
 import Foundation
 import Imaging
@@ -109,9 +109,12 @@ struct EvaluateCommand: ParsableCommand {
         let start = Date()
         for index in 0..<count {
             try evaluation.add(index)
-            let elapsed = Date().timeIntervalSince(start), rest = elapsed / Double(index + 1) * Double(count - index - 1)
+            let elapsed = Date().timeIntervalSince(start)
+            let rest = elapsed / Double(index + 1) * Double(count - index - 1)
             let isLast = index + 1 == count
-            Talk.progress(isLast ? "measured on \(count) pictures in \(Talk.seconds(elapsed))" : "picture \(index + 1) of \(count), about \(Talk.seconds(rest)) left", isFinal: isLast)
+            Talk.progress(
+                isLast ? "measured on \(count) pictures in \(Talk.seconds(elapsed))" : "picture \(index + 1) of \(count), about \(Talk.seconds(rest)) left",
+                isFinal: isLast)
         }
         // First what cannot be had again.
         try printLine(report.summary.trimmingCharacters(in: .newlines))
@@ -122,7 +125,9 @@ struct EvaluateCommand: ParsableCommand {
     private func checkPlaces(_ dataset: any Dataset) throws {
         guard let output else { return }
         var claims = FileClaims()
-        for (name, path) in [("--checkpoint", checkpoint), ("--clip", clip), ("--model", model), ("--vocab", vocabulary), ("--panoptic", panoptic), ("--instances", instances)] {
+        for (name, path) in [
+            ("--checkpoint", checkpoint), ("--clip", clip), ("--model", model), ("--vocab", vocabulary), ("--panoptic", panoptic), ("--instances", instances),
+        ] {
             if let path { claims.read(path, as: name) }
         }
         for path in dataset.files { claims.read(path, as: "a file of the data set,") }
@@ -138,7 +143,9 @@ struct EvaluateCommand: ParsableCommand {
         let categories = vocabulary.categories.compactMap { category in
             category.id.map { DatasetCategory(id: $0, name: category.name, isThing: category.isThing) }
         }
-        guard !categories.isEmpty else { throw Fault("\(vocabulary.path): its classes have no ids, which label maps are read by; write them as id:name in the name list") }
+        guard !categories.isEmpty else {
+            throw Fault("\(vocabulary.path): its classes have no ids, which label maps are read by; write them as id:name in the name list")
+        }
         return try LabelMaps(pictures: pictures, maps: maps ?? "", ending: endings[0], mapEnding: endings[1], categories: categories)
     }
 
@@ -155,7 +162,9 @@ struct EvaluateCommand: ParsableCommand {
             candidates.append(candidate("fp32", float.network, weights, classifier))
         }
         if let file {
-            guard file.clipFingerprint == vocabulary.clipFingerprint else { throw Fault("\(vocabulary.path): made with another CLIP than \(model ?? "the model")") }
+            guard file.clipFingerprint == vocabulary.clipFingerprint else {
+                throw Fault("\(vocabulary.path): made with another CLIP than \(model ?? "the model")")
+            }
             let network = try SegmentationNetwork(IntegerArithmetic(file, kernels: .best, threads: threads), file.architecture)
             candidates.append(candidate("int8", network, weights, classifier))
         }
@@ -181,7 +190,8 @@ struct EvaluateCommand: ParsableCommand {
         func name(_ path: String) -> String { URL(filePath: path).lastPathComponent }
         return [
             checkpoint.map { "fp32: `\(name($0))`" }, model.map { "int8: `\(name($0))`" }, "vocabulary: `\(name(vocabulary))`",
-            "annotations: `\(name(panoptic ?? instances ?? maps ?? ""))`", "shortest edge \(preprocessing.shortestEdge) pixels, longest at most \(preprocessing.maximumSize)",
+            "annotations: `\(name(panoptic ?? instances ?? maps ?? ""))`",
+            "shortest edge \(preprocessing.shortestEdge) pixels, longest at most \(preprocessing.maximumSize)",
             "CLIP's weight in the ensemble: \(weights.alpha) for seen classes, \(weights.beta) for unseen ones",
         ].compactMap { $0 }
     }

@@ -29,7 +29,8 @@ struct InspectCommand: ParsableCommand {
         guard tensors else { return }
         let names = contents.tensors.map(\.name.count).max() ?? 0
         for tensor in contents.tensors {
-            try printLine("  " + printable(tensor.name).rightPadded(names + 2) + tensor.kind.name.rightPadded(6) + tensor.shape.map(String.init).joined(separator: " x "))
+            try printLine(
+                "  " + printable(tensor.name).rightPadded(names + 2) + tensor.kind.name.rightPadded(6) + tensor.shape.map(String.init).joined(separator: " x "))
         }
     }
 }

@@ -1,8 +1,8 @@
 import ArgumentParser
+import CSystem
 import Calibrate
 import Capture
 import Checkpoint
-import CSystem
 import Foundation
 import Imaging
 import Kernels
@@ -30,7 +30,8 @@ struct ModelCommand: ParsableCommand {
 
     @Option(
         name: [.customLong("shortest-edge"), .customLong("size")],
-        help: ArgumentHelp("Shortest edge that pictures are resized to, for calibration and on the board; the longest becomes at most 5/3 of it.", valueName: "pixels"))
+        help: ArgumentHelp(
+            "Shortest edge that pictures are resized to, for calibration and on the board; the longest becomes at most 5/3 of it.", valueName: "pixels"))
     var shortestEdge = 512
 
     @OptionGroup var ensemble: EnsembleOptions
@@ -71,7 +72,8 @@ struct ModelCommand: ParsableCommand {
         try observed.observe(pictures) { done in
             let elapsed = Date().timeIntervalSince(observing)
             let rest = elapsed / Double(done) * Double(pictures.count - done)
-            let text = done < pictures.count
+            let text =
+                done < pictures.count
                 ? "calibrating: picture \(done) of \(pictures.count), about \(Talk.seconds(rest)) left"
                 : "calibrated on \(pictures.count) pictures in \(Talk.seconds(elapsed))"
             Talk.progress(text, isFinal: done == pictures.count)
@@ -81,9 +83,10 @@ struct ModelCommand: ParsableCommand {
         let summary = try ModelWriter(observed, ensemble: ensemble.weights(), options: options).write(to: output)
         let audit = try LayerAudit(observed, model: try ModelFile(path: output), threads: threads)
         report(try audit.run(pictures[0]))
-        Talk.line(String(
-            format: "%@: %d int8 and %d float layers, %.1f MB, %@", output, summary.integerLayers, summary.floatLayers,
-            Double(summary.bytes) / 1e6, Talk.seconds(Date().timeIntervalSince(start))))
+        Talk.line(
+            String(
+                format: "%@: %d int8 and %d float layers, %.1f MB, %@", output, summary.integerLayers, summary.floatLayers,
+                Double(summary.bytes) / 1e6, Talk.seconds(Date().timeIntervalSince(start))))
     }
 
     /// - Throws: when the folder cannot be read, or a name in it is not UTF-8.
@@ -102,7 +105,9 @@ struct ModelCommand: ParsableCommand {
 
     private func report(_ layers: [Fidelity]) {
         let shown = allLayers ? layers : Array(layers.sorted { $0.decibels < $1.decibels }.prefix(10))
-        Talk.line(allLayers ? "signal-to-noise ratio of every layer on its fp32 input:" : "lowest signal-to-noise ratios of \(layers.count) layers on their fp32 inputs:")
+        Talk.line(
+            allLayers
+                ? "signal-to-noise ratio of every layer on its fp32 input:" : "lowest signal-to-noise ratios of \(layers.count) layers on their fp32 inputs:")
         for layer in shown { Talk.line("  " + Talk.decibels(layer.decibels).leftPadded(9) + "  " + layer.name) }
     }
 }

@@ -31,7 +31,9 @@ struct ReferenceCommand: ParsableCommand {
         let comparison = try ReferenceComparison(checkpoint, dump: try ReferenceDump(path: dump), threads: threads)
         try printLine("tensor".rightPadded(28) + "relative RMS".leftPadded(14) + "stable queries".leftPadded(16) + "largest".leftPadded(12))
         for deviation in comparison.deviations {
-            try printLine(deviation.name.rightPadded(28) + number(deviation.relative).leftPadded(14) + number(deviation.relativeOfStable).leftPadded(16) + number(deviation.largest).leftPadded(12))
+            try printLine(
+                deviation.name.rightPadded(28) + number(deviation.relative).leftPadded(14) + number(deviation.relativeOfStable).leftPadded(16)
+                    + number(deviation.largest).leftPadded(12))
         }
         for (name, value) in [("semantic labels", comparison.semanticMismatch), ("panoptic pixels", comparison.panopticMismatch)] {
             if let value { try printLine(name.rightPadded(28) + String(format: "%.4f%% equal", 100 * (1 - value)).leftPadded(30)) }
@@ -43,7 +45,8 @@ struct ReferenceCommand: ParsableCommand {
         for deviation in comparison.deviations where !deviation.name.hasSuffix("attn_mask") {
             // Probabilities have a bound of their own: a temperature of 100 multiplies what is left before the softmax.
             let isProbability = deviation.name.hasPrefix("prob.")
-            let found = isProbability ? deviation.largestOfStable : deviation.relativeOfStable, bound = isProbability ? 1e-4 : within
+            let found = isProbability ? deviation.largestOfStable : deviation.relativeOfStable
+            let bound = isProbability ? 1e-4 : within
             guard found <= bound else { throw Fault("\(deviation.name) is off by \(number(found)), more than \(number(bound))") }
         }
         guard comparison.unstableFraction <= 0.75 else { throw Fault("too few queries are clear of the threshold to judge by") }

@@ -1,8 +1,8 @@
 import ArgumentParser
+import CSystem
 import Calibrate
 import Capture
 import Checkpoint
-import CSystem
 import Foundation
 import Imaging
 import ModelFormat

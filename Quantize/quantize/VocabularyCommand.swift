@@ -1,7 +1,7 @@
 import ArgumentParser
+import CSystem
 import Calibrate
 import Checkpoint
-import CSystem
 import Foundation
 import Kernels
 import System
@@ -36,7 +36,10 @@ struct VocabularyCommand: ParsableCommand {
     @Option(help: ArgumentHelp("open_clip's CLIP, or a file with its text encoder only; the trained head is not needed.", valueName: "file"))
     var clip: String?
 
-    @Option(help: ArgumentHelp("The text encoder's merges file (CLIP's: bpe_simple_vocab_16e6.txt or .txt.gz; Calibration/Vocabularies/tokenizer fetches it), or a tokenizer.json.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "The text encoder's merges file (CLIP's: bpe_simple_vocab_16e6.txt or .txt.gz; Calibration/Vocabularies/tokenizer fetches it), or a tokenizer.json.",
+            valueName: "file"))
     var tokenizer: String
 
     @Option(help: ArgumentHelp("A name list.", valueName: "file"))
@@ -58,7 +61,9 @@ struct VocabularyCommand: ParsableCommand {
 
     func run() throws {
         var claims = FileClaims()
-        for (name, path) in [("--checkpoint", checkpoint), ("--clip", clip), ("--tokenizer", tokenizer), ("--names", names), ("--training-names", trainingNames)] {
+        for (name, path) in [
+            ("--checkpoint", checkpoint), ("--clip", clip), ("--tokenizer", tokenizer), ("--names", names), ("--training-names", trainingNames),
+        ] {
             if let path { claims.read(path, as: name) }
         }
         claims.write(output, as: "--output")
@@ -72,7 +77,8 @@ struct VocabularyCommand: ParsableCommand {
         let summary = try builder.write(list, training: training, to: output) { fraction in
             Talk.progress("encoded \(Int(fraction * 100))% of \(list.names.count) names", isFinal: fraction >= 1)
         }
-        Talk.line("""
+        Talk.line(
+            """
             \(output): \(summary.categories) classes (\(summary.things) things, \(summary.seen) trained on), \(summary.names) names, \
             embeddings \(summary.embeddingWidth) wide, \(summary.prompts) prompts in \(Talk.seconds(Date().timeIntervalSince(start)))
             """)

@@ -52,11 +52,13 @@ public struct KernelBenchmark {
         self.rows = rows
         valueRows = Self.withArena { arena in
             Self.valueKernels(arena).map { kernel in
-                Row(name: kernel.name, rates: tables.map { table in
-                    Self.rate(table, operations: kernel.values) {
-                        for part in kernel.kernels { table.perform(part) }
-                    }
-                })
+                Row(
+                    name: kernel.name,
+                    rates: tables.map { table in
+                        Self.rate(table, operations: kernel.values) {
+                            for part in kernel.kernels { table.perform(part) }
+                        }
+                    })
             }
         }
     }
@@ -64,7 +66,8 @@ public struct KernelBenchmark {
     private static func product(_ table: KernelSet, _ rows: Int, _ columns: Int, _ depth: Int) -> Rate {
         withArena { arena in
             let stride = (depth + 15) / 16 * 16
-            let a = noise(rows * stride, arena), weights = noise(columns * depth, arena)
+            let a = noise(rows * stride, arena)
+            let weights = noise(columns * depth, arena)
             let packed = arena.take(Int8.self, count: table.layout.byteCount(columns: columns, depth: depth))
             let sums = arena.take(Int32.self, count: rows * columns)
             packWeights(weights, columns: columns, depth: depth, layout: table.layout, into: packed)
@@ -74,7 +77,8 @@ public struct KernelBenchmark {
 
     private static func depthwise(_ table: KernelSet, _ height: Int, _ width: Int, _ channels: Int) -> Rate {
         withArena { arena in
-            let x = noise(height * width * channels, arena), weights = noise(49 * channels, arena)
+            let x = noise(height * width * channels, arena)
+            let weights = noise(49 * channels, arena)
             let sums = arena.take(Int32.self, count: width * channels)
             return rate(table, operations: height * width * 49 * channels) {
                 for row in 0..<height { table.depthwise7x7(x, height, width, channels, weights, row, sums) }
@@ -84,7 +88,8 @@ public struct KernelBenchmark {
 
     private static func attention(_ table: KernelSet, keys: Int) -> Rate {
         withArena { arena in
-            let width = 32, stride = 256
+            let width = 32
+            let stride = 256
             let rows = [queries, keys, keys].map { Int8Rows(noise($0 * stride, arena), rows: $0, stride: stride, scale: 0.01, zeroPoint: 3) }
             let scratch = arena.take(bytes: IntegerAttention.scratch(keys: keys, headWidth: width, layout: table.layout))
             let result = arena.take(Float.self, count: queries * stride)
@@ -98,15 +103,21 @@ public struct KernelBenchmark {
 
     private static func sampling(_ table: KernelSet) -> Rate {
         withArena { arena in
-            let heads = 8, points = 4, channels = heads * 32, samples = heads * levels.count * points
-            let sizes = arena.take(Size.self, count: levels.count), starts = arena.take(Int.self, count: levels.count)
+            let heads = 8
+            let points = 4
+            let channels = heads * 32
+            let samples = heads * levels.count * points
+            let sizes = arena.take(Size.self, count: levels.count)
+            let starts = arena.take(Int.self, count: levels.count)
             var total = 0
             for (index, level) in levels.enumerated() {
                 (sizes[index], starts[index]) = (level, total)
                 total += level.area
             }
-            let values = noise(total * channels, arena), places = noise(total * samples * 2, arena)
-            let offsets = arena.take(Float.self, count: total * samples * 2), weights = arena.take(Float.self, count: total * samples)
+            let values = noise(total * channels, arena)
+            let places = noise(total * samples * 2, arena)
+            let offsets = arena.take(Float.self, count: total * samples * 2)
+            let weights = arena.take(Float.self, count: total * samples)
             // Up to 9 pixels away.
             for index in 0..<total * samples * 2 { offsets[index] = Float(places[index]) * 0.07 }
             weights.update(repeating: 1 / Float(levels.count * points), count: total * samples)
@@ -130,7 +141,8 @@ public struct KernelBenchmark {
     /// The best of some runs, of which there are at least three and no more than a fifth of a second's.
     private static func rate(_ table: KernelSet, operations: Int, _ body: () -> Void) -> Rate {
         let begin = monotonicMilliseconds()
-        var least = Double.infinity, runs = 0
+        var least = Double.infinity
+        var runs = 0
         while runs < 3 || (monotonicMilliseconds() - begin < 200 && runs < 1000) {
             let start = monotonicMilliseconds()
             body()

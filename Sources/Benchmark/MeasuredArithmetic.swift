@@ -102,7 +102,8 @@ public final class MeasuredArithmetic: Arithmetic {
         measure(.quantization, 0) { base.operand(values, at: point) }
     }
 
-    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand {
+    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand
+    {
         measure(.quantization, 0) { base.operand(size: size, columns: columns, at: point, bordered: bordered, write) }
     }
 
@@ -154,7 +155,9 @@ public final class MeasuredArithmetic: Arithmetic {
         }
     }
 
-    public func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint) -> Operand {
+    public func sampledAttention(
+        value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint
+    ) -> Operand {
         // Every sample is the mean of four pixels.
         measure(.sampling, offsets.rows * levels.count * points * 4 * value.columns) {
             base.sampledAttention(value: value, offsets: offsets, weights: weights, levels: levels, heads: heads, points: points, at: point)

@@ -6,7 +6,8 @@ import System
 extension NetworkBenchmark {
     /// The report for a terminal.
     public func text(_ report: Report) -> String {
-        let kernels = arithmetic.base.kernels.name, threads = arithmetic.base.pool.threads
+        let kernels = arithmetic.base.kernels.name
+        let threads = arithmetic.base.pool.threads
         var text = "\(model.file.path) (\(mebibytes(model.file.size))), network input \(report.input.width)x\(report.input.height), "
         text += "picture \(report.picture.width)x\(report.picture.height)\n"
         text += "kernels \(kernels), \(threads) thread" + (threads == 1 ? "" : "s") + ", medians of \(report.frames) frames after one unmeasured\n\n"

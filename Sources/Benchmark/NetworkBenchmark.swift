@@ -109,7 +109,8 @@ public final class NetworkBenchmark {
 
     /// One stage over all frames.
     private func stage(_ samples: [Sample]) -> Stage {
-        var steps: [Entry] = [], multiplyAdds = 0
+        var steps: [Entry] = []
+        var multiplyAdds = 0
         for step in MeasuredArithmetic.Step.allCases {
             let measures = samples.map { $0.steps[step.rawValue] }
             guard measures[0].milliseconds > 0 else { continue }
@@ -134,7 +135,8 @@ extension Picture {
         picture.withPixels { pixels in
             for y in 0..<size.height {
                 for x in 0..<size.width {
-                    let pixel = pixels + (y * size.width + x) * 3, tile = (x / 37 + y / 53) % 5
+                    let pixel = pixels + (y * size.width + x) * 3
+                    let tile = (x / 37 + y / 53) % 5
                     pixel[0] = UInt8(truncatingIfNeeded: x * 200 / size.width + tile * 11)
                     pixel[1] = UInt8(truncatingIfNeeded: y * 200 / size.height + tile * 7)
                     pixel[2] = UInt8(truncatingIfNeeded: (x ^ y) & 63 + tile * 38)

@@ -9,9 +9,11 @@ public enum CameraList {
 
     /// What there is, in lines for people: every camera with its modes, and what only libcamera can drive with the remedy.
     public static func describe<System: VideoSystem>(_ system: System) -> [String] {
-        var lines: [String] = [], hidden = 0
+        var lines: [String] = []
+        var hidden = 0
         for number in numbers {
-            let path = "/dev/video\(number)", descriptor = system.open(path)
+            let path = "/dev/video\(number)"
+            let descriptor = system.open(path)
             guard descriptor >= 0 else {
                 if descriptor == -EACCES { hidden += 1 }
                 continue

@@ -78,9 +78,11 @@ final class CameraStream<System: VideoSystem> {
         case let error: return .broken(error)
         }
         guard Int(buffer.index) < buffers.count else { return .broken(EIO) }
-        let mapped = buffers[Int(buffer.index)], isJPEG = layout.format == .mjpeg
+        let mapped = buffers[Int(buffer.index)]
+        let isJPEG = layout.format == .mjpeg
         // Some drivers leave the end 0, or too large.
-        let start = Int(video_frame_start(&buffer)), end = Int(video_frame_end(&buffer))
+        let start = Int(video_frame_start(&buffer))
+        let end = Int(video_frame_end(&buffer))
         let used = (end == 0 && !isJPEG ? mapped.count : min(end, mapped.count)) - start
         let size = isJPEG ? used : layout.byteCount
         let isWhole = buffer.flags & UInt32(V4L2_BUF_FLAG_ERROR) == 0 && used >= size && size > 0

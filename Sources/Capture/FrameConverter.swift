@@ -37,14 +37,17 @@ public final class FrameConverter {
     /// The size of a frame's picture, upright. - Throws: when it is a JPEG that cannot be read or is not of the camera's size.
     public func size(of frame: FrameBuffer) throws(Fault) -> Size {
         guard frame.layout.format == .mjpeg else { return frame.layout.size }
-        let report = try read(frame, 1, nil, 0), stored = Size(height: Int(report.height), width: Int(report.width))
+        let report = try read(frame, 1, nil, 0)
+        let stored = Size(height: Int(report.height), width: Int(report.width))
         try check(frame, stored, report)
         return Orientation(jpeg: frame.encoded).size(of: stored)
     }
 
     /// A damaged header is refused before its size costs any memory.
     private func check(_ frame: FrameBuffer, _ size: Size, _ report: image_report) throws(Fault) {
-        let limit = FrameLayout.longestSide, mode = frame.layout.size, text = "frame \(frame.number): \(size.width) x \(size.height) pixels"
+        let limit = FrameLayout.longestSide
+        let mode = frame.layout.size
+        let text = "frame \(frame.number): \(size.width) x \(size.height) pixels"
         guard size.width <= limit, size.height <= limit else { throw Fault("\(text); the limit is \(limit) a side") }
         // Some cameras round their sides up to whole blocks.
         guard mode.area == 0 || ((0..<16).contains(size.width - mode.width) && (0..<16).contains(size.height - mode.height)) else {
@@ -72,15 +75,18 @@ public final class FrameConverter {
         row.reserve(size.width * 3)
         preprocessor.resize(size: size) { y in
             guard let full else { return converter.row(y, of: frame.bytes, into: row.base) }
-            let target = full + y * size.width * 3, pixels = converter.row(y, of: frame.bytes, into: target)
+            let target = full + y * size.width * 3
+            let pixels = converter.row(y, of: frame.bytes, into: target)
             if pixels != UnsafePointer(target) { target.update(from: pixels, count: size.width * 3) }
             return pixels
         }
     }
 
     private func convertJPEG(_ frame: FrameBuffer, _ size: Size, _ full: UnsafeMutablePointer<UInt8>?) throws(Fault) {
-        let wanted = preprocessor.preprocessing.resizedSize(of: size), orientation = Orientation(jpeg: frame.encoded)
-        var upright = size, denominator = 1
+        let wanted = preprocessor.preprocessing.resizedSize(of: size)
+        let orientation = Orientation(jpeg: frame.encoded)
+        var upright = size
+        var denominator = 1
         while denominator < 8 {
             let smaller = Size(height: (size.height + 2 * denominator - 1) / (2 * denominator), width: (size.width + 2 * denominator - 1) / (2 * denominator))
             guard smaller.height >= wanted.height, smaller.width >= wanted.width else { break }
@@ -100,7 +106,10 @@ public final class FrameConverter {
         preprocessor.resize(size: size, stored: upright) { UnsafePointer(pixels + $0 * upright.width * 3) }
         // Decoded again for the eye, so that what is found does not depend on who looks.
         guard let full else { return }
-        guard orientation != .upright else { return _ = try read(frame, 1, full, size.area * 3) }
+        guard orientation != .upright else {
+            _ = try read(frame, 1, full, size.area * 3)
+            return
+        }
         decoded.reserve(size.area * 3)
         _ = try read(frame, 1, decoded.base, size.area * 3)
         orientation.turn(decoded.base, stored: orientation.size(of: size), into: full)

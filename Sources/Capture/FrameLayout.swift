@@ -110,7 +110,8 @@ public struct FrameLayout: Equatable, Sendable {
             return
         }
         guard (2...4).contains(parts.count), let size = FrameLayout.size(parts[1]) else { throw Fault(expected) }
-        var encoding: ColourEncoding?, stride: Int?
+        var encoding: ColourEncoding?
+        var stride: Int?
         let least = FrameLayout.leastStride(format, width: size.width)
         for part in parts[2...] {
             if let named = ColourEncoding.allCases.first(where: { "\($0.name)" == part }), encoding == nil {

@@ -59,7 +59,8 @@ public final class FrameMailbox: @unchecked Sendable {
     /// - Parameter captured: when it was captured, by `monotonicMilliseconds()`; nil for now.
     /// - Returns: false when nobody reads any more.
     public func publish(captured: Double? = nil) -> Bool {
-        let buffer = buffers[filling], now = monotonicMilliseconds()
+        let buffer = buffers[filling]
+        let now = monotonicMilliseconds()
         buffer.captured = min(captured ?? now, now)
         buffer.capturedAt = unixMilliseconds() - (now - buffer.captured)
         return monitor.locked {

@@ -24,7 +24,9 @@ struct JPEGSplitter {
         /// Between pictures: before the FF, the D8, and the next FF of a start.
         case outside, start, startEnd
         /// Among the segments: before a marker's FF, before its code, before the bytes of a length, within a segment.
-        case segments, code, lengthHigh, lengthLow(Int), segment(Int)
+        case segments, code, lengthHigh
+        case lengthLow(Int)
+        case segment(Int)
         /// Within compressed data, and after an FF there.
         case data, dataCode
         /// After FF D8 where no picture should start; another FF makes it one.
@@ -79,7 +81,8 @@ struct JPEGSplitter {
     /// - Returns: whether `frame` holds a picture.
     private mutating func readAgain(into frame: FrameBuffer) -> Bool {
         while !again.isEmpty {
-            let bytes = again, start = againUsed
+            let bytes = again
+            let start = againUsed
             let (count, isPicture) = bytes.withUnsafeBufferPointer { read(UnsafeBufferPointer(rebasing: $0[start...]), into: frame) }
             againUsed += count
             takeRecovered()

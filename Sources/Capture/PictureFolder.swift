@@ -21,7 +21,8 @@ public struct PictureFolder {
         guard !names.isEmpty else { throw Fault("\(path): no .jpg, .jpeg or .png file in this folder") }
         names.sort { $0.lexicographicallyPrecedes($1) }
         let prefix = path.utf8.last == 0x2F ? path : path + "/"
-        var paths: [String] = [], faults: [Fault] = []
+        var paths: [String] = []
+        var faults: [Fault] = []
         for name in names {
             if let text = String(validating: name, as: UTF8.self) { paths.append(prefix + text) } else { faults.append(notUTF8(prefix, name)) }
         }
@@ -43,6 +44,8 @@ public struct PictureFolder {
 /// What is wrong with a name's bytes, those that are no ASCII being shown as `\xE9`.
 func notUTF8(_ folder: String, _ name: [UInt8]) -> Fault {
     var text = folder
-    for byte in name { text += byte < 0x80 ? String(decoding: [byte], as: UTF8.self) : "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true) }
+    for byte in name {
+        text += byte < 0x80 ? String(decoding: [byte], as: UTF8.self) : "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+    }
     return Fault("\(text): the name is not UTF-8; rename the file")
 }

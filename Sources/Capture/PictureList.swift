@@ -24,10 +24,14 @@ public struct PictureList {
     }
 
     private static func lines(_ path: String) throws(Fault) -> ([String], [Fault]) {
-        let text = try contents(of: path, limit: 256 << 20), folder = folderAndName(path)
+        let text = try contents(of: path, limit: 256 << 20)
+        let folder = folderAndName(path)
         let prefix = path.utf8.contains(0x2F) ? (folder.folder == "/" ? "/" : folder.folder + "/") : ""
-        guard !text.starts(with: [0xFF, 0xFE]), !text.starts(with: [0xFE, 0xFF]), !text.contains(0) else { throw Fault("\(path): not UTF-8 text but UTF-16 or no text at all") }
-        var paths: [String] = [], faults: [Fault] = []
+        guard !text.starts(with: [0xFF, 0xFE]), !text.starts(with: [0xFE, 0xFF]), !text.contains(0) else {
+            throw Fault("\(path): not UTF-8 text but UTF-16 or no text at all")
+        }
+        var paths: [String] = []
+        var faults: [Fault] = []
         for line in text.dropFirst(text.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0).split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
             let prefix = line.first == 0x2F ? "" : prefix
             if let name = String(validating: line, as: UTF8.self) { paths.append(prefix + name) } else { faults.append(notUTF8(prefix, Array(line))) }

@@ -52,7 +52,9 @@ public final class PipeSource: FrameSource, @unchecked Sendable {
                 guard let count = try read(into: frame.bytes + frame.count, size - frame.count) else { return }
                 guard count > 0 else {
                     if frames == 0 {
-                        throw Fault("\(name): ended after \(frame.count) bytes; a frame of \(layout.format.name), \(layout.size.width) x \(layout.size.height), has \(size)")
+                        throw Fault(
+                            "\(name): ended after \(frame.count) bytes; a frame of \(layout.format.name), \(layout.size.width) x \(layout.size.height), has \(size)"
+                        )
                     }
                     if frame.count > 0 { Log.write("fcclip-edge: \(name): ended within a frame, after \(frame.count) of \(size) bytes; is the size right?") }
                     return
@@ -65,7 +67,8 @@ public final class PipeSource: FrameSource, @unchecked Sendable {
     }
 
     private func capturePictures(_ mailbox: FrameMailbox) throws(Fault) {
-        var splitter = JPEGSplitter(), pictures = 0
+        var splitter = JPEGSplitter()
+        var pictures = 0
         defer { droppedCount = splitter.droppedCount }
         while true {
             guard let count = try read(into: chunk.baseAddress!, chunk.count) else { return }

@@ -14,7 +14,8 @@ struct RowConverter {
         let isFull = layout.encoding == .full
         // Shares of red and blue in luma.
         let (kr, kb) = layout.encoding == .bt709 ? (0.2126, 0.0722) : (0.299, 0.114)
-        let lumaGain = isFull ? 1 : 255.0 / 219, chromaGain = isFull ? 1 : 255.0 / 224
+        let lumaGain = isFull ? 1 : 255.0 / 219
+        let chromaGain = isFull ? 1 : 255.0 / 224
         func fixed(_ value: Double) -> Int32 { Int32((value * 65536).rounded()) }
         lumaOffset = isFull ? 0 : 16
         luma = fixed(lumaGain)
@@ -28,8 +29,10 @@ struct RowConverter {
     ///
     /// - Parameter frame: `layout.byteCount` bytes; not MJPEG.
     func row(_ y: Int, of frame: UnsafePointer<UInt8>, into row: UnsafeMutablePointer<UInt8>) -> UnsafePointer<UInt8> {
-        let width = layout.size.width, line = frame + y * layout.stride
-        let planes = frame + layout.size.height * layout.stride, chroma = planes + y / 2 * layout.chromaStride
+        let width = layout.size.width
+        let line = frame + y * layout.stride
+        let planes = frame + layout.size.height * layout.stride
+        let chroma = planes + y / 2 * layout.chromaStride
         switch layout.format {
         case .yuv420:
             let second = chroma + layout.chromaStride * ((layout.size.height + 1) / 2)
@@ -54,7 +57,8 @@ struct RowConverter {
         cr: UnsafePointer<UInt8>, chromaStep: Int
     ) {
         for x in 0..<width {
-            let u = Int32(cb[(x >> 1) * chromaStep]) - 128, v = Int32(cr[(x >> 1) * chromaStep]) - 128
+            let u = Int32(cb[(x >> 1) * chromaStep]) - 128
+            let v = Int32(cr[(x >> 1) * chromaStep]) - 128
             let c = (Int32(line[x * step]) - lumaOffset) &* luma &+ (1 << 15)
             row[x * 3] = clip(c &+ redCr &* v)
             row[x * 3 + 1] = clip(c &+ greenCb &* u &+ greenCr &* v)

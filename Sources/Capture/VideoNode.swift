@@ -55,7 +55,9 @@ final class VideoNode<System: VideoSystem> {
     }
 
     // Not rkisp_v5 and later: Rockchip's own kernels hand finished pictures over.
-    private static var receivers: [StaticString] { ["unicam", "rp1-cfe", "rkisp1", "rkcif", "sun6i-csi", "qcom-camss", "tegra-video", "tegra-capture", "imx7-csi", "imx8-isi", "mxc-isi"] }
+    private static var receivers: [StaticString] {
+        ["unicam", "rp1-cfe", "rkisp1", "rkcif", "sun6i-csi", "qcom-camss", "tegra-video", "tegra-capture", "imx7-csi", "imx8-isi", "mxc-isi"]
+    }
 
     private var isReceiver: Bool {
         for name in VideoNode.receivers where driver.utf8.starts(with: "\(name)".utf8) { return true }
@@ -65,14 +67,16 @@ final class VideoNode<System: VideoSystem> {
     /// What to do instead, in one line: the program that feeds frames in, whose rows may be longer than their pixels.
     func remedy(_ size: Size) -> String {
         // Chroma is shared by two pixels and two rows: cameras' frames have even sides.
-        let width = max(size.width & ~1, 2), height = max(size.height & ~1, 2)
+        let width = max(size.width & ~1, 2)
+        let height = max(size.height & ~1, 2)
         if driver.utf8.starts(with: "unicam".utf8) || driver.utf8.starts(with: "rp1-cfe".utf8) {
             // The Raspberry Pi's image processor pads rows to 64 bytes.
             return "rpicam-vid -t 0 --codec yuv420 --width \(width) --height \(height) -o - | fcclip-edge --stdin yuv420:\(width)x\(height)\(stride(width, 64))"
         }
         let element = driver.utf8.starts(with: "tegra".utf8) ? "nvarguscamerasrc ! nvvidconv" : "libcamerasrc"
         // GStreamer pads them to 4.
-        return "gst-launch-1.0 -q \(element) ! video/x-raw,format=NV12,width=\(width),height=\(height) ! fdsink | fcclip-edge --stdin nv12:\(width)x\(height)\(stride(width, 4))"
+        return
+            "gst-launch-1.0 -q \(element) ! video/x-raw,format=NV12,width=\(width),height=\(height) ! fdsink | fcclip-edge --stdin nv12:\(width)x\(height)\(stride(width, 4))"
     }
 
     /// What `--stdin` has to be told where rows of `width` bytes are padded to multiples of `unit`.
@@ -144,7 +148,9 @@ final class VideoNode<System: VideoSystem> {
             guard system.control(descriptor, video_request_frame_size, &entry) == 0 else { break }
             guard entry.type == V4L2_FRMSIZE_TYPE_DISCRETE.rawValue else {
                 let range = entry.stepwise
-                return ([Size(height: Int(range.min_height), width: Int(range.min_width)), Size(height: Int(range.max_height), width: Int(range.max_width))], true)
+                return (
+                    [Size(height: Int(range.min_height), width: Int(range.min_width)), Size(height: Int(range.max_height), width: Int(range.max_width))], true
+                )
             }
             sizes.append(Size(height: Int(entry.discrete.height), width: Int(entry.discrete.width)))
         }
@@ -193,12 +199,15 @@ extension FrameLayout {
     /// What a driver says that its frames are; nil when that cannot be or is not read here.
     init?(_ pixels: v4l2_pix_format) {
         guard let format = FrameFormat(code: pixels.pixelformat) else { return nil }
-        let size = Size(height: Int(pixels.height), width: Int(pixels.width)), sides = 1...FrameLayout.longestSide
+        let size = Size(height: Int(pixels.height), width: Int(pixels.width))
+        let sides = 1...FrameLayout.longestSide
         guard sides.contains(size.width), sides.contains(size.height) else { return nil }
         let isFull = pixels.quantization == V4L2_QUANTIZATION_FULL_RANGE.rawValue || pixels.colorspace == V4L2_COLORSPACE_JPEG.rawValue
-        let isHigh = pixels.ycbcr_enc == V4L2_YCBCR_ENC_709.rawValue
+        let isHigh =
+            pixels.ycbcr_enc == V4L2_YCBCR_ENC_709.rawValue
             || (pixels.ycbcr_enc == V4L2_YCBCR_ENC_DEFAULT.rawValue && pixels.colorspace == V4L2_COLORSPACE_REC709.rawValue)
-        let least = FrameLayout.leastStride(format, width: size.width), stride = Int(pixels.bytesperline)
+        let least = FrameLayout.leastStride(format, width: size.width)
+        let stride = Int(pixels.bytesperline)
         // Some drivers leave it 0.
         self.init(format, size: size, stride: max(least, format == .mjpeg ? 0 : stride), encoding: isFull ? .full : isHigh ? .bt709 : .bt601)
     }

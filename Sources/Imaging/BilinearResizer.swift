@@ -35,7 +35,9 @@ public final class BilinearResizer {
     ) {
         horizontal.prepare(from: sourceSize.width, to: targetSize.width)
         vertical.prepare(from: sourceSize.height, to: targetSize.height)
-        let width = targetSize.width, bytes = width * 3, isWidthKept = sourceSize.width == width
+        let width = targetSize.width
+        let bytes = width * 3
+        let isWidthKept = sourceSize.width == width
         func narrow(_ y: Int, into narrowed: UnsafeMutablePointer<UInt8>) {
             let source = row(y)
             if isWidthKept { narrowed.update(from: source, count: bytes) } else { resizeRow(source, into: narrowed, width) }
@@ -48,7 +50,8 @@ public final class BilinearResizer {
         reserve(rows: height * bytes, sums: bytes)
         var next = 0
         for y in 0..<targetSize.height {
-            let start = Int(vertical.starts[y]), count = Int(vertical.counts[y])
+            let start = Int(vertical.starts[y])
+            let count = Int(vertical.counts[y])
             while next < start + count {
                 narrow(next, into: rows + next % height * bytes)
                 next += 1
@@ -61,7 +64,9 @@ public final class BilinearResizer {
         var pixel = narrowed
         for x in 0..<width {
             var tap = row + Int(horizontal.starts[x]) * 3
-            var red = Taps.half, green = Taps.half, blue = Taps.half
+            var red = Taps.half
+            var green = Taps.half
+            var blue = Taps.half
             let weights = horizontal.weights + x * horizontal.stride
             for index in 0..<Int(horizontal.counts[x]) {
                 let weight = weights[index]
@@ -82,7 +87,8 @@ public final class BilinearResizer {
         let sums = self.sums
         sums.update(repeating: Taps.half, count: count)
         for y in range {
-            let row = rows + y % height * count, weight = weights[y - range.lowerBound]
+            let row = rows + y % height * count
+            let weight = weights[y - range.lowerBound]
             for x in 0..<count { sums[x] &+= weight &* Int32(row[x]) }
         }
         for x in 0..<count { target[x] = Taps.clip(sums[x]) }
@@ -128,7 +134,9 @@ private struct Taps: ~Copyable {
         guard from != self.from || to != self.to else { return }
         self.from = from
         self.to = to
-        let scale = Double(from) / Double(to), support = max(scale, 1), narrowing = 1 / support
+        let scale = Double(from) / Double(to)
+        let support = max(scale, 1)
+        let narrowing = 1 / support
         stride = Int(support.rounded(.up)) * 2 + 1
         reserve(positions: to, weights: to * stride)
         for position in 0..<to {

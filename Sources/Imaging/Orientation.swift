@@ -15,7 +15,9 @@ package enum Orientation: Int {
 
     /// Where the upright picture's pixels lie in the stored one: pixel (y, x) at `origin + y * rowStep + x * columnStep`.
     func walk(over stored: Size) -> (origin: Int, rowStep: Int, columnStep: Int) {
-        let width = stored.width, last = stored.area - 1, bottom = (stored.height - 1) * width
+        let width = stored.width
+        let last = stored.area - 1
+        let bottom = (stored.height - 1) * width
         return switch self {
         case .upright: (0, width, 1)
         case .mirrored: (width - 1, width, -1)
@@ -30,7 +32,8 @@ package enum Orientation: Int {
 
     /// Writes the picture as it is seen. - Parameters: `source` holds RGB8 pixels of `stored`, `target` room for as many.
     package func turn(_ source: UnsafePointer<UInt8>, stored: Size, into target: UnsafeMutablePointer<UInt8>) {
-        let (origin, rowStep, columnStep) = walk(over: stored), upright = size(of: stored)
+        let (origin, rowStep, columnStep) = walk(over: stored)
+        let upright = size(of: stored)
         var target = target
         for y in 0..<upright.height {
             var pixel = source + (origin + y * rowStep) * 3
@@ -107,12 +110,13 @@ extension Orientation {
             let entry = directory + 2 + index * 12
             guard let tag = file.unsigned(entry, bytes: 2) else { return }
             guard tag == 0x0112 else { continue }
-            let width = switch file.unsigned(entry + 2, bytes: 2) {
-            case 1: 1
-            case 3: 2
-            case 4: 4
-            default: 0
-            }
+            let width =
+                switch file.unsigned(entry + 2, bytes: 2) {
+                case 1: 1
+                case 3: 2
+                case 4: 4
+                default: 0
+                }
             guard width > 0, file.unsigned(entry + 4, bytes: 4) == 1, let value = file.unsigned(entry + 8, bytes: width) else { return }
             self = Orientation(rawValue: value) ?? .upright
             return

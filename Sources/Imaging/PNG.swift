@@ -18,7 +18,8 @@ public enum PNG {
     private static func write(_ pixels: UnsafeRawPointer, _ size: Size, channels: Int32, level: Int32, to path: String) throws(Fault) {
         // Opened first: an unwritable path is said before the work is done.
         let file = try AtomicFile(path: path)
-        var buffer = image_buffer(), report = image_report()
+        var buffer = image_buffer()
+        var report = image_report()
         defer { free(buffer.bytes) }
         guard image_write_png(pixels, Int32(size.width), Int32(size.height), channels, level, &buffer, &report) != 0 else {
             throw Fault("\(path): the picture cannot be encoded as PNG (\(size.width) x \(size.height) pixels)")

@@ -24,7 +24,8 @@ enum PNGText: CaseIterable {
 
     /// What follows on the keyword, unpacked.
     private func text(_ chunk: BoundedBytes, from start: Int) -> [UInt8]? {
-        var start = start, isPacked = false
+        var start = start
+        var isPacked = false
         switch self {
         case .plain: break
         case .compressed:
@@ -53,8 +54,11 @@ enum PNGText: CaseIterable {
     /// The bytes of a profile's text.
     private static func profile(_ text: [UInt8]) -> [UInt8]? {
         let lines = text.split(separator: 0x0A, omittingEmptySubsequences: true)
-        guard lines.count > 2, let length = Int(String(decoding: lines[1].drop { $0 == 0x20 }, as: UTF8.self)), (1...longest).contains(length) else { return nil }
-        var bytes: [UInt8] = [], high: UInt8?
+        guard lines.count > 2, let length = Int(String(decoding: lines[1].drop { $0 == 0x20 }, as: UTF8.self)), (1...longest).contains(length) else {
+            return nil
+        }
+        var bytes: [UInt8] = []
+        var high: UInt8?
         for line in lines[2...] {
             for character in line {
                 guard let digit = digit(character) else { return nil }

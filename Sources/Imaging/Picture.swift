@@ -54,7 +54,8 @@ public final class Picture {
         guard let format = PictureFormat(bytes) else { throw Fault("\(name): not a JPEG or PNG picture") }
         var report = image_report()
         guard format.read(bytes, nil, 0, &report) else { throw format.fault(name, report) }
-        let size = Size(height: Int(report.height), width: Int(report.width)), orientation = format.orientation(bytes)
+        let size = Size(height: Int(report.height), width: Int(report.width))
+        let orientation = format.orientation(bytes)
         // Small ones are decoded by the dozen a second.
         let need = size.area * (orientation == .upright ? 3 : 6) + Int(report.memory)
         if need > 12_000_000 { try requireMemory(need, for: "\(name): \(size.width)x\(size.height) pixels need") }
@@ -109,10 +110,11 @@ enum PictureFormat {
     }
 
     func fault(_ name: String, _ report: image_report) -> Fault {
-        let format = switch self {
-        case .jpeg: "JPEG"
-        case .png: "PNG"
-        }
+        let format =
+            switch self {
+            case .jpeg: "JPEG"
+            case .png: "PNG"
+            }
         return Fault("\(name): \(report.truncated != 0 ? "truncated" : "damaged or unsupported") \(format): \(text(of: report))")
     }
 }

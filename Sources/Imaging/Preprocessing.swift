@@ -20,9 +20,13 @@ public struct Preprocessing {
     ///
     /// The steps are the original's in double precision: the order of products decides the last rounding.
     public func resizedSize(of size: Size) -> Size {
-        let height = Double(size.height), width = Double(size.width), edge = Double(shortestEdge), limit = Double(maximumSize)
+        let height = Double(size.height)
+        let width = Double(size.width)
+        let edge = Double(shortestEdge)
+        let limit = Double(maximumSize)
         let scale = edge / min(height, width)
-        var newHeight = height < width ? edge : scale * height, newWidth = height < width ? scale * width : edge
+        var newHeight = height < width ? edge : scale * height
+        var newWidth = height < width ? scale * width : edge
         let longest = max(newHeight, newWidth)
         if longest > limit {
             let shrink = limit / longest
@@ -96,7 +100,9 @@ public final class Preprocessor {
     ///
     /// - Parameter input: `paddedSize.area * 3` values.
     public func normalize(into input: UnsafeMutablePointer<Float>) {
-        let red = table, green = table + 256, blue = table + 512
+        let red = table
+        let green = table + 256
+        let blue = table + 512
         for y in 0..<paddedSize.height {
             let row = input + y * paddedSize.width * 3
             let filled = y < resizedSize.height ? resizedSize.width : 0

@@ -4,14 +4,16 @@ import CSIMD
 ///
 /// Every path gives the same bits. Kernels that are not listed here are portable and exist once.
 public struct KernelSet: Sendable {
-    public typealias Product = @convention(c) (
-        _ a: UnsafePointer<Int8>, _ rows: Int, _ stride: Int, _ depth: Int, _ parts: Int, _ partStride: Int,
-        _ packed: UnsafePointer<Int8>, _ columns: Int, _ accumulators: UnsafeMutablePointer<Int32>, _ accumulatorStride: Int
-    ) -> Void
-    public typealias Depthwise7x7 = @convention(c) (
-        _ x: UnsafePointer<Int8>, _ height: Int, _ width: Int, _ channels: Int, _ weights: UnsafePointer<Int8>, _ row: Int,
-        _ y: UnsafeMutablePointer<Int32>
-    ) -> Void
+    public typealias Product =
+        @convention(c) (
+            _ a: UnsafePointer<Int8>, _ rows: Int, _ stride: Int, _ depth: Int, _ parts: Int, _ partStride: Int,
+            _ packed: UnsafePointer<Int8>, _ columns: Int, _ accumulators: UnsafeMutablePointer<Int32>, _ accumulatorStride: Int
+        ) -> Void
+    public typealias Depthwise7x7 =
+        @convention(c) (
+            _ x: UnsafePointer<Int8>, _ height: Int, _ width: Int, _ channels: Int, _ weights: UnsafePointer<Int8>, _ row: Int,
+            _ y: UnsafeMutablePointer<Int32>
+        ) -> Void
 
     /// `kernel` is a `FloatKernel`.
     public typealias Float = @convention(c) (_ kernel: UnsafeRawPointer) -> Void
@@ -76,7 +78,8 @@ extension KernelSet {
         name: "scalar", requirement: .none, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
         product: { a, rows, stride, depth, parts, partStride, packed, columns, accumulators, accumulatorStride in
             Kernels.product(
-                a, rows: rows, stride: stride, depth: depth, parts: parts, partStride: partStride, packed, layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
+                a, rows: rows, stride: stride, depth: depth, parts: parts, partStride: partStride, packed,
+                layout: PackedLayout(columnsPerPanel: 8, depthStep: 4),
                 columns: columns, into: accumulators, accumulatorStride: accumulatorStride)
         },
         depthwise7x7: { x, height, width, channels, weights, row, y in

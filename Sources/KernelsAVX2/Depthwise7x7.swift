@@ -15,7 +15,8 @@ extension AVX2: ColumnFilter {
 
     @inline(__always)
     private static func four(_ a: SIMD8<Int8>, _ b: SIMD8<Int8>, _ c: SIMD8<Int8>, _ d: SIMD8<Int8>) -> __m256i {
-        let ab = _mm_unpacklo_epi8(wide(a), wide(b)), cd = _mm_unpacklo_epi8(wide(c), wide(d))
+        let ab = _mm_unpacklo_epi8(wide(a), wide(b))
+        let cd = _mm_unpacklo_epi8(wide(c), wide(d))
         return _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd))
     }
 

@@ -18,7 +18,8 @@ extension DotProd: ColumnFilter {
 
     @inline(__always)
     private static func four(_ a: SIMD8<Int8>, _ b: SIMD8<Int8>, _ c: SIMD8<Int8>, _ d: SIMD8<Int8>) -> Half {
-        let ab = vreinterpretq_s16_s8(vzip1q_s8(wide(a), wide(b))), cd = vreinterpretq_s16_s8(vzip1q_s8(wide(c), wide(d)))
+        let ab = vreinterpretq_s16_s8(vzip1q_s8(wide(a), wide(b)))
+        let cd = vreinterpretq_s16_s8(vzip1q_s8(wide(c), wide(d)))
         return (vreinterpretq_s8_s16(vzip1q_s16(ab, cd)), vreinterpretq_s8_s16(vzip2q_s16(ab, cd)))
     }
 

@@ -23,7 +23,8 @@ enum I8MM: InstructionSet {
 
     @inline(__always)
     static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> (near: SIMD16<Int8>, far: SIMD16<Int8>) {
-        let first = vreinterpretq_s64_s8(load(pointer)), second = vreinterpretq_s64_s8(load(pointer + stride))
+        let first = vreinterpretq_s64_s8(load(pointer))
+        let second = vreinterpretq_s64_s8(load(pointer + stride))
         return (vreinterpretq_s8_s64(vzip1q_s64(first, second)), vreinterpretq_s8_s64(vzip2q_s64(first, second)))
     }
 

@@ -218,8 +218,9 @@ extension GGUF {
                     throw Fault("\(path): tensor \(abbreviated(record.name)) is not aligned to \(alignment) bytes")
                 }
                 let offset = start + Int(record.offset)
-                tensors.append(Tensor(
-                    name: record.name, shape: record.shape, kind: record.kind, byteCount: record.size, index: index, offset: offset))
+                tensors.append(
+                    Tensor(
+                        name: record.name, shape: record.shape, kind: record.kind, byteCount: record.size, index: index, offset: offset))
             }
             var previous: Tensor?
             for tensor in tensors.sorted(by: { $0.offset < $1.offset }) {

@@ -150,7 +150,8 @@ public final class GGUF {
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: min(tensor.byteCount, 1 << 20), alignment: 64)
         defer { piece.deallocate() }
         guard let state = hash_begin() else { throw Fault("\(path): out of memory", kind: .memory) }
-        var done = 0, fault: Fault?
+        var done = 0
+        var fault: Fault?
         while done < tensor.byteCount, fault == nil {
             let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<min(piece.count, tensor.byteCount - done)])
             do throws(Fault) { try file.read(at: tensor.offset + done, into: part) } catch { fault = error }

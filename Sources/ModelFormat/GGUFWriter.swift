@@ -58,7 +58,8 @@ public final class GGUFWriter {
     public func set(_ key: String, _ value: Value) throws(Fault) {
         try beforeData(key)
         guard !key.isEmpty, key.utf8.count <= 65535, keys.insert(key).inserted,
-              key != GGUF.headerChecksum, key != GGUF.tensorChecksums else { throw Fault("\(path): key \(key) cannot be set twice") }
+            key != GGUF.headerChecksum, key != GGUF.tensorChecksums
+        else { throw Fault("\(path): key \(key) cannot be set twice") }
         values.append(key)
         values.append(value)
     }
@@ -171,18 +172,42 @@ private struct ByteBuilder {
 
     mutating func append(_ value: GGUFWriter.Value) {
         switch value {
-        case .string(let text): append(UInt32(8)); append(text)
-        case .bool(let flag): append(UInt32(7)); append(UInt8(flag ? 1 : 0))
-        case .uint32(let number): append(UInt32(4)); append(number)
-        case .int32(let number): append(UInt32(5)); append(number)
-        case .uint64(let number): append(UInt32(10)); append(number)
-        case .float32(let number): append(UInt32(6)); append(number.bitPattern)
-        case .strings(let list): array(8, list.count); list.forEach { append($0) }
-        case .bools(let list): array(7, list.count); list.forEach { append(UInt8($0 ? 1 : 0)) }
-        case .uint32s(let list): array(4, list.count); list.forEach { append($0) }
-        case .int32s(let list): array(5, list.count); list.forEach { append($0) }
-        case .uint64s(let list): array(10, list.count); list.forEach { append($0) }
-        case .float32s(let list): array(6, list.count); list.forEach { append($0.bitPattern) }
+        case .string(let text):
+            append(UInt32(8))
+            append(text)
+        case .bool(let flag):
+            append(UInt32(7))
+            append(UInt8(flag ? 1 : 0))
+        case .uint32(let number):
+            append(UInt32(4))
+            append(number)
+        case .int32(let number):
+            append(UInt32(5))
+            append(number)
+        case .uint64(let number):
+            append(UInt32(10))
+            append(number)
+        case .float32(let number):
+            append(UInt32(6))
+            append(number.bitPattern)
+        case .strings(let list):
+            array(8, list.count)
+            list.forEach { append($0) }
+        case .bools(let list):
+            array(7, list.count)
+            list.forEach { append(UInt8($0 ? 1 : 0)) }
+        case .uint32s(let list):
+            array(4, list.count)
+            list.forEach { append($0) }
+        case .int32s(let list):
+            array(5, list.count)
+            list.forEach { append($0) }
+        case .uint64s(let list):
+            array(10, list.count)
+            list.forEach { append($0) }
+        case .float32s(let list):
+            array(6, list.count)
+            list.forEach { append($0.bitPattern) }
         }
     }
 

@@ -60,7 +60,8 @@ public final class ModelFile {
         file = try GGUF(path: path)
         let kind = try file.string("general.architecture")
         guard kind == Self.architectureName else {
-            throw Fault(kind == "fcclip-vocabulary" ? "\(path): a vocabulary file where a model file is expected" : "\(path): not an FC-CLIP model but '\(kind)'")
+            throw Fault(
+                kind == "fcclip-vocabulary" ? "\(path): a vocabulary file where a model file is expected" : "\(path): not an FC-CLIP model but '\(kind)'")
         }
         let version = try file.integer(Key.version)
         guard version == Self.version else {
@@ -73,7 +74,8 @@ public final class ModelFile {
         guard shortestEdge > 0, shortestEdge <= longestEdge, longestEdge <= 1 << 14 else {
             throw Fault("\(path): input edges \(shortestEdge) and \(longestEdge) are out of range")
         }
-        let mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
+        let mean = PixelStatistics.mean
+        let deviation = PixelStatistics.deviation
         guard try file.floats(Key.mean) == [mean.0, mean.1, mean.2], try file.floats(Key.deviation) == [deviation.0, deviation.1, deviation.2] else {
             throw Fault("\(path): pictures are normalised otherwise than CLIP's")
         }
@@ -86,7 +88,8 @@ public final class ModelFile {
     }
 
     private static func architecture(of file: GGUF) throws(Fault) -> Architecture {
-        let depths = try file.integers(Key.depths), dims = try file.integers(Key.dims)
+        let depths = try file.integers(Key.depths)
+        let dims = try file.integers(Key.dims)
         var numbers: [Int] = []
         for key in Key.numbers {
             let number = try file.integer(key)
@@ -101,8 +104,9 @@ public final class ModelFile {
             decoderFeedForward: numbers[8], queries: numbers[9],
             text: TextArchitecture(width: numbers[10], layers: numbers[11], vocabulary: numbers[12], context: numbers[13]))
         guard result.embedding > 0, result.heads > 0, result.hidden > 0, result.hidden % result.heads == 0, result.hidden % Architecture.groups == 0,
-              (1...64).contains(result.points), result.heads <= 256, (1...100).contains(result.encoderLayers), (1...100).contains(result.decoderLayers),
-              (1...10000).contains(result.queries), result.encoderFeedForward > 0, result.decoderFeedForward > 0 else {
+            (1...64).contains(result.points), result.heads <= 256, (1...100).contains(result.encoderLayers), (1...100).contains(result.decoderLayers),
+            (1...10000).contains(result.queries), result.encoderFeedForward > 0, result.decoderFeedForward > 0
+        else {
             throw Fault("\(file.path): the architecture's numbers contradict each other")
         }
         return result
@@ -116,7 +120,9 @@ public final class ModelFile {
     }
 
     private static func points(of file: GGUF) throws(Fault) -> [String: StoredPoint] {
-        let names = try file.strings(Key.pointNames), scales = try file.floats(Key.pointScales), zeros = try file.integers(Key.pointZeroPoints)
+        let names = try file.strings(Key.pointNames)
+        let scales = try file.floats(Key.pointScales)
+        let zeros = try file.integers(Key.pointZeroPoints)
         guard names.count == scales.count, names.count == zeros.count else {
             throw Fault("\(file.path): \(names.count) quantization points but \(scales.count) scales and \(zeros.count) zero points")
         }

@@ -87,9 +87,10 @@ public final class Vocabulary {
             guard let colour = UInt32(exactly: colours[index]), colour <= 0xFFFFFF else {
                 throw Fault("\(file.path): class \(index) has an impossible colour")
             }
-            categories.append(Category(
-                name: names[firstName], firstName: firstName, nameCount: nameCounts[index], isThing: things[index], isSeen: seen[index],
-                colour: Colour(colour), id: ids[index] < 0 ? nil : ids[index]))
+            categories.append(
+                Category(
+                    name: names[firstName], firstName: firstName, nameCount: nameCounts[index], isThing: things[index], isSeen: seen[index],
+                    colour: Colour(colour), id: ids[index] < 0 ? nil : ids[index]))
             firstName += nameCounts[index]
         }
         guard firstName == names.count else { throw Fault("\(file.path): \(names.count - firstName) names belong to no class") }

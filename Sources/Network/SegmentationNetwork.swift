@@ -148,7 +148,8 @@ public final class SegmentationNetwork<A: Arithmetic> {
                 if arithmetic.isTracing, index < layers { recordClassLogits(embeddings, index: index, classifier: classifier) }
             }
             if index < layers {
-                let level = index % 3, area = geometry.levels[level].area
+                let level = index % 3
+                let area = geometry.levels[level].area
                 let wordsPerRow = (area + 63) / 64
                 let blocked = BlockedKeys(words: arithmetic.words(wordsPerRow * queries), wordsPerRow: wordsPerRow)
                 maskDecoder.blockedKeys(maskEmbeddings, features: reduced[level], tokens: area, into: blocked)
@@ -190,7 +191,8 @@ public final class SegmentationNetwork<A: Arithmetic> {
             }
             arithmetic.record(name, probabilities)
         }
-        let all = arithmetic.matrix(rows: 1, columns: classes + 1), void = arithmetic.matrix(rows: inner.rows, columns: 1)
+        let all = arithmetic.matrix(rows: 1, columns: classes + 1)
+        let void = arithmetic.matrix(rows: inner.rows, columns: 1)
         for row in 0..<inner.rows {
             all.base.update(from: inner.row(row), count: classes + 1)
             softmax(all.base, count: classes + 1)
@@ -202,14 +204,17 @@ public final class SegmentationNetwork<A: Arithmetic> {
 
     /// Both classifiers and their ensemble.
     private func classify(inner: Matrix, outer: Matrix, masks: Matrix, maskSize: Size, classifier: Classifier) -> Prediction {
-        let queries = architecture.queries, names = classifier.embeddings.rows, classes = classifier.count
+        let queries = architecture.queries
+        let names = classifier.embeddings.rows
+        let classes = classifier.count
         let inVocabulary = arithmetic.matrix(rows: queries, columns: names + 1)
         let outOfVocabulary = arithmetic.matrix(rows: queries, columns: names + 1)
         let probabilities = arithmetic.matrix(rows: queries, columns: classes + 1)
         head.similarities(inner, scale: maskDecoder.scale, classifier: classifier, into: inVocabulary)
         head.similarities(outer, scale: head.scale, classifier: classifier, into: outOfVocabulary)
         let mark = arithmetic.mark()
-        let innerLogits = arithmetic.matrix(rows: queries, columns: classes + 1), outerLogits = arithmetic.matrix(rows: queries, columns: classes + 1)
+        let innerLogits = arithmetic.matrix(rows: queries, columns: classes + 1)
+        let outerLogits = arithmetic.matrix(rows: queries, columns: classes + 1)
         head.classLogits(inVocabulary, classifier: classifier, into: innerLogits)
         head.classLogits(outOfVocabulary, classifier: classifier, into: outerLogits)
         arithmetic.record("dec.h\(architecture.decoderLayers).class_logits", innerLogits)

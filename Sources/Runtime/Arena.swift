@@ -42,7 +42,8 @@ public final class Arena {
     private func append(capacity: Int) {
         // Rows lie kilobytes apart: with small pages nearly each of them would be looked up in the page tables. Systems that know no huge
         // pages refuse, which changes nothing.
-        let hugePage = 2 << 20, whole = capacity / hugePage * hugePage
+        let hugePage = 2 << 20
+        let whole = capacity / hugePage * hugePage
         let base = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: whole > 0 ? hugePage : Self.alignment)
         if whole > 0 { madvise(base, whole, MADV_HUGEPAGE) }
         chunks.append(Chunk(base: base, capacity: capacity))

@@ -45,7 +45,8 @@ public final class SegmentationEngine<A: Arithmetic> {
     }
 
     private static func check(_ vocabulary: Vocabulary, fits model: ModelFile) throws(Fault) {
-        let path = model.file.path, width = model.architecture.embedding
+        let path = model.file.path
+        let width = model.architecture.embedding
         guard vocabulary.embeddingWidth == width else {
             throw Fault("\(vocabulary.path): embeddings are \(vocabulary.embeddingWidth) wide, those of \(path) \(width); make it with the model's checkpoint")
         }
@@ -99,7 +100,8 @@ public final class SegmentationEngine<A: Arithmetic> {
 extension SegmentationEngine where A == IntegerArithmetic {
     /// Opens both files and packs the weights for `kernels`. - Throws: as above.
     public convenience init(model: String, vocabulary: String, kernels: KernelSet, threads: Int) throws(Fault) {
-        let file = try ModelFile(path: model), names = try Vocabulary(path: vocabulary)
+        let file = try ModelFile(path: model)
+        let names = try Vocabulary(path: vocabulary)
         try self.init(model: file, vocabulary: names, arithmetic: try IntegerArithmetic(file, kernels: kernels, threads: threads), threads: threads)
     }
 }

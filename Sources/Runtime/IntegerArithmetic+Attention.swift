@@ -8,7 +8,8 @@ extension IntegerArithmetic {
     public func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: QuantizationPoint) -> Operand {
         let headWidth = query.columns / heads
         let pieces = (query.rows + Self.blockQueries - 1) / Self.blockQueries
-        let words = blocked.map { UnsafePointer($0.words) }, wordsPerRow = blocked?.wordsPerRow ?? 0
+        let words = blocked.map { UnsafePointer($0.words) }
+        let wordsPerRow = blocked?.wordsPerRow ?? 0
         guard let queries = query.int8Rows, let keys = key.int8Rows, let values = value.int8Rows else {
             let result = matrix(rows: query.rows, columns: value.columns)
             blocks(query.rows, of: Self.blockQueries) { range, scratch in
@@ -21,7 +22,8 @@ extension IntegerArithmetic {
         }
         let result = newOperand(rows: query.rows, columns: value.columns, at: point)
         blocks(heads * pieces, of: 1) { piece, scratch in
-            let piece = piece.lowerBound, start = piece % pieces * Self.blockQueries
+            let piece = piece.lowerBound
+            let start = piece % pieces * Self.blockQueries
             let bytes = IntegerAttention.scratch(keys: key.rows, headWidth: headWidth, layout: kernels.layout)
             IntegerAttention(
                 queries: queries, keys: keys, values: values, head: piece / pieces, headWidth: headWidth, blocked: words, wordsPerRow: wordsPerRow

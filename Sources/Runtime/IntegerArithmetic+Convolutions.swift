@@ -39,7 +39,8 @@ extension IntegerArithmetic {
                 for x in 0..<padded.width {
                     let target = patches.row(x / 4) + (row * 4 + x % 4) * 3
                     for channel in 0..<3 {
-                        target[channel] = y < size.height && x < size.width
+                        target[channel] =
+                            y < size.height && x < size.width
                             ? PixelStatistics.normalized(Float(pixels[(y * size.width + x) * 3 + channel]), channel: channel) : 0
                     }
                 }
@@ -52,12 +53,16 @@ extension IntegerArithmetic {
     public func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: QuantizationPoint) -> Operand {
         let result = newOperand(rows: x.rows, columns: x.columns, at: point)
         blocks(size.height, of: 1) { range, scratch in
-            let line = range.lowerBound, channels = layer.channels
-            let sums = scratch.take(Int32.self, count: size.width * channels), values = scratch.take(Float.self, count: size.width * channels)
+            let line = range.lowerBound
+            let channels = layer.channels
+            let sums = scratch.take(Int32.self, count: size.width * channels)
+            let values = scratch.take(Float.self, count: size.width * channels)
             kernels.depthwise7x7(x.bytes, size.height, size.width, channels, layer.weights, line, sums)
-            kernels.perform(.epilogue(Epilogue(
-                values: .sums(sums, offset: layer.offset, scale: layer.scale), valuesStride: channels, rows: 0..<size.width,
-                columns: 0..<channels, bias: layer.bias, output: .floats(values, stride: channels))))
+            kernels.perform(
+                .epilogue(
+                    Epilogue(
+                        values: .sums(sums, offset: layer.offset, scale: layer.scale), valuesStride: channels, rows: 0..<size.width,
+                        columns: 0..<channels, bias: layer.bias, output: .floats(values, stride: channels))))
             let pixels = rows(line * size.width..<(line + 1) * size.width, of: result)
             kernels.perform(.layerNorm(LayerNorm(values, rows: 0..<size.width, columns: channels, epsilon: epsilon, output: pixels.output)))
         }
@@ -65,7 +70,8 @@ extension IntegerArithmetic {
     }
 
     public func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: QuantizationPoint, _ layer: Linear, into map: Matrix) {
-        let width = size.width / 2, channels = x.columns
+        let width = size.width / 2
+        let channels = x.columns
         let pixelBytes = point.bytes(channels)
         blocks(size.height / 2, of: 1) { range, scratch in
             let line = range.lowerBound
@@ -74,8 +80,10 @@ extension IntegerArithmetic {
                 for column in 0..<size.width {
                     let target = Operand(
                         base: patches.base + column / 2 * patches.stride + (row * 2 + column % 2) * pixelBytes, rows: 1, columns: channels, point: point)
-                    kernels.perform(.layerNorm(LayerNorm(
-                        x.row((line * 2 + row) * size.width + column), rows: 0..<1, columns: channels, epsilon: epsilon, output: target.output)))
+                    kernels.perform(
+                        .layerNorm(
+                            LayerNorm(
+                                x.row((line * 2 + row) * size.width + column), rows: 0..<1, columns: channels, epsilon: epsilon, output: target.output)))
                 }
             }
             product(patches, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
@@ -83,7 +91,8 @@ extension IntegerArithmetic {
     }
 
     public func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into map: Matrix) {
-        let width = size.width, period = width + 2
+        let width = size.width
+        let period = width + 2
         blocks(size.height, of: 1) { range, scratch in
             let line = range.lowerBound
             // Three pixels of a line lie side by side: the product reads those of three lines where they are.

@@ -5,7 +5,8 @@ import System
 extension IntegerArithmetic {
     public func quantizationPoint(_ name: String, channels: Int) throws(Fault) -> QuantizationPoint {
         guard let stored = model.points[name] else { return QuantizationPoint(channels: channels, quantization: nil) }
-        let scales = constants.take(Float.self, count: channels), multipliers = constants.take(Float.self, count: channels)
+        let scales = constants.take(Float.self, count: channels)
+        let multipliers = constants.take(Float.self, count: channels)
         let hasOneScale = model.file.tensorIfPresent(name + ".scale") == nil
         if !hasOneScale {
             try model.floats(name + ".scale", count: channels, into: scales)
@@ -18,7 +19,9 @@ extension IntegerArithmetic {
                 throw Fault("\(model.file.path): quantization point \(name) has scale \(scales[channel]) in channel \(channel)")
             }
         }
-        return QuantizationPoint(channels: channels, quantization: Quantization(scale: stored.scale, zeroPoint: stored.zeroPoint, multipliers: multipliers, scales: scales, hasOneScale: hasOneScale))
+        return QuantizationPoint(
+            channels: channels,
+            quantization: Quantization(scale: stored.scale, zeroPoint: stored.zeroPoint, multipliers: multipliers, scales: scales, hasOneScale: hasOneScale))
     }
 
     public func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault) {
@@ -65,7 +68,8 @@ extension IntegerArithmetic {
         _ weights: UnsafePointer<Int8>, columns: Int, depth: Int, columnStride: Int, zeroPoint: Int32, into packed: UnsafeMutablePointer<Int8>,
         offset: UnsafeMutablePointer<Int32>
     ) {
-        let panel = kernels.layout.columnsPerPanel, panelBytes = kernels.layout.panelBytes(depth: depth)
+        let panel = kernels.layout.columnsPerPanel
+        let panelBytes = kernels.layout.panelBytes(depth: depth)
         pool.ranges((columns + panel - 1) / panel) { panels in
             let own = panels.lowerBound * panel..<min(panels.upperBound * panel, columns)
             packWeights(

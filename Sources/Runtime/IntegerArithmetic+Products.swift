@@ -14,13 +14,15 @@ extension IntegerArithmetic {
         return result
     }
 
-    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand {
+    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand
+    {
         guard bordered else {
             let result = newOperand(rows: size.area, columns: columns, at: point)
             write(result.output, size.width)
             return result
         }
-        let period = size.width + 2, last = (size.height + 1) * period
+        let period = size.width + 2
+        let last = (size.height + 1) * period
         let result = newOperand(rows: last + period, columns: columns, at: point)
         let zero = UInt8(bitPattern: Int8(truncatingIfNeeded: point.quantization?.zeroPoint ?? 0))
         func clear(_ pixels: Range<Int>) {
@@ -73,7 +75,8 @@ extension IntegerArithmetic {
 
     public func feedForward(_ x: Operand, expand: Linear, activation: Activation, at hidden: QuantizationPoint, project: Linear, addingTo stream: Matrix) {
         rowBlocks(x.rows) { range, scratch in
-            let count = range.count, own = rows(range, of: x)
+            let count = range.count
+            let own = rows(range, of: x)
             let values = Operand(base: scratch.take(bytes: count * hidden.bytes(expand.columns)), rows: count, columns: expand.columns, point: hidden)
             product(own, expand, rows: 0..<count, scratch: scratch, activation: activation, output: values.output)
             product(values, project, rows: 0..<count, scratch: scratch, output: .added(stream.row(range.lowerBound), stride: stream.columns))
@@ -109,7 +112,9 @@ extension IntegerArithmetic {
         }
         let mark = mark()
         // The embeddings, few, take the part of the weights; the pixels, many, are read in place.
-        let queries = embeddings.rows, depth = embeddings.columns, stride = (queries + 15) / 16 * 16
+        let queries = embeddings.rows
+        let depth = embeddings.columns
+        let stride = (queries + 15) / 16 * 16
         let offset = arena.take(Int32.self, count: queries)
         let packed = arena.take(Int8.self, count: kernels.layout.byteCount(columns: queries, depth: depth))
         pack(embeddings.bytes, columns: queries, depth: depth, columnStride: embeddings.stride, zeroPoint: right.zeroPoint, into: packed, offset: offset)
@@ -117,18 +122,23 @@ extension IntegerArithmetic {
             let sums = scratch.take(Int32.self, count: 64 * stride)
             kernels.product(
                 features.bytes + range.lowerBound * features.stride, range.count, features.stride, depth, 1, 0, packed, queries, sums, stride)
-            kernels.perform(.transposedSums(TransposedSums(
-                sums, stride: stride, rows: range.count, columns: queries, offset: offset, scale: left.scale * right.scale,
-                into: result.base + range.lowerBound, stride: result.columns)))
+            kernels.perform(
+                .transposedSums(
+                    TransposedSums(
+                        sums, stride: stride, rows: range.count, columns: queries, offset: offset, scale: left.scale * right.scale,
+                        into: result.base + range.lowerBound, stride: result.columns)))
         }
         release(mark)
     }
 
     public func maskedMean(_ bits: UnsafePointer<UInt64>, wordsPerRow: Int, features: Operand, into result: Matrix) {
         blocks(result.rows, of: 1) { range, scratch in
-            let row = range.lowerBound, mean = result.row(row), bits = bits + row * wordsPerRow
+            let row = range.lowerBound
+            let mean = result.row(row)
+            let bits = bits + row * wordsPerRow
             guard let quantization = features.point.quantization else {
-                let count = maskedSum(bits: bits, count: features.rows, features: features.floats.base, stride: features.columns, channels: result.columns, into: mean)
+                let count = maskedSum(
+                    bits: bits, count: features.rows, features: features.floats.base, stride: features.columns, channels: result.columns, into: mean)
                 for column in 0..<result.columns { mean[column] /= Float(count) + 1e-8 }
                 return
             }
@@ -146,11 +156,14 @@ extension IntegerArithmetic {
     /// Calls `body` with ranges that cover `0..<count` and scratch of the thread's own: as many rows as a product with `layer`'s weights
     /// likes, enough to share the weights, few enough to share out among the threads, in equal parts.
     private func rowBlocks(_ count: Int, of layer: Linear? = nil, _ body: (Range<Int>, Arena) -> Void) {
-        var most = 64, piecesPerThread = 4
+        var most = 64
+        var piecesPerThread = 4
         // Weights in float32 do not fit the caches, but for a few columns: the fewer times they pass by, the better.
         if case .float32 = layer?.kind { (most, piecesPerThread) = (128, 1) }
         // Whole tiles of any path, three to a piece at least.
-        let rows = 8, tiles = (count + rows - 1) / rows, threads = pool.threads
+        let rows = 8
+        let tiles = (count + rows - 1) / rows
+        let threads = pool.threads
         let wanted = max((count + most - 1) / most, min(piecesPerThread * threads, tiles / 3), 1)
         let pieces = min((wanted + threads - 1) / threads * threads, max(tiles, 1))
         let (each, longer) = tiles.quotientAndRemainder(dividingBy: pieces)
@@ -174,7 +187,8 @@ extension IntegerArithmetic {
         switch layer.kind {
         case .int8(let packed, let offset, let scale, _):
             // Some columns at a time, so that their sums never leave the first-level cache.
-            let layout = kernels.layout, width = max(1, 64 / layout.columnsPerPanel) * layout.columnsPerPanel
+            let layout = kernels.layout
+            let width = max(1, 64 / layout.columnsPerPanel) * layout.columnsPerPanel
             let sums = scratch.take(Int32.self, count: rows.count * width)
             for column in stride(from: 0, to: layer.columns, by: width) {
                 let columns = column..<min(column + width, layer.columns)
@@ -190,9 +204,11 @@ extension IntegerArithmetic {
         case .float32(let weights):
             let values = scratch.take(Float.self, count: rows.count * layer.columns)
             kernels.perform(.dotProducts(DotProducts(x.floats.rows(rows), weights, columns: layer.columns, into: values)))
-            kernels.perform(.epilogue(Epilogue(
-                values: .floats(values), valuesStride: layer.columns, rows: rows, columns: 0..<layer.columns, bias: layer.bias, table: terms,
-                activation: activation, output: output)))
+            kernels.perform(
+                .epilogue(
+                    Epilogue(
+                        values: .floats(values), valuesStride: layer.columns, rows: rows, columns: 0..<layer.columns, bias: layer.bias, table: terms,
+                        activation: activation, output: output)))
         }
     }
 

@@ -4,9 +4,12 @@ extension IntegerArithmetic {
     /// Rows that one piece of deformable sampling covers.
     private static var sampledRows: Int { 64 }
 
-    public func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint) -> Operand {
+    public func sampledAttention(
+        value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint
+    ) -> Operand {
         let result = matrix(rows: offsets.rows, columns: value.columns)
-        let sizes = arena.take(Size.self, count: levels.count), starts = arena.take(Int.self, count: levels.count)
+        let sizes = arena.take(Size.self, count: levels.count)
+        let starts = arena.take(Int.self, count: levels.count)
         var start = 0
         for (index, size) in levels.enumerated() {
             sizes[index] = size
@@ -19,8 +22,10 @@ extension IntegerArithmetic {
         blocks(offsets.rows, of: Self.sampledRows) { range, scratch in
             kernels.perform(.softmaxes(Softmaxes(weights.row(range.lowerBound), count: range.count * heads, width: samples)))
             let floats = scratch.take(Float.self, count: SampledAttention.scratchCount(samples: weights.columns))
-            kernels.perform(.sampledAttention(SampledAttention(
-                values, levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range, scratch: floats, into: result)))
+            kernels.perform(
+                .sampledAttention(
+                    SampledAttention(
+                        values, levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range, scratch: floats, into: result)))
         }
         return operand(result, at: point)
     }

@@ -26,14 +26,20 @@ public struct MemoryPlan: Sendable {
     /// - Parameters: names and classes of the vocabulary.
     public init(_ network: Architecture, geometry: PictureGeometry, names: Int, classes: Int, task: Task) {
         typealias Backbone = Network.Backbone<IntegerArithmetic>
-        let areas: [Int] = (0..<4).map { Backbone.size(stage: $0, of: geometry.padded).area }, dims: [Int] = network.dims
+        let areas: [Int] = (0..<4).map { Backbone.size(stage: $0, of: geometry.padded).area }
+        let dims: [Int] = network.dims
         let levels: [Size] = PixelDecoder<IntegerArithmetic>.levels(of: geometry.padded)
-        let tokens: Int = areas[1] + areas[2] + areas[3], finest: Int = areas[0]
-        let hidden = network.hidden, queries = network.queries, samples: Int = network.heads * Architecture.levels * network.points
+        let tokens: Int = areas[1] + areas[2] + areas[3]
+        let finest: Int = areas[0]
+        let hidden = network.hidden
+        let queries = network.queries
+        let samples: Int = network.heads * Architecture.levels * network.points
         let area = geometry.picture.area
 
         // Tables for the size: position codes, once for each decoder, and their projections.
-        var lines = 0, frame: Int = (tokens + finest) * hidden, backbone = 0
+        var lines = 0
+        var frame: Int = (tokens + finest) * hidden
+        var backbone = 0
         for level in levels { lines += level.height + level.width }
         var tables: Int = 3 * lines * hidden + 3 * lines * samples * network.encoderLayers
         for layer in 0..<network.decoderLayers { tables += (levels[layer % 3].height + levels[layer % 3].width + 2) * hidden }
@@ -44,7 +50,9 @@ public struct MemoryPlan: Sendable {
         }
         let encoder: Int = tokens * (8 * hidden + 12 * samples)
         // The convolution's input has a border; lines are enlarged sixteen at a time.
-        let width = geometry.padded.width / 4, height = geometry.padded.height / 4, border: Int = 2 * (width + height + 2)
+        let width = geometry.padded.width / 4
+        let height = geometry.padded.height / 4
+        let border: Int = 2 * (width + height + 2)
         let moments: Int = 8 * (finest / ChannelMoments.blockRows + 2)
         let features: Int = finest * dims[0] + hidden * (2 * finest + border + 4 * width * min(height, 16) + moments)
 
@@ -66,9 +74,11 @@ public struct MemoryPlan: Sendable {
 
     /// Scratch memory of the post-processing.
     private static func segments(_ geometry: PictureGeometry, queries: Int, classes: Int, task: Task) -> Int {
-        let picture = geometry.picture, inner = geometry.inner
+        let picture = geometry.picture
+        let inner = geometry.inner
         let taps: Int = MemoryLayout<BilinearTap>.stride * (inner.width + inner.height + 2 * (picture.width + picture.height))
-        let row: Int = 4 * (inner.width + 3 * picture.width), bands: Int = picture.height / Segmenter<IntegerArithmetic>.bandRows + 1
+        let row: Int = 4 * (inner.width + 3 * picture.width)
+        let bands: Int = picture.height / Segmenter<IntegerArithmetic>.bandRows + 1
         switch task {
         case .panoptic:
             let competition = PanopticArgmax.scratchCount(
@@ -85,7 +95,10 @@ public struct MemoryPlan: Sendable {
 
     /// Scratch memory of one thread: of whatever step wants the most. - Parameter width: of the finest map.
     private static func thread(_ network: Architecture, width: Int, keys: Int) -> Int {
-        let rows = 64, sums = 4 * 64, hidden = network.hidden, dims: [Int] = network.dims
+        let rows = 64
+        let sums = 4 * 64
+        let hidden = network.hidden
+        let dims: [Int] = network.dims
         let wide: Int = max(4 * (dims.max() ?? 0), network.encoderFeedForward, network.decoderFeedForward)
         var most: Int = max((5 * rows + 5) * wide + rows * wide, width * (48 + sums))
         for stage in 0..<4 { most = max(most, 8 * ((width >> stage) + 1) * dims[stage]) }

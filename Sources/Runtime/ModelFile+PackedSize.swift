@@ -6,7 +6,8 @@ extension ModelFile {
     func packedBytes(_ layout: PackedLayout) -> Int {
         var bytes = 0
         for tensor in file.tensors {
-            let columns = tensor.shape[0], depth = tensor.count / columns
+            let columns = tensor.shape[0]
+            let depth = tensor.count / columns
             bytes += tensor.kind == .int8 ? layout.byteCount(columns: columns, depth: depth) + 4 * columns + 8 * depth : tensor.byteCount
             bytes += 8 * Arena.alignment
         }

@@ -46,10 +46,12 @@ public final class ThreadPool: Sendable {
         shared.place = 1
         if threads > 1, count > 1, count < Shared.indexMask {
             withUnsafePointer(to: (threads: shared, count: count)) { work in
-                lend(body, { closure, work in
-                    let work = work.assumingMemoryBound(to: (threads: Shared, count: Int).self).pointee
-                    work.threads.distribute(work.count, closure)
-                }, UnsafeRawPointer(work))
+                lend(
+                    body,
+                    { closure, work in
+                        let work = work.assumingMemoryBound(to: (threads: Shared, count: Int).self).pointee
+                        work.threads.distribute(work.count, closure)
+                    }, UnsafeRawPointer(work))
             }
         } else {
             for index in 0..<max(count, 0) { body(index) }
@@ -161,9 +163,11 @@ private struct Shared: @unchecked Sendable {
 
     /// Takes the next item, if any, and does it.
     func takeItem() -> Bool {
-        let current = system_atomic_load(ticket), items = system_atomic_load(count)
+        let current = system_atomic_load(ticket)
+        let items = system_atomic_load(count)
         let closure = threads_closure(
-            function: UnsafeMutableRawPointer(bitPattern: Int(system_atomic_load(function))), context: UnsafeMutableRawPointer(bitPattern: Int(system_atomic_load(context))))
+            function: UnsafeMutableRawPointer(bitPattern: Int(system_atomic_load(function))),
+            context: UnsafeMutableRawPointer(bitPattern: Int(system_atomic_load(context))))
         let index = current & Int64(Shared.indexMask)
         guard index < items else { return false }
         guard system_atomic_exchange(ticket, current, current &+ 1) else { return true }

@@ -48,7 +48,10 @@ public struct AlarmRule: Equatable, Sendable {
 
 /// A number such as `12` or `0.05`; nil for anything else. (Embedded Swift's `Double` does not read text.)
 private func decimal(_ text: String) -> Double? {
-    var value = 0.0, unit = 1.0, digits = 0, hasPoint = false
+    var value = 0.0
+    var unit = 1.0
+    var digits = 0
+    var hasPoint = false
     for byte in text.utf8 {
         switch byte {
         case 0x30...0x39:

@@ -8,7 +8,8 @@ struct Canvas {
 
     /// Mixes `colour` into pixel (x, y), which must lie inside; `opacity` 0...1.
     func blend(_ x: Int, _ y: Int, _ colour: Colour, _ opacity: Float) {
-        let pixel = pixels + (y * size.width + x) * 3, alpha = Int(opacity * 256)
+        let pixel = pixels + (y * size.width + x) * 3
+        let alpha = Int(opacity * 256)
         pixel[0] = mix(pixel[0], colour.red, alpha)
         pixel[1] = mix(pixel[1], colour.green, alpha)
         pixel[2] = mix(pixel[2], colour.blue, alpha)
@@ -34,9 +35,12 @@ struct Canvas {
         for character in characters {
             let (strokes, width) = StrokeFont.glyph(character)
             if !strokes.isEmpty {
-                let reach = half + 1, bottom = base + StrokeFont.descent * unit + reach, top = base - (StrokeFont.capitalHeight + 1) * unit - reach
+                let reach = half + 1
+                let bottom = base + StrokeFont.descent * unit + reach
+                let top = base - (StrokeFont.capitalHeight + 1) * unit - reach
                 fill(origin - reach, top, origin + width * unit + reach, bottom, colour, 1) { x, y in
-                    let gridX = (x - origin) / unit, gridY = (base - y) / unit
+                    let gridX = (x - origin) / unit
+                    let gridY = (base - y) / unit
                     var nearest = Float.greatestFiniteMagnitude
                     for stroke in strokes { nearest = min(nearest, squaredDistance(gridX, gridY, stroke)) }
                     return half + 0.5 - nearest.squareRoot() * unit
@@ -61,9 +65,12 @@ struct Canvas {
     }
 
     private func squaredDistance(_ x: Float, _ y: Float, _ stroke: StrokeFont.Stroke) -> Float {
-        let dx = stroke.x1 - stroke.x0, dy = stroke.y1 - stroke.y0, length = dx * dx + dy * dy
+        let dx = stroke.x1 - stroke.x0
+        let dy = stroke.y1 - stroke.y0
+        let length = dx * dx + dy * dy
         let along = length > 0 ? max(0, min(1, ((x - stroke.x0) * dx + (y - stroke.y0) * dy) / length)) : 0
-        let offX = x - stroke.x0 - along * dx, offY = y - stroke.y0 - along * dy
+        let offX = x - stroke.x0 - along * dx
+        let offY = y - stroke.y0 - along * dy
         return offX * offX + offY * offY
     }
 }

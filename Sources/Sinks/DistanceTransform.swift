@@ -8,11 +8,13 @@ struct DistanceTransform {
     let depths: [Int32]
 
     init(_ labels: [UInt16], _ size: Size, horizontal: Int32, vertical: Int32) {
-        let width = size.width, height = size.height
+        let width = size.width
+        let height = size.height
         var depths = [Int32](repeating: 0, count: size.area)
         for y in 0..<height {
             for x in 0..<width {
-                let index = y * width + x, label = labels[index]
+                let index = y * width + x
+                let label = labels[index]
                 let left = x > 0 && labels[index - 1] == label ? depths[index - 1] : 0
                 let above = y > 0 && labels[index - width] == label ? depths[index - width] : 0
                 depths[index] = min(left + horizontal, above + vertical)
@@ -20,7 +22,8 @@ struct DistanceTransform {
         }
         for y in (0..<height).reversed() {
             for x in (0..<width).reversed() {
-                let index = y * width + x, label = labels[index]
+                let index = y * width + x
+                let label = labels[index]
                 let right = x + 1 < width && labels[index + 1] == label ? depths[index + 1] : 0
                 let below = y + 1 < height && labels[index + width] == label ? depths[index + width] : 0
                 depths[index] = min(depths[index], min(right + horizontal, below + vertical))

@@ -23,7 +23,8 @@ struct LabelPlates {
     /// - Parameter unit: pixels a grid unit of the font.
     init(_ segmentation: Segmentation, legend: Legend, colours: SegmentColours, unit: Float) {
         self.unit = unit
-        let size = segmentation.size, segments = segmentation.segments
+        let size = segmentation.size
+        let segments = segmentation.segments
         // A plate is about four times as wide as high.
         let depth = DistanceTransform(segmentation.labels, size, horizontal: 1, vertical: 4)
         var last = 0
@@ -60,7 +61,8 @@ struct LabelPlates {
         let left = max(0, min(x - width / 2, Float(size.width) - width)).rounded()
         var tops = [0, -1, 1, -2, 2].map { (step: Float) in y - height / 2 + step * (height + unit) }
         // A plate would hide a small thing: above or below it is better.
-        let top = Float(segment.box.y), bottom = Float(segment.box.y + segment.box.height)
+        let top = Float(segment.box.y)
+        let bottom = Float(segment.box.y + segment.box.height)
         if segment.isThing && bottom - top < 2.5 * height {
             let outside = [top - height - 2 * unit, bottom + 2 * unit].filter { $0 >= 0 && $0 + height <= Float(size.height) }
             tops = outside + tops
@@ -77,7 +79,8 @@ struct LabelPlates {
     }
 
     func draw(on canvas: Canvas) {
-        let margin = LabelPlates.margin * unit, mark = LabelPlates.mark * unit
+        let margin = LabelPlates.margin * unit
+        let mark = LabelPlates.mark * unit
         for plate in plates {
             let area = plate.area
             canvas.plate(area, radius: 3 * unit, Colour(0x14161A), 0.78)

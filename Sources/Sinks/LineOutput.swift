@@ -49,7 +49,8 @@ public final class LineOutput {
         let bytes = Array(destination.utf8.dropFirst(6))
         let expected = Fault("\(destination): udp://ADDRESS:PORT with a numeric address is expected, as in udp://192.168.1.20:5005 or udp://[::1]:5005")
         guard let colon = bytes.lastIndex(of: 0x3A), let port = Int(String(decoding: bytes[(colon + 1)...], as: UTF8.self)),
-            (1...65535).contains(port) else { throw expected }
+            (1...65535).contains(port)
+        else { throw expected }
         var address = Array(bytes[..<colon])
         if address.first == 0x5B, address.last == 0x5D { address = Array(address[1..<(address.count - 1)]) }
         let text = String(decoding: address, as: UTF8.self)

@@ -11,7 +11,8 @@ public enum MaskLogits {
     /// A logit x says that a pixel belongs to the query's mask with the probability 1 / (1 + exp(-x)).
     /// - Throws: when the file cannot be written; then nothing appears.
     public static func write(_ prediction: Prediction, to path: String) throws(Fault) {
-        let masks = prediction.masks, size = prediction.maskSize
+        let masks = prediction.masks
+        let size = prediction.maskSize
         let file = try AtomicFile(path: path)
         try file.write(header("(\(masks.rows), \(size.height), \(size.width))"))
         // As they lie in memory: every processor that the program runs on is little-endian.

@@ -34,7 +34,8 @@ public enum Overlay {
             for x in 0..<size.width {
                 let index = y * size.width + x
                 guard let paint = colours[Int(segmentation.labels[index])] else { continue }
-                let isEdge = depth.depths[index] <= lineWidth && x >= lineWidth && y >= lineWidth && x < size.width - Int(lineWidth)
+                let isEdge =
+                    depth.depths[index] <= lineWidth && x >= lineWidth && y >= lineWidth && x < size.width - Int(lineWidth)
                     && y < size.height - Int(lineWidth)
                 if isEdge {
                     canvas.blend(x, y, paint.line, paint.isThing ? 1 : 0.75)

@@ -56,7 +56,8 @@ public final class PictureSeries {
 
     private static func name(_ milliseconds: Double, _ number: Int) -> [UInt8] {
         let whole = Int(milliseconds)
-        var seconds = time_t(whole / 1000), parts = tm()
+        var seconds = time_t(whole / 1000)
+        var parts = tm()
         gmtime_r(&seconds, &parts)
         let text = Array("\(number)".utf8)
         var name = time + [0x2D] + [UInt8](repeating: 0x30, count: max(numberDigits - text.count, 0)) + text + ending

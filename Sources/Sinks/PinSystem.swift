@@ -24,10 +24,11 @@ public struct LinuxPins: PinSystem {
 
     public func open(_ line: PinName) -> (handle: UnsafeMutableRawPointer?, error: Int32) {
         var error: Int32 = 0
-        let handle = switch line {
-        case .name(let name): gpio_open(nil, name, 0, &error)
-        case .offset(let chip, let offset): gpio_open(chip, nil, offset, &error)
-        }
+        let handle =
+            switch line {
+            case .name(let name): gpio_open(nil, name, 0, &error)
+            case .offset(let chip, let offset): gpio_open(chip, nil, offset, &error)
+            }
         return (handle, error)
     }
 

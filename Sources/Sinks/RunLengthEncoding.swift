@@ -16,7 +16,8 @@ public struct RunLengthEncoding {
     /// Encodes the mask of `segmentation.segments[index]`, in the same memory. Only its box is visited.
     public mutating func encode(_ segmentation: Segmentation, segment index: Int) {
         runs.removeAll(keepingCapacity: true)
-        let size = segmentation.size, box = segmentation.segments[index].box
+        let size = segmentation.size
+        let box = segmentation.segments[index].box
         let columns = max(box.x, 0)..<max(min(box.x + box.width, size.width), max(box.x, 0))
         let rows = max(box.y, 0)..<max(min(box.y + box.height, size.height), max(box.y, 0))
         var end = 0  // where the last run ended

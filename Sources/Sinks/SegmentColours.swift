@@ -45,8 +45,11 @@ extension Colour {
 
     /// The colour with its hue turned by `degrees` (hue, saturation and value of Smith 1978) and all channels scaled by `brightness`, at most 1.
     func turned(by degrees: Float, brightness: Float) -> Colour {
-        let r = Float(red), g = Float(green), b = Float(blue)
-        let value = max(r, max(g, b)), chroma = value - min(r, min(g, b))
+        let r = Float(red)
+        let g = Float(green)
+        let b = Float(blue)
+        let value = max(r, max(g, b))
+        let chroma = value - min(r, min(g, b))
         var hue: Float = 0
         if chroma > 0 {
             if value == r { hue = (g - b) / chroma } else if value == g { hue = 2 + (b - r) / chroma } else { hue = 4 + (r - g) / chroma }

@@ -21,7 +21,8 @@ public final class SinkThread<Item>: @unchecked Sendable {
     public init(capacity: Int, keepsAll: Bool = false, empty: Item, write: @escaping (inout Item) -> Int) throws(Fault) {
         self.keepsAll = keepsAll
         queue = [Item](repeating: empty, count: capacity)
-        nonisolated(unsafe) let write = write, empty = empty
+        nonisolated(unsafe) let write = write
+        nonisolated(unsafe) let empty = empty
         // The thread keeps the sink alive until `finish` lets it end.
         thread = try Thread { [self] in
             var item = empty

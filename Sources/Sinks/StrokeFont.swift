@@ -17,8 +17,10 @@ enum StrokeFont {
     static func glyph(_ character: UInt8) -> (strokes: [Stroke], width: Float) {
         guard character != 0x20 else { return ([], space) }
         let known = character > 0x20 && character < 0x7F ? character : 0x3F
-        var strokes: [Stroke] = [], width: Float = 0
-        var last: (x: Float, y: Float)?, pending: Float?
+        var strokes: [Stroke] = []
+        var width: Float = 0
+        var last: (x: Float, y: Float)?
+        var pending: Float?
         let drawing: StaticString = drawings[Int(known) - 0x21]
         for index in 0..<drawing.utf8CodeUnitCount {
             let code = drawing.utf8Start[index]

@@ -22,7 +22,9 @@ public final class AtomicFile {
     /// - Throws: when the folder or the file cannot be written to.
     public init(path: String) throws(Fault) {
         self.path = path
-        var temporary: String?, mark: UnfinishedFiles.Mark?, target = path
+        var temporary: String?
+        var mark: UnfinishedFiles.Mark?
+        var target = path
         switch OutputPlace(path) {
         case .descriptor(let number): descriptor = system_duplicate(number)
         case .special: descriptor = system_open(path, O_WRONLY | O_APPEND, 0)

@@ -13,7 +13,8 @@ enum ControlGroupVersion {
 func controlGroups(of controller: String, root: String) -> [(version: ControlGroupVersion, folder: String)] {
     guard let stream = fopen(root + "/proc/self/cgroup", "rb") else { return [] }
     defer { fclose(stream) }
-    var folders: [(version: ControlGroupVersion, folder: String)] = [], line: [UInt8] = []
+    var folders: [(version: ControlGroupVersion, folder: String)] = []
+    var line: [UInt8] = []
     while case let byte = getc(stream), byte != EOF {
         guard byte == 0x0A else {
             line.append(UInt8(truncatingIfNeeded: byte))

@@ -96,7 +96,8 @@ public struct FileClaims {
         var status = stat()
         if stat(path, &status) == 0 { return identity(status) }
         // A link to what does not exist yet.
-        var rest = path, links = 0
+        var rest = path
+        var links = 0
         while links < 40, let next = link(at: rest) { (rest, links) = (next, links + 1) }
         var name: [UInt8] = []
         while true {

@@ -16,7 +16,8 @@ public enum Health {
 
     /// Of the fastest core now, and of the fastest at its best, in megahertz.
     public static func clock(root: String = "") -> (now: Int, most: Int)? {
-        var now = 0, most = 0
+        var now = 0
+        var most = 0
         for core in 0..<64 {
             let folder = "\(root)/sys/devices/system/cpu/cpu\(core)/cpufreq/"
             guard let current = numbers(in: folder + "scaling_cur_freq").first, let limit = numbers(in: folder + "cpuinfo_max_freq").first else { continue }

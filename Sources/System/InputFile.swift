@@ -19,7 +19,10 @@ public final class InputFile {
         while done < target.count {
             let count = pread(descriptor, target.baseAddress! + done, target.count - done, offset + done)
             guard count > 0 || (count < 0 && system_errno() == EINTR) else {
-                throw Fault(count < 0 ? "\(path): \(systemError())" : "\(path): ends at byte \(offset + done), \(target.count - done) more are expected: it was shortened while it was read")
+                throw Fault(
+                    count < 0
+                        ? "\(path): \(systemError())"
+                        : "\(path): ends at byte \(offset + done), \(target.count - done) more are expected: it was shortened while it was read")
             }
             done += max(count, 0)
         }

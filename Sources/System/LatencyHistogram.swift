@@ -33,7 +33,8 @@ public struct LatencyHistogram {
         for index in counts.indices {
             left -= Int(counts[index])
             guard left <= 0 else { continue }
-            let octave = index / LatencyHistogram.classesPerOctave, part = index % LatencyHistogram.classesPerOctave
+            let octave = index / LatencyHistogram.classesPerOctave
+            let part = index % LatencyHistogram.classesPerOctave
             let middle = 1 + (Double(part) + 0.5) / Double(LatencyHistogram.classesPerOctave)
             return min(Double(sign: .plus, exponent: octave + LatencyHistogram.firstExponent, significand: middle), longest)
         }

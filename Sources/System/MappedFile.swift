@@ -26,7 +26,8 @@ public final class MappedFile {
     public func release(_ range: Range<Int>) {
         guard let base = bytes.baseAddress else { return }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-        let lower = (range.lowerBound + page - 1) / page * page, upper = range.upperBound / page * page
+        let lower = (range.lowerBound + page - 1) / page * page
+        let upper = range.upperBound / page * page
         guard lower < upper else { return }
         madvise(UnsafeMutableRawPointer(mutating: base + lower), upper - lower, MADV_DONTNEED)
     }

@@ -17,10 +17,11 @@ public func availableBytes(root: String = "") -> Int? {
         limit(most - used << 10)
     }
     for (version, folder) in controlGroups(of: "memory", root: root) {
-        let files: (most: String, used: String, filePages: StaticString) = switch version {
-        case .first: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache ")
-        case .second: ("memory.max", "memory.current", "file ")
-        }
+        let files: (most: String, used: String, filePages: StaticString) =
+            switch version {
+            case .first: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache ")
+            case .second: ("memory.max", "memory.current", "file ")
+            }
         if let most = numbers(in: folder + files.most).first, let used = numbers(in: folder + files.used).first {
             // Pages of files go when others need the room.
             limit(most - used + (number(in: folder + "memory.stat", after: files.filePages) ?? 0))

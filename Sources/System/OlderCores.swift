@@ -1,4 +1,5 @@
 import CSystem
+
 /// identification register (MIDR_EL1) has them.
 private let olderCores: [(implementer: Int, part: Int)] = [
     // Arm's Cortex-A34, A53, A35, A57, A72, A73.
@@ -16,7 +17,8 @@ private let olderCores: [(implementer: Int, part: Int)] = [
 public func hasOlderCore(list: String = "/proc/cpuinfo") -> Bool {
     guard let stream = fopen(list, "rb") else { return false }
     defer { fclose(stream) }
-    var line: [UInt8] = [], implementer = 0
+    var line: [UInt8] = []
+    var implementer = 0
     while case let byte = getc(stream), byte != EOF {
         guard byte == 0x0A else {
             line.append(UInt8(truncatingIfNeeded: byte))

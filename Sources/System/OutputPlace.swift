@@ -21,7 +21,8 @@ enum OutputPlace {
             if system_is_proc(folderAndName(path).folder) { break }
             guard let target = link(at: path) else {
                 var status = stat()
-                let exists = stat(path, &status) == 0, kind = status.st_mode & UInt32(S_IFMT)
+                let exists = stat(path, &status) == 0
+                let kind = status.st_mode & UInt32(S_IFMT)
                 self = !exists || kind == UInt32(S_IFREG) || kind == UInt32(S_IFDIR) ? .file(path) : .special
                 return
             }

@@ -8,7 +8,8 @@ public func programArguments() throws(Fault) -> [String] {
     let path = "/proc/self/cmdline"
     guard let stream = fopen(path, "rb") else { throw Fault("\(path): \(systemError())") }
     defer { fclose(stream) }
-    var arguments: [String] = [], word: [UInt8] = []
+    var arguments: [String] = []
+    var word: [UInt8] = []
     // Every word ends in a zero byte.
     while case let byte = getc(stream), byte != EOF {
         if byte == 0 {

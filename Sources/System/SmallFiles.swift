@@ -4,7 +4,9 @@ import CSystem
 func number(in path: String, after key: StaticString) -> Int? {
     guard let stream = fopen(path, "rb") else { return nil }
     defer { fclose(stream) }
-    var matched = 0, isAtStart = true, value: Int?
+    var matched = 0
+    var isAtStart = true
+    var value: Int?
     while case let byte = getc(stream), byte != EOF {
         if matched == key.utf8CodeUnitCount {
             // Blanks, then digits.
@@ -27,7 +29,8 @@ func number(in path: String, after key: StaticString) -> Int? {
 public func numbers(in path: String) -> [Int] {
     guard let stream = fopen(path, "rb") else { return [] }
     defer { fclose(stream) }
-    var numbers: [Int] = [], word: [UInt8] = []
+    var numbers: [Int] = []
+    var word: [UInt8] = []
     while true {
         let byte = getc(stream)
         if byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == EOF {

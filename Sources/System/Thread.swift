@@ -15,10 +15,12 @@ public final class Thread: @unchecked Sendable {
     /// Starts at once. - Throws: when the system has no thread to give.
     public init(_ body: @escaping @Sendable () -> Void) throws(Fault) {
         let work = Unmanaged.passRetained(Work(body))
-        let result = pthread_create(&thread.id, nil, { pointer in
-            Unmanaged<Work>.fromOpaque(pointer!).takeRetainedValue().body()
-            return nil
-        }, work.toOpaque())
+        let result = pthread_create(
+            &thread.id, nil,
+            { pointer in
+                Unmanaged<Work>.fromOpaque(pointer!).takeRetainedValue().body()
+                return nil
+            }, work.toOpaque())
         guard result == 0 else {
             work.release()
             throw Fault("no thread can be started: \(errorText(result))")

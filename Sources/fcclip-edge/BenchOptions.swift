@@ -23,7 +23,8 @@ struct BenchOptions {
         .init(name: "model", value: "FILE", help: "model made by quantize; default: as for fcclip-edge itself") { $0.model = $1 },
         .init(name: "vocab", value: "FILE", help: "vocabulary made by quantize vocab; default: the same") { $0.vocabulary = $1 },
         .init(name: "image", value: "FILE", help: "a JPEG or PNG picture; default: a pattern of the size") { $0.image = $1 },
-        .init(name: "input-size", formerly: "size", value: "WxH", help: "of the network's input; default: 512x512, or with --image what the model makes of it") { (options, value) throws(Fault) in
+        .init(name: "input-size", formerly: "size", value: "WxH", help: "of the network's input; default: 512x512, or with --image what the model makes of it")
+        { (options, value) throws(Fault) in
             options.size = try OptionValue.size(value, of: "input-size")
         },
         .init(name: "task", value: "NAME", help: "panoptic (default), semantic or instance") { (options, value) throws(Fault) in
@@ -32,7 +33,9 @@ struct BenchOptions {
         .init(name: "threads", value: "N", help: "threads; default: one for each processor") { (options, value) throws(Fault) in
             options.threads = try OptionValue.number(value, of: "threads", in: 1...256)
         },
-        .init(name: "instruction-set", formerly: "isa", value: "NAME", help: "kernels to use instead of the best that this processor runs; --version lists them") { (options, value) throws(Fault) in
+        .init(
+            name: "instruction-set", formerly: "isa", value: "NAME", help: "kernels to use instead of the best that this processor runs; --version lists them"
+        ) { (options, value) throws(Fault) in
             options.kernels = try OptionValue.kernels(value)
         },
         .init(name: "frames", value: "N", help: "frames to measure after one unmeasured; default: 10") { (options, value) throws(Fault) in

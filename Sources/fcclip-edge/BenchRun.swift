@@ -14,7 +14,8 @@ func runBenchmark(_ options: BenchOptions) throws(Fault) {
     try claims.check()
     // Opened first: nobody waits for measurements that cannot be stored.
     let file: AtomicFile? = if let path = options.json, path != "-" { try AtomicFile(path: path) } else { nil }
-    let text: String, json: [UInt8]
+    let text: String
+    let json: [UInt8]
     if options.measuresKernels {
         let report = KernelBenchmark()
         (text, json) = (report.text, report.json)

@@ -18,9 +18,12 @@ struct ConfigFile {
 
     /// - Throws: when the file cannot be read or is no text.
     init(path: String) throws(Fault) {
-        guard let text = String(validating: try contents(of: path, limit: 1 << 20), as: UTF8.self) else { throw Fault("\(path): not a text file of options (UTF-8)") }
+        guard let text = String(validating: try contents(of: path, limit: 1 << 20), as: UTF8.self) else {
+            throw Fault("\(path): not a text file of options (UTF-8)")
+        }
         let isMarked = text.utf8.starts(with: [0xEF, 0xBB, 0xBF])
-        var lines: [Line] = [], number = 0
+        var lines: [Line] = []
+        var number = 0
         for line in text.utf8.dropFirst(isMarked ? 3 : 0).split(separator: 0x0A, omittingEmptySubsequences: false) {
             number += 1
             let words = ConfigFile.words(Array(line))

@@ -38,7 +38,9 @@ enum ModelPlaces {
         }
         let options = (model.isEmpty ? ["--model"] : []) + (vocabulary.isEmpty ? ["--vocab"] : [])
         let remedy = wanted.count == 2 ? "quantize and quantize vocab make them" : model.isEmpty ? "quantize makes it" : "quantize vocab makes it"
-        throw Fault("\(options.joined(" and ")) \(wanted.count == 2 ? "are" : "is") missing, and no folder holds \(wanted.joined(" and ")): looked in \(folders.joined(", ")); \(remedy), see --help")
+        throw Fault(
+            "\(options.joined(" and ")) \(wanted.count == 2 ? "are" : "is") missing, and no folder holds \(wanted.joined(" and ")): looked in \(folders.joined(", ")); \(remedy), see --help"
+        )
     }
 
     private static func isFile(_ path: String) -> Bool {

@@ -1,5 +1,5 @@
-import Capture
 import CSystem
+import Capture
 import Imaging
 import Kernels
 import Network

@@ -1,5 +1,5 @@
-import Capture
 import CSystem
+import Capture
 import Sinks
 import System
 
@@ -56,7 +56,8 @@ extension Options {
         guard overlay != nil || labels != nil || logits != nil else { return }
         let named = pictures.paths.map { (name: Array(folderAndName($0).name.utf8), path: $0) }.sorted { $0.name.lexicographicallyPrecedes($1.name) }
         for (a, b) in zip(named, named.dropFirst()) where a.name == b.name {
-            throw Fault("\(image): \(a.path) and \(b.path) have one name, by which their outputs are called; segment them one after the other, into different folders")
+            throw Fault(
+                "\(image): \(a.path) and \(b.path) have one name, by which their outputs are called; segment them one after the other, into different folders")
         }
     }
 }

@@ -1,5 +1,5 @@
-import Capture
 import CSystem
+import Capture
 import Imaging
 import Kernels
 import Network
@@ -45,54 +45,71 @@ struct Options {
         .init(name: "model", value: "FILE", help: "model made by quantize; default: model.gguf, see below") { $0.model = $1 },
         .init(name: "vocab", value: "FILE", help: "vocabulary made by quantize vocab; default: vocabulary.gguf, see below") { $0.vocabulary = $1 },
         .init(name: "image", value: "PATH", help: "a JPEG or PNG picture, a folder of them, or a .txt file with a path a line") { $0.image = $1 },
-        .init(name: "stdin", value: "FORMAT:WxH", help: "raw frames: yuv420, nv12, yuyv, rgb24 or grey, perhaps :stride=BYTES; or mjpeg, JPEG pictures in a row") { (options, value) throws(Fault) in
+        .init(
+            name: "stdin", value: "FORMAT:WxH", help: "raw frames: yuv420, nv12, yuyv, rgb24 or grey, perhaps :stride=BYTES; or mjpeg, JPEG pictures in a row"
+        ) { (options, value) throws(Fault) in
             options.stdin = try FrameLayout(value, option: "stdin")
         },
         .init(name: "camera", value: "DEVICE", help: "a V4L2 camera, as in /dev/video0") { $0.camera = $1 },
-        .init(name: "capture-size", formerly: "size", value: "WxH", help: "of the camera's frames; default: 640x480; the nearest it has is taken") { (options, value) throws(Fault) in
+        .init(name: "capture-size", formerly: "size", value: "WxH", help: "of the camera's frames; default: 640x480; the nearest it has is taken") {
+            (options, value) throws(Fault) in
             options.request.size = try OptionValue.size(value, of: "capture-size")
         },
         .init(name: "fps", value: "N", help: "frames a second wished of the camera") { (options, value) throws(Fault) in
             options.request.framesPerSecond = try OptionValue.number(value, of: "fps", in: 1...1000)
         },
-        .init(name: "format", value: "NAME", help: "of the camera's frames: nv12, yuv420, yuyv, rgb24, mjpeg or grey; default: the best it has") { (options, value) throws(Fault) in
+        .init(name: "format", value: "NAME", help: "of the camera's frames: nv12, yuv420, yuyv, rgb24, mjpeg or grey; default: the best it has") {
+            (options, value) throws(Fault) in
             guard let format = FrameFormat.named(value) else { throw Fault("--format \(value): nv12, yuv420, yuyv, rgb24, mjpeg or grey is expected") }
             options.request.format = format
         },
         .init(name: "list-cameras", value: nil, help: "print cameras and their modes") { (options, _) in options.listsCameras = true },
-        .init(name: "every-frame", value: nil, help: "process every frame: the source waits for the network and for every output, instead of frames and results being skipped") { (options, _) in options.everyFrame = true },
+        .init(
+            name: "every-frame", value: nil,
+            help: "process every frame: the source waits for the network and for every output, instead of frames and results being skipped"
+        ) { (options, _) in options.everyFrame = true },
         .init(name: "task", value: "NAME", help: "panoptic (default), semantic or instance") { (options, value) throws(Fault) in
             options.task = try OptionValue.task(value)
         },
         .init(name: "overlay", value: "PATH", help: "write the picture with its segments drawn and named, as PNG") { $0.overlay = $1 },
         .init(name: "labels", value: "PATH", help: "write the segments' ids as a 16-bit PNG") { $0.labels = $1 },
-        .init(name: "logits", value: "PATH", help: "write the network's mask logits as a NumPy array (.npy) of queries x rows x columns; with --image only") { $0.logits = $1 },
+        .init(name: "logits", value: "PATH", help: "write the network's mask logits as a NumPy array (.npy) of queries x rows x columns; with --image only") {
+            $0.logits = $1
+        },
         .init(name: "keep", value: "N", help: "of a stream's overlays and label maps, keep the newest N") { (options, value) throws(Fault) in
             options.keep = try OptionValue.number(value, of: "keep", in: 1...1_000_000)
         },
         .init(name: "json", value: "PATH", help: "write one JSON object a picture; - (default) or udp://ADDRESS:PORT; may be repeated") { $0.json.append($1) },
         .init(name: "no-masks", value: nil, help: "leave masks (rle) out of the JSON") { (options, _) in options.masks = false },
-        .init(name: "trigger", value: "LINE", help: "segment one frame at each rising edge of a GPIO line: its name, or CHIP:OFFSET") { (options, value) throws(Fault) in
+        .init(name: "trigger", value: "LINE", help: "segment one frame at each rising edge of a GPIO line: its name, or CHIP:OFFSET") {
+            (options, value) throws(Fault) in
             options.trigger = try PinName(value, option: "trigger")
         },
-        .init(name: "alarm", value: "LINE:NAME[:AREA]", help: "GPIO line high while a segment of that name covers that fraction of the picture; may be repeated") { (options, value) throws(Fault) in
+        .init(
+            name: "alarm", value: "LINE:NAME[:AREA]", help: "GPIO line high while a segment of that name covers that fraction of the picture; may be repeated"
+        ) { (options, value) throws(Fault) in
             options.alarms.append(try AlarmRule(value))
         },
-        .init(name: "alarm-when-lost", value: "LEVEL", help: "of the alarms' lines while the camera is lost: low (default) or high") { (options, value) throws(Fault) in
+        .init(name: "alarm-when-lost", value: "LEVEL", help: "of the alarms' lines while the camera is lost: low (default) or high") {
+            (options, value) throws(Fault) in
             guard value == "low" || value == "high" else { throw Fault("--alarm-when-lost \(value): low or high is expected") }
             options.alarmsHighWhenLost = value == "high"
         },
         .init(name: "heartbeat", value: "LINE", help: "GPIO line that changes with every frame segmented") { (options, value) throws(Fault) in
             options.heartbeat = try PinName(value, option: "heartbeat")
         },
-        .init(name: "report", value: nil, help: "at a stream's end, print times of all stages, the machine's state and advice") { (options, _) in options.report = true },
+        .init(name: "report", value: nil, help: "at a stream's end, print times of all stages, the machine's state and advice") { (options, _) in
+            options.report = true
+        },
         .init(name: "config", value: "FILE", help: "read options from a file, one a line; what comes later wins") { (options, value) throws(Fault) in
             try options.read(config: value)
         },
         .init(name: "threads", value: "N", help: "threads; default: one for each processor") { (options, value) throws(Fault) in
             options.threads = try OptionValue.number(value, of: "threads", in: 1...256)
         },
-        .init(name: "instruction-set", formerly: "isa", value: "NAME", help: "kernels to use instead of the best that this processor runs; --version lists them") { (options, value) throws(Fault) in
+        .init(
+            name: "instruction-set", formerly: "isa", value: "NAME", help: "kernels to use instead of the best that this processor runs; --version lists them"
+        ) { (options, value) throws(Fault) in
             options.kernels = try OptionValue.kernels(value)
         },
         .init(name: "version", value: nil, help: "print version, kernels found and chosen") { (options, _) in options.answer = versionText },
@@ -162,11 +179,11 @@ struct Options {
         """ + table.help + """
 
 
-        Without --model or --vocab, model.gguf and vocabulary.gguf are looked for in the program's folder, the working folder,
-        $XDG_DATA_HOME/fcclip-edge (default: ~/.local/share/fcclip-edge), /usr/local/share/fcclip-edge and /usr/share/fcclip-edge.
+            Without --model or --vocab, model.gguf and vocabulary.gguf are looked for in the program's folder, the working folder,
+            $XDG_DATA_HOME/fcclip-edge (default: ~/.local/share/fcclip-edge), /usr/local/share/fcclip-edge and /usr/share/fcclip-edge.
 
-        With many pictures or a stream, --overlay, --labels and --logits name folders. Results go to standard output, everything else to standard
-        error. Exit status: 0, or 1 after an error, said in one line.
-        """
+            With many pictures or a stream, --overlay, --labels and --logits name folders. Results go to standard output, everything else to standard
+            error. Exit status: 0, or 1 after an error, said in one line.
+            """
     }
 }

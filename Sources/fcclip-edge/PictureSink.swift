@@ -1,5 +1,5 @@
-import Capture
 import CSystem
+import Capture
 import Imaging
 import Kernels
 import ModelFormat
@@ -21,7 +21,8 @@ final class PictureSink: Sendable {
     private let pool: CanvasPool?
 
     init(_ options: Options, count: Int) throws(Fault) {
-        let overlays = try PictureSink.series(options.overlay, options.keep), labels = try PictureSink.series(options.labels, options.keep)
+        let overlays = try PictureSink.series(options.overlay, options.keep)
+        let labels = try PictureSink.series(options.labels, options.keep)
         let talk = RepeatedFault()
         let pool = overlays == nil ? nil : CanvasPool(count: count, keepsAll: options.everyFrame)
         self.pool = pool

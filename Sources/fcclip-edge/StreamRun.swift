@@ -1,5 +1,5 @@
-import Capture
 import CSystem
+import Capture
 import Imaging
 import Kernels
 import ModelFormat
@@ -45,7 +45,9 @@ final class StreamRun {
     /// - Throws: when the source, standard output or the trigger fails, memory is lacking, no frame can be segmented, or an output could not
     ///   be written.
     func run<Source: FrameSource>(_ makeSource: (Cancellation) throws(Fault) -> Source) throws(Fault) {
-        let mailbox = mailbox, stop = stop, state = state
+        let mailbox = mailbox
+        let stop = stop
+        let state = state
         @Sendable func end(_ fault: Fault?) {
             if let fault { state.note(fault) }
             stop.cancel()
@@ -124,7 +126,10 @@ final class StreamRun {
     /// to stop.
     private func listen(_ end: @escaping @Sendable (Fault?) -> Void) throws(Fault) -> [Thread] {
         var threads: [Thread] = []
-        let mailbox = mailbox, stop = stop, state = state, manager = manager
+        let mailbox = mailbox
+        let stop = stop
+        let state = state
+        let manager = manager
         // Never joined: it ends with the program.
         _ = try Thread {
             while true {
@@ -135,20 +140,22 @@ final class StreamRun {
             }
         }
         if let trigger = pins.trigger {
-            threads.append(try Thread {
-                do throws(Fault) {
-                    while try trigger.waitForEdge(stop) { mailbox.trigger() }
-                } catch {
-                    end(error)
-                }
-            })
+            threads.append(
+                try Thread {
+                    do throws(Fault) {
+                        while try trigger.waitForEdge(stop) { mailbox.trigger() }
+                    } catch {
+                        end(error)
+                    }
+                })
         }
         if let period = manager.watchdogMilliseconds {
-            threads.append(try Thread {
-                while stop.wait(for: -1, milliseconds: period) == .timedOut {
-                    if state.isHealthy { manager.alive() }
-                }
-            })
+            threads.append(
+                try Thread {
+                    while stop.wait(for: -1, milliseconds: period) == .timedOut {
+                        if state.isHealthy { manager.alive() }
+                    }
+                })
         }
         return threads
     }
@@ -171,7 +178,8 @@ final class StreamRun {
     /// - Throws: when the frame is damaged or memory is lacking.
     private func segment(_ frame: FrameBuffer, _ sinks: StreamSinks?) throws(Fault) {
         inference.begin()
-        let size = try converter.size(of: frame), canvas = sinks?.canvas(size)
+        let size = try converter.size(of: frame)
+        let canvas = sinks?.canvas(size)
         let segmentation: Segmentation
         do throws(Fault) {
             if let canvas {

@@ -1,5 +1,5 @@
-import Capture
 import CSystem
+import Capture
 import Imaging
 import Kernels
 import ModelFormat
@@ -33,7 +33,8 @@ final class StreamSinks: Sendable {
     init(_ options: Options, failed: @escaping (Fault) -> Void) throws(Fault) {
         var lines: [(sink: SinkThread<[UInt8]>, isNetwork: Bool)] = []
         for destination in options.json {
-            let output = try LineOutput(destination), talk = RepeatedFault()
+            let output = try LineOutput(destination)
+            let talk = RepeatedFault()
             let sink = try SinkThread<[UInt8]>(capacity: Self.waitingLines, keepsAll: options.everyFrame, empty: []) { line in
                 let lost = output.lostCount
                 do throws(Fault) {

@@ -63,10 +63,13 @@ struct StreamStatistics {
         var lines = table.text.split(separator: "\n").map(String.init)
         let seconds = (monotonicMilliseconds() - start) / 1000
         if let layout, totals.count > 0 {
-            lines.append("frames: \(layout.format.name) \(size.width)x\(size.height), network's input \(input.width)x\(input.height), \(decimal(Double(totals.count) / seconds, 2)) a second over \(decimal(seconds, 0)) s")
+            lines.append(
+                "frames: \(layout.format.name) \(size.width)x\(size.height), network's input \(input.width)x\(input.height), \(decimal(Double(totals.count) / seconds, 2)) a second over \(decimal(seconds, 0)) s"
+            )
         }
         lines.append("kernels: \(options.kernels.name), \(options.threads) threads of \(processorCount()) processors")
-        let temperature = Health.temperature(), clock = Health.clock()
+        let temperature = Health.temperature()
+        let clock = Health.clock()
         if let temperature { lines.append("temperature: \(decimal(temperature, 1)) degrees Celsius") }
         if let clock { lines.append("clock: \(clock.now) MHz of \(clock.most)") }
         if let now = Health.residentBytes(), let most = peakResidentBytes() { lines.append("resident: \(mebibytes(now)), at most \(mebibytes(most))") }
@@ -82,18 +85,23 @@ struct StreamStatistics {
     /// Where time is lost that need not be.
     private func advice(_ options: Options, temperature: Double?, clock: (now: Int, most: Int)?) -> [String] {
         var advice: [String] = []
-        if "\(options.kernels.name)" != "\(KernelSet.best.name)" { advice.append("--instruction-set \(options.kernels.name) is slower than this processor's \(KernelSet.best.name)") }
+        if "\(options.kernels.name)" != "\(KernelSet.best.name)" {
+            advice.append("--instruction-set \(options.kernels.name) is slower than this processor's \(KernelSet.best.name)")
+        }
         if options.threads < processorCount() { advice.append("--threads \(options.threads) leaves \(processorCount() - options.threads) processors idle") }
         if options.threads > processorCount() { advice.append("--threads \(options.threads): more threads than processors wait for each other") }
         // The first stage turns frames into the network's input.
         if let convert = stages.first, convert.total > totals.total * 0.1 {
             let factor = decimal(Double(size.area) / Double(max(input.area, 1)), 1)
-            advice.append("\(percent(convert.total / totals.total)) of the time goes into frames \(factor) times the network's input; smaller ones would do"
-                + (layout?.format == .mjpeg ? ", and raw ones cost less than JPEG" : ""))
+            advice.append(
+                "\(percent(convert.total / totals.total)) of the time goes into frames \(factor) times the network's input; smaller ones would do"
+                    + (layout?.format == .mjpeg ? ", and raw ones cost less than JPEG" : ""))
         }
         if !losses.isEmpty { advice.append("a sink is slower than the network; what it lost is counted above") }
         if let temperature, temperature >= 80 { advice.append("\(decimal(temperature, 0)) degrees Celsius: cooling would keep the clock up") }
-        if let clock, clock.now * 10 < clock.most * 9 { advice.append("the clock is at \(clock.now) MHz of \(clock.most): heat, power or the governor (performance is the fastest)") }
+        if let clock, clock.now * 10 < clock.most * 9 {
+            advice.append("the clock is at \(clock.now) MHz of \(clock.most): heat, power or the governor (performance is the fastest)")
+        }
         return advice
     }
 }

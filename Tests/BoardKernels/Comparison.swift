@@ -61,7 +61,9 @@ struct Comparison {
 
     private mutating func product(_ rows: Int, _ columns: Int, _ depth: Int, parts: Int = 1, activation: Int8? = nil, weight: Int8? = nil) {
         // Rows further apart than they are long, with noise between them that must not count; those in parts overlap.
-        let stride = parts > 1 ? depth / 3 : (depth + 15) / 16 * 16 + 3, partStride = (rows + 2) * stride, width = columns + 5
+        let stride = parts > 1 ? depth / 3 : (depth + 15) / 16 * 16 + 3
+        let partStride = (rows + 2) * stride
+        let width = columns + 5
         let a = bytes(parts * partStride + 3 * depth + 16, least: -128, all: activation)
         let weights = bytes(columns * parts * depth, least: -127, all: weight)
         func run(_ table: KernelSet) -> [Int32] {
@@ -75,7 +77,8 @@ struct Comparison {
     }
 
     private mutating func depthwise(_ height: Int, _ width: Int, _ channels: Int, activation: Int8? = nil, weight: Int8? = nil) {
-        let x = bytes(height * width * channels, least: -128, all: activation), weights = bytes(49 * channels, least: -127, all: weight)
+        let x = bytes(height * width * channels, least: -128, all: activation)
+        let weights = bytes(49 * channels, least: -127, all: weight)
         func run(_ table: KernelSet) -> [Int32] {
             var y = [Int32](repeating: Self.mark, count: height * width * channels + 8)
             y.withUnsafeMutableBufferPointer { y in
@@ -89,14 +92,18 @@ struct Comparison {
     }
 
     private mutating func attention(_ queries: Int, _ keys: Int, _ heads: Int, _ width: Int) {
-        let channels = heads * width, words = (keys + 63) / 64
+        let channels = heads * width
+        let words = (keys + 63) / 64
         // Keys and values in one, what may be read beyond their end besides.
-        let q = kept(bytes(queries * channels + 16, least: -128, all: nil)), k = kept(bytes(2 * keys * channels + 16, least: -128, all: nil))
+        let q = kept(bytes(queries * channels + 16, least: -128, all: nil))
+        let k = kept(bytes(2 * keys * channels + 16, least: -128, all: nil))
         let bits = bytes(queries * words * 8, least: -128, all: nil)
         // Half of the queries see one word of keys.
-        let mask = kept((0..<queries * words).map { index in
-            index / words % 2 == 0 && index % words > 0 ? UInt64.max : (0..<8).reduce(0 as UInt64) { $0 << 8 | UInt64(UInt8(bitPattern: bits[index * 8 + $1])) }
-        })
+        let mask = kept(
+            (0..<queries * words).map { index in
+                index / words % 2 == 0 && index % words > 0
+                    ? UInt64.max : (0..<8).reduce(0 as UInt64) { $0 << 8 | UInt64(UInt8(bitPattern: bits[index * 8 + $1])) }
+            })
         let multipliers = kept([Float](repeating: 9, count: channels))
         func run(_ table: KernelSet) -> [Int8] {
             let result = kept([Int8](repeating: 55, count: queries * channels))
@@ -127,12 +134,17 @@ struct Comparison {
 
     /// Integer sums of int8 values against float sums of the same values.
     private mutating func sampling(_ heads: Int, _ width: Int, _ zeroPoint: Int32) {
-        let channels = heads * width, points = 4, samples = heads * 2 * points, total = 30
-        let values = kept(bytes(total * channels, least: -128, all: nil)), floats = kept((0..<total * channels).map { Float(Int32(values[$0]) - zeroPoint) })
+        let channels = heads * width
+        let points = 4
+        let samples = heads * 2 * points
+        let total = 30
+        let values = kept(bytes(total * channels, least: -128, all: nil))
+        let floats = kept((0..<total * channels).map { Float(Int32(values[$0]) - zeroPoint) })
         let offsets = kept(bytes(total * samples * 2, least: -128, all: nil).map { Float($0) / 13 })
         let weights = kept(bytes(total * samples, least: 0, all: nil).map { Float($0) / 127 })
         let scratch = kept([Float](repeating: 0, count: SampledAttention.scratchCount(samples: samples)))
-        let sizes = kept([Size(height: 2, width: 3), Size(height: 4, width: 6)]), starts = kept([0, 6])
+        let sizes = kept([Size(height: 2, width: 3), Size(height: 4, width: 6)])
+        let starts = kept([0, 6])
         defer {
             values.deallocate()
             for pointer in [floats, offsets, weights, scratch] { pointer.deallocate() }
@@ -142,10 +154,12 @@ struct Comparison {
         func run(_ table: KernelSet, _ values: SampledAttention.Values) -> [Float] {
             let result = kept([Float](repeating: 55, count: total * channels))
             defer { result.deallocate() }
-            table.perform(.sampledAttention(SampledAttention(
-                values, levels: Levels(sizes: sizes, starts: starts, count: 2), heads: heads, points: points,
-                offsets: Matrix(offsets, rows: total, columns: 2 * samples), weights: Matrix(weights, rows: total, columns: samples), rows: 0..<total,
-                scratch: scratch, into: Matrix(result, rows: total, columns: channels))))
+            table.perform(
+                .sampledAttention(
+                    SampledAttention(
+                        values, levels: Levels(sizes: sizes, starts: starts, count: 2), heads: heads, points: points,
+                        offsets: Matrix(offsets, rows: total, columns: 2 * samples), weights: Matrix(weights, rows: total, columns: samples), rows: 0..<total,
+                        scratch: scratch, into: Matrix(result, rows: total, columns: channels))))
             return Array(UnsafeBufferPointer(start: result, count: total * channels))
         }
         let found = run(table, .int8(Int8Rows(values, rows: total, stride: channels, scale: 1, zeroPoint: zeroPoint)))

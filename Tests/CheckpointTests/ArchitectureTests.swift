@@ -1,8 +1,9 @@
-@testable import Checkpoint
 import Foundation
-@testable import ModelFormat
-import Testing
 import TestSupport
+import Testing
+
+@testable import Checkpoint
+@testable import ModelFormat
 
 @Suite struct ArchitectureTests {
     let folder: TemporaryFolder
@@ -20,7 +21,8 @@ import TestSupport
 
     /// A one-file checkpoint of zeros, one byte an element.
     private func checkpoint(_ layout: [String: [Int]], extra: [String] = []) throws -> Checkpoint {
-        var entries: [String] = [], end = 0
+        var entries: [String] = []
+        var end = 0
         for (name, shape) in layout {
             let size = shape.reduce(1, *)
             entries.append(SafeTensorsBuilder.entry(name, "I8", shape, end, end + size))
@@ -60,7 +62,8 @@ import TestSupport
     /// LAION's `open_clip_pytorch_model.bin`: names without the prefix, some wrapped, some from data-parallel training.
     @Test(arguments: [nil, "state_dict"], ["", "module."]) func clipMayBeATorchFile(wrapper: String?, prefix: String) throws {
         let clip = "backbone.clip_model."
-        var head: [TorchBuilder.Tensor] = [], rest: [TorchBuilder.Tensor] = []
+        var head: [TorchBuilder.Tensor] = []
+        var rest: [TorchBuilder.Tensor] = []
         for (index, item) in Self.architecture().layout.sorted(by: { $0.key < $1.key }).enumerated() {
             let name = item.key.hasPrefix(clip) ? prefix + item.key.dropFirst(clip.count) : item.key
             let tensor = TorchBuilder.Tensor(name, key: "\(index)", shape: item.value, [Float](repeating: Float(index), count: item.value.reduce(1, *)))
@@ -77,13 +80,15 @@ import TestSupport
 
     @Test func textEncoderStandsAlone() throws {
         let text = Self.architecture().text
-        var entries: [String] = [], end = 0
+        var entries: [String] = []
+        var end = 0
         for (name, shape) in text.layout(embedding: 6) {
             let size = shape.reduce(1, *)
             entries.append(SafeTensorsBuilder.entry(name, "I8", shape, end, end + size))
             end += size
         }
-        let path = try folder.file("text.safetensors", SafeTensorsBuilder.bytes("{" + entries.joined(separator: ",") + "}", data: [UInt8](repeating: 0, count: end)))
+        let path = try folder.file(
+            "text.safetensors", SafeTensorsBuilder.bytes("{" + entries.joined(separator: ",") + "}", data: [UInt8](repeating: 0, count: end)))
         #expect(try Checkpoint(textEncoderIn: [path]).textArchitecture() == text)
         #expect(faultMessage { _ = try Checkpoint(checkpoint: path, clip: nil) }?.contains("holds only CLIP's text encoder") == true)
     }
@@ -109,7 +114,9 @@ import TestSupport
                 damaged[name] = other
                 let message = fault(damaged)
                 // A tensor that numbers are derived from may accuse its neighbours, or leave nothing to divide.
-                #expect(message?.contains("has shape") == true || message?.contains("cannot be divided") == true || message?.contains("is missing") == true, "\(name) \(other): \(message ?? "accepted")")
+                #expect(
+                    message?.contains("has shape") == true || message?.contains("cannot be divided") == true || message?.contains("is missing") == true,
+                    "\(name) \(other): \(message ?? "accepted")")
                 #expect(message?.hasPrefix("not a fault") == false)
             }
         }

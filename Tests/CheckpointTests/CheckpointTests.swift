@@ -1,8 +1,9 @@
-@testable import Checkpoint
 import Foundation
-@testable import ModelFormat
-import Testing
 import TestSupport
+import Testing
+
+@testable import Checkpoint
+@testable import ModelFormat
 
 /// The released layout on the tiny checkpoint in Tests/Fixtures (seeded random weights in the original's own containers).
 @Suite struct CheckpointTests {
@@ -32,11 +33,13 @@ import TestSupport
 
     @Test func readsHeadAndClip() throws {
         let checkpoint = try Checkpoint(checkpoint: head, clip: clip)
-        #expect(try checkpoint.architecture() == Architecture(
-            depths: [2, 2, 3, 2], dims: [16, 32, 64, 128], embedding: 64, visualHidden: 128,
-            hidden: 64, heads: 8, points: 4, encoderLayers: 2, encoderFeedForward: 1024,
-            decoderLayers: 3, decoderFeedForward: 128, queries: 20,
-            text: TextArchitecture(width: 128, layers: 2, vocabulary: 49408, context: 77)))
+        #expect(
+            try checkpoint.architecture()
+                == Architecture(
+                    depths: [2, 2, 3, 2], dims: [16, 32, 64, 128], embedding: 64, visualHidden: 128,
+                    hidden: 64, heads: 8, points: 4, encoderLayers: 2, encoderFeedForward: 1024,
+                    decoderLayers: 3, decoderFeedForward: 128, queries: 20,
+                    text: TextArchitecture(width: 128, layers: 2, vocabulary: 49408, context: 77)))
         #expect(checkpoint.names.count == 262)
         #expect(checkpoint.sources.map(\.path) == [head, clip])
         #expect(Set(checkpoint.sources.map(\.hash)).count == 2)
@@ -61,10 +64,16 @@ import TestSupport
 
     /// Whatever wrappers put before the names, one around the other.
     @Test(arguments: ["module.", "model.", "_orig_mod.", "module.module.", "model._orig_mod.", "_orig_mod.module."]) func wrappedNames(prefix: String) throws {
-        let plain = ["sem_seg_head.predictor.logit_scale", "void_embedding.weight", "backbone.clip_model.token_embedding.weight", "backbone.clip_model.visual.trunk.stem.0.weight"]
+        let plain = [
+            "sem_seg_head.predictor.logit_scale", "void_embedding.weight", "backbone.clip_model.token_embedding.weight",
+            "backbone.clip_model.visual.trunk.stem.0.weight",
+        ]
         #expect(try Checkpoint(checkpoint: try names(plain.map { prefix + $0 }), clip: nil).names == plain.sorted())
-        let clip = ["token_embedding.weight", "logit_scale", "visual.trunk.stem.0.weight"], head = Array(plain.prefix(2))
-        #expect(try Checkpoint(checkpoint: try names(head), clip: try names(clip.map { prefix + $0 })).names == (head + clip.map { "backbone.clip_model." + $0 }).sorted())
+        let clip = ["token_embedding.weight", "logit_scale", "visual.trunk.stem.0.weight"]
+        let head = Array(plain.prefix(2))
+        #expect(
+            try Checkpoint(checkpoint: try names(head), clip: try names(clip.map { prefix + $0 })).names
+                == (head + clip.map { "backbone.clip_model." + $0 }).sorted())
         let within = plain.map { $0.replacing("predictor.", with: "predictor._orig_mod.").replacing("visual.", with: "visual._orig_mod.") }
         #expect(try Checkpoint(checkpoint: try names(within), clip: nil).names == plain.sorted())
         #expect(fault(try names(plain + [prefix + plain[0]]))?.contains("occurs twice") == true)
@@ -110,8 +119,10 @@ import TestSupport
     /// Memory stays free while a checkpoint is read tensor by tensor.
     @Test func releaseGivesMemoryBack() throws {
         let size = 96 << 20
-        let path = try folder.file("large", SafeTensorsBuilder.bytes(
-            "{" + SafeTensorsBuilder.entry("a", "F32", [size / 4], 0, size) + "}", data: [UInt8](repeating: 1, count: size)))
+        let path = try folder.file(
+            "large",
+            SafeTensorsBuilder.bytes(
+                "{" + SafeTensorsBuilder.entry("a", "F32", [size / 4], 0, size) + "}", data: [UInt8](repeating: 1, count: size)))
         let file = try TensorFile.open(path: path)
         let tensor = try #require(file.tensor("a"))
         _ = try file.contentHash()

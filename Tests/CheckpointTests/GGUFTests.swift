@@ -2,8 +2,8 @@ import Foundation
 import Kernels
 import ModelFormat
 import System
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct GGUFTests {
     let folder: TemporaryFolder
@@ -62,13 +62,15 @@ import TestSupport
 
     /// Heads longer than what is read at first; the file changes afterwards, and what is read then is a fault.
     @Test func longHeadsAndFilesThatChange() throws {
-        let path = folder.path("long.gguf"), names = (0..<60_000).map { "a name of some length, number \($0)" }
+        let path = folder.path("long.gguf")
+        let names = (0..<60_000).map { "a name of some length, number \($0)" }
         let writer = try GGUFWriter(path: path)
         try writer.set("names", .strings(names))
         try writer.declare("weight", shape: [3 << 20], kind: .int8)
         try writer.append("weight", [UInt8](repeating: 7, count: 3 << 20))
         try writer.commit()
-        let file = try GGUF(path: path), weight = try file.tensor("weight")
+        let file = try GGUF(path: path)
+        let weight = try file.tensor("weight")
         #expect(try file.strings("names") == names)
         try file.verify(weight)
         let stream = try #require(fopen(path, "r+b"))
@@ -127,18 +129,20 @@ import TestSupport
     /// PyPI's reader is the ecosystem's; `.ci/run` installs it.
     @Test func opensWithPyPIsReader() throws {
         let script = """
-        import sys
-        try:
-            import gguf
-        except ImportError:
-            sys.exit("python3 has no module gguf: pip install gguf")
-        reader = gguf.GGUFReader(sys.argv[1])
-        for key in ("text", "flag", "i32", "f32", "texts", "i32s"):
-            print(key, reader.get_field(key).contents())
-        for tensor in reader.tensors:
-            print(tensor.name, tensor.tensor_type.name, tensor.data.tolist())
-        """
-        let process = Process(), output = Pipe(), errors = Pipe()
+            import sys
+            try:
+                import gguf
+            except ImportError:
+                sys.exit("python3 has no module gguf: pip install gguf")
+            reader = gguf.GGUFReader(sys.argv[1])
+            for key in ("text", "flag", "i32", "f32", "texts", "i32s"):
+                print(key, reader.get_field(key).contents())
+            for tensor in reader.tensors:
+                print(tensor.name, tensor.tensor_type.name, tensor.data.tolist())
+            """
+        let process = Process()
+        let output = Pipe()
+        let errors = Pipe()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["python3", "-c", script, try sample()]
         process.standardOutput = output
@@ -148,18 +152,19 @@ import TestSupport
         let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         #expect(process.terminationStatus == 0, "\(complaint)")
-        #expect(text == """
-        text naïve ✓
-        flag True
-        i32 -7
-        f32 1.5
-        texts ['', 'a', 'bc']
-        i32s [-1, 0, 1]
-        weight F32 [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
-        scale I8 [1, -2, 3, -4, 5]
-        bias I32 [[[[7, 8]]]]
+        #expect(
+            text == """
+                text naïve ✓
+                flag True
+                i32 -7
+                f32 1.5
+                texts ['', 'a', 'bc']
+                i32s [-1, 0, 1]
+                weight F32 [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+                scale I8 [1, -2, 3, -4, 5]
+                bias I32 [[[[7, 8]]]]
 
-        """)
+                """)
     }
 
     @Test func everyTruncationIsDetected() throws {
@@ -204,7 +209,13 @@ import TestSupport
         ("tensor count 2^64 - 1", "elements", { $0.tensorCount = .max }),
         ("key count 2^60", "elements", { $0.entryCount = 1 << 60 }),
         ("one key too many", "corrupt", { $0.entryCount = UInt64($0.entries.count + 1) }),
-        ("a million keys", "at most", { $0.entryCount = 1_000_000; $0.data = [UInt8](repeating: 0, count: 20_000_000) }),
+        (
+            "a million keys", "at most",
+            {
+                $0.entryCount = 1_000_000
+                $0.data = [UInt8](repeating: 0, count: 20_000_000)
+            }
+        ),
         ("key twice", "occurs twice", { $0.entries += [$0.entries[0]] }),
         ("empty key", "name of 0 bytes", { $0.entries[0].key = "" }),
         ("long key", "name of 65536 bytes", { $0.entries[0].key = String(repeating: "k", count: 65536) }),
@@ -215,9 +226,12 @@ import TestSupport
         ("array of 2^62 u64", "elements", { $0.entries[0].value = Build.array(10, count: 1 << 62, []) }),
         ("array of 2^61 arrays", "elements", { $0.entries[0].value = Build.array(9, count: 1 << 61, []) }),
         ("array of unknown type", "unknown type 99", { $0.entries[0].value = Build.array(99, count: 0, []) }),
-        ("arrays nested a thousand deep", "too deeply", { builder in
-            builder.entries[0].value = Build.array(9, count: 1, (0..<1000).flatMap { _ in [UInt8].little([UInt32(9)]) + .little([UInt64(1)]) })
-        }),
+        (
+            "arrays nested a thousand deep", "too deeply",
+            { builder in
+                builder.entries[0].value = Build.array(9, count: 1, (0..<1000).flatMap { _ in [UInt8].little([UInt32(9)]) + .little([UInt64(1)]) })
+            }
+        ),
         ("alignment 0", "power of two", { $0.entries.append(("general.alignment", Build.value(4, .little([UInt32(0)])))) }),
         ("alignment 48", "power of two", { $0.entries.append(("general.alignment", Build.value(4, .little([UInt32(48)])))) }),
         ("alignment 2^31", "power of two", { $0.entries.append(("general.alignment", Build.value(4, .little([UInt32(1) << 31])))) }),
@@ -234,9 +248,21 @@ import TestSupport
         ("offset beyond the end", "beyond the file's end", { $0.tensors[1].offset = 1 << 20 }),
         ("offset 2^64 - 32", "beyond the file's end", { $0.tensors[1].offset = 0 &- 32 }),
         ("tensor one element too long", "beyond the file's end", { $0.tensors[1].dimensions = [9] }),
-        ("unaligned tensor", "not aligned", { $0.tensors[1].offset = 8; $0.tensors[1].dimensions = [1] }),
+        (
+            "unaligned tensor", "not aligned",
+            {
+                $0.tensors[1].offset = 8
+                $0.tensors[1].dimensions = [1]
+            }
+        ),
         ("overlapping tensors", "overlap", { $0.tensors[1].offset = 0 }),
-        ("no data section", "truncated", { $0.data = []; $0.tensors = [.init("a", [1], offset: 0)] }),
+        (
+            "no data section", "truncated",
+            {
+                $0.data = []
+                $0.tensors = [.init("a", [1], offset: 0)]
+            }
+        ),
     ]
 
     private func valid() -> GGUFBuilder {

@@ -1,8 +1,8 @@
 import Checkpoint
 import Foundation
 import Kernels
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct PickleTests {
     let folder: TemporaryFolder
@@ -42,23 +42,39 @@ import TestSupport
     private static let besides: [(String, [UInt8])] = [
         ("Counter", Array("ccollections\nCounter\n}\u{85}R".unicodeScalars.map { UInt8($0.value) })),
         ("Counter with items", Array("ccollections\nCounter\n}K".utf8) + [3] + Array("K".utf8) + [1] + Array("s".utf8) + [0x85] + Array("R".utf8)),
-        ("NumPy scalar", Array("cnumpy._core.multiarray\nscalar\ncnumpy\ndtype\nX".utf8) + [2, 0, 0, 0] + Array("f8".utf8) + [0x89, 0x88, 0x87] + Array("R(K".utf8) + [3]
-            + Array("X".utf8) + [1, 0, 0, 0] + Array("<NNNJ".utf8) + [255, 255, 255, 255] + Array("J".utf8) + [255, 255, 255, 255] + Array("K".utf8) + [0] + Array("tbc_codecs\nencode\nX".utf8)
-            + [1, 0, 0, 0] + Array("aX".utf8) + [6, 0, 0, 0] + Array("latin1".utf8) + [0x86] + Array("R".utf8) + [0x86] + Array("R".utf8)),
-        ("Namespace", Array("cargparse\nNamespace\n)".utf8) + [0x81] + Array("}X".utf8) + [2, 0, 0, 0] + Array("lrG?PbM\u{d2}\u{f1}\u{a9}\u{fc}sb".unicodeScalars.map { UInt8($0.value) })),
+        (
+            "NumPy scalar",
+            Array("cnumpy._core.multiarray\nscalar\ncnumpy\ndtype\nX".utf8) + [2, 0, 0, 0] + Array("f8".utf8) + [0x89, 0x88, 0x87] + Array("R(K".utf8) + [3]
+                + Array("X".utf8) + [1, 0, 0, 0] + Array("<NNNJ".utf8) + [255, 255, 255, 255] + Array("J".utf8) + [255, 255, 255, 255] + Array("K".utf8) + [0]
+                + Array("tbc_codecs\nencode\nX".utf8)
+                + [1, 0, 0, 0] + Array("aX".utf8) + [6, 0, 0, 0] + Array("latin1".utf8) + [0x86] + Array("R".utf8) + [0x86] + Array("R".utf8)
+        ),
+        (
+            "Namespace",
+            Array("cargparse\nNamespace\n)".utf8) + [0x81] + Array("}X".utf8) + [2, 0, 0, 0]
+                + Array("lrG?PbM\u{d2}\u{f1}\u{a9}\u{fc}sb".unicodeScalars.map { UInt8($0.value) })
+        ),
         ("set", Array("c__builtin__\nset\n]K".utf8) + [1] + Array("a".utf8) + [0x85] + Array("R".utf8)),
         ("set of protocol 4", [0x8f] + Array("(K".utf8) + [1, 0x90]),
         ("frozenset", Array("(K".utf8) + [1, 0x91]),
         ("2 to the power of 70", [0x8a, 9, 0, 0, 0, 0, 0, 0, 0, 0, 64]),
         ("a long number", [0x8b, 12, 0, 0, 0] + [UInt8](repeating: 1, count: 12)),
-        ("bytes", Array("C".utf8) + [3, 1, 2, 3]), ("many bytes", Array("B".utf8) + [3, 0, 0, 0, 1, 2, 3]), ("bytearray", [0x96, 2, 0, 0, 0, 0, 0, 0, 0, 1, 2]),
+        ("bytes", Array("C".utf8) + [3, 1, 2, 3]), ("many bytes", Array("B".utf8) + [3, 0, 0, 0, 1, 2, 3]),
+        ("bytearray", [0x96, 2, 0, 0, 0, 0, 0, 0, 0, 1, 2]),
         ("path", Array("cpathlib\nPosixPath\n(X".utf8) + [1, 0, 0, 0] + Array("atR".utf8)),
-        ("global of protocol 4", [0x8c, 8] + Array("datetime".utf8) + [0x8c, 4] + Array("date".utf8) + [0x93] + Array("C".utf8) + [4, 7, 0xea, 1, 1, 0x85] + Array("R".utf8)),
+        (
+            "global of protocol 4",
+            [0x8c, 8] + Array("datetime".utf8) + [0x8c, 4] + Array("date".utf8) + [0x93] + Array("C".utf8) + [4, 7, 0xea, 1, 1, 0x85] + Array("R".utf8)
+        ),
         ("object with named arguments", Array("ca.b\nC\n)}".utf8) + [0x92]),
         ("defaultdict", Array("ccollections\ndefaultdict\nc__builtin__\nlist\n".utf8) + [0x85] + Array("RK".utf8) + [1] + Array("]s".utf8)),
         ("deque", Array("ccollections\ndeque\n)R(K".utf8) + [1] + Array("e".utf8)),
-        ("storage of another kind", Array("ctorch._utils\n_rebuild_tensor_v3\n((X".utf8) + [7, 0, 0, 0] + Array("storagectorch.storage\nUntypedStorage\nX".utf8) + [1, 0, 0, 0]
-            + Array("9X".utf8) + [3, 0, 0, 0] + Array("cpuK".utf8) + [4] + Array("tQK".utf8) + [0] + Array("))".utf8) + [0x89] + Array("Nctorch\nuint16\ntR".utf8)),
+        (
+            "storage of another kind",
+            Array("ctorch._utils\n_rebuild_tensor_v3\n((X".utf8) + [7, 0, 0, 0] + Array("storagectorch.storage\nUntypedStorage\nX".utf8) + [1, 0, 0, 0]
+                + Array("9X".utf8) + [3, 0, 0, 0] + Array("cpuK".utf8) + [4] + Array("tQK".utf8) + [0] + Array("))".utf8) + [0x89]
+                + Array("Nctorch\nuint16\ntR".utf8)
+        ),
         ("lambda", Array("c__main__\n<lambda>\n".utf8)),
     ]
 
@@ -94,7 +110,10 @@ import TestSupport
     @Test func theWeightsAreFound() throws {
         func names(_ entries: [(String, [String])], around: String? = nil) throws -> [String] {
             var pickle = PickleBuilder()
-            if let around { pickle.opcode("}"); pickle.text(around) }
+            if let around {
+                pickle.opcode("}")
+                pickle.text(around)
+            }
             pickle.bytes += Array("}(".utf8)
             for (key, tensors) in entries {
                 pickle.text(key)
@@ -223,9 +242,27 @@ import TestSupport
             ("stride 2^62", { $0.strides = [1 << 62, 1] }),
             ("negative stride", { $0.strides = [-3, 1] }),
             ("a stride less", { $0.strides = [1] }),
-            ("broadcast to 2^40 elements", { $0.shape = [1 << 40]; $0.strides = [0] }),
-            ("broadcast beyond its storage", { $0.shape = [4, 7]; $0.strides = [0, 1] }),
-            ("nine dimensions", { $0.shape = [1, 1, 1, 1, 1, 1, 1, 2, 3]; $0.strides = [6, 6, 6, 6, 6, 6, 6, 3, 1] }),
+            (
+                "broadcast to 2^40 elements",
+                {
+                    $0.shape = [1 << 40]
+                    $0.strides = [0]
+                }
+            ),
+            (
+                "broadcast beyond its storage",
+                {
+                    $0.shape = [4, 7]
+                    $0.strides = [0, 1]
+                }
+            ),
+            (
+                "nine dimensions",
+                {
+                    $0.shape = [1, 1, 1, 1, 1, 1, 1, 2, 3]
+                    $0.strides = [6, 6, 6, 6, 6, 6, 6, 3, 1]
+                }
+            ),
             ("more elements than data", { $0.elements = 7 }),
             ("2^62 elements", { $0.elements = 1 << 62 }),
             ("-1 elements", { $0.elements = -1 }),

@@ -1,8 +1,8 @@
 import Checkpoint
 import Foundation
 import Kernels
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct SafeTensorsTests {
     let folder: TemporaryFolder
@@ -14,7 +14,8 @@ import TestSupport
     private typealias Build = SafeTensorsBuilder
 
     private static let data: [UInt8] = .little([1, 2, 3, 4, 5, 6] as [Float]) + .little([7, 8] as [Int64])
-    private static let header = "{\"__metadata__\":{\"format\":\"pt\"},"
+    private static let header =
+        "{\"__metadata__\":{\"format\":\"pt\"},"
         + Build.entry("ids", "I64", [2], 24, 40) + "," + Build.entry("weight", "F32", [2, 3], 0, 24) + "}"
 
     private func fault(_ bytes: [UInt8]) throws -> String? {
@@ -39,7 +40,8 @@ import TestSupport
             ("U8", [3]), ("F32", .little([3] as [Float])), ("F16", [0x00, 0x42]), ("BF16", [0x40, 0x40]), ("F64", .little([3] as [Double])),
             ("I64", .little([3] as [Int64])), ("I32", .little([3] as [Int32])), ("I16", .little([3] as [Int16])), ("I8", [3]), ("BOOL", [1]),
         ]
-        var entries: [String] = [], data: [UInt8] = []
+        var entries: [String] = []
+        var data: [UInt8] = []
         for (kind, bytes) in kinds {
             entries.append(Build.entry(kind, kind, [1], data.count, data.count + bytes.count))
             data += bytes
@@ -87,7 +89,10 @@ import TestSupport
         ("end 2^63 - 1", "outside the file", Build.bytes("{" + Build.entry("a", "U8", [1], 0, .max) + "}", data: [0])),
         ("one offset", "outside the file", Build.bytes("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]}}", data: [0])),
         ("overlap", "overlaps", Build.bytes("{" + Build.entry("a", "U8", [2], 0, 2) + "," + Build.entry("b", "U8", [2], 1, 3) + "}", data: [0, 0, 0])),
-        ("the same bytes twice", "overlaps", Build.bytes("{" + Build.entry("a", "U8", [2], 0, 2) + "," + Build.entry("b", "U8", [2], 0, 2) + "}", data: [0, 0])),
+        (
+            "the same bytes twice", "overlaps",
+            Build.bytes("{" + Build.entry("a", "U8", [2], 0, 2) + "," + Build.entry("b", "U8", [2], 0, 2) + "}", data: [0, 0])
+        ),
         ("gap", "gap", Build.bytes("{" + Build.entry("a", "U8", [1], 0, 1) + "," + Build.entry("b", "U8", [1], 2, 3) + "}", data: [0, 0, 0])),
         ("gap at the start", "gap", Build.bytes("{" + Build.entry("a", "U8", [1], 1, 2) + "}", data: [0, 0])),
         ("shape larger than the data", "has 4 bytes", Build.bytes("{" + Build.entry("a", "F32", [2], 0, 4) + "}", data: [0, 0, 0, 0])),

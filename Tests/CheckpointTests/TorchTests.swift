@@ -2,8 +2,8 @@ import Checkpoint
 import Foundation
 import ModelFormat
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// Names, shapes and values of a container: what must survive, or end in a fault.
 struct Contents: Equatable {
@@ -58,7 +58,8 @@ struct Contents: Equatable {
     }
 
     @Test func readsViewsOfOneStorage() throws {
-        var transposed = Self.weight, column = Self.weight
+        var transposed = Self.weight
+        var column = Self.weight
         transposed.name = "transposed"
         transposed.shape = [3, 2]
         transposed.strides = [1, 3]
@@ -76,7 +77,9 @@ struct Contents: Equatable {
 
     /// As `expand` makes them: dimensions of stride 0 repeat what is there.
     @Test func readsExpandedTensors() throws {
-        var all = Self.weight, rows = Self.weight, columns = Self.weight
+        var all = Self.weight
+        var rows = Self.weight
+        var columns = Self.weight
         (all.name, all.shape, all.strides, all.offset) = ("all", [2, 5], [0, 0], 2)
         (rows.name, rows.shape, rows.strides) = ("rows", [4, 3], [0, 1])
         (columns.name, columns.shape, columns.strides) = ("columns", [2, 4], [3, 0])
@@ -88,10 +91,11 @@ struct Contents: Equatable {
     }
 
     @Test func readsScalarsAndEmptyTensors() throws {
-        let file = try read(TorchBuilder([
-            TorchBuilder.Tensor("scalar", key: "0", shape: [], [4.5]),
-            TorchBuilder.Tensor("empty", key: "1", shape: [0, 3], []),
-        ]))
+        let file = try read(
+            TorchBuilder([
+                TorchBuilder.Tensor("scalar", key: "0", shape: [], [4.5]),
+                TorchBuilder.Tensor("empty", key: "1", shape: [0, 3], []),
+            ]))
         #expect(file.tensor("scalar")?.shape == [] && file.tensor("scalar")?.floats() == [4.5])
         #expect(file.tensor("empty")?.floats() == [] && file.tensor("empty")?.withFloats { $0.count } == 0)
     }
@@ -187,7 +191,13 @@ struct Contents: Equatable {
         ("size beyond the file", "not where the directory says", { $0.entries[2].size = 0x7fff_ffff }),
         ("size into the next entry", "overlap", { $0.entries[2].size = 128 }),
         ("sizes that differ", "not where the directory says", { $0.entries[2].storedSize = 8 }),
-        ("size that the tensor contradicts", "announces 6 elements", { $0.entries[2].size = 20; $0.entries[2].checksum = crc32(Array($0.entries[2].data[..<20])) }),
+        (
+            "size that the tensor contradicts", "announces 6 elements",
+            {
+                $0.entries[2].size = 20
+                $0.entries[2].checksum = crc32(Array($0.entries[2].data[..<20]))
+            }
+        ),
         ("another local name", "not where the directory says", { $0.entries[2].localName = "archive/data/9" }),
         ("entry twice", "occurs twice", { $0.entries.append($0.entries[2]) }),
         ("entries that fraction their data", "not where the directory says", { $0.entries[3].offset = 0 }),
@@ -201,13 +211,28 @@ struct Contents: Equatable {
         ("big-endian", "big-endian", { $0.entries[1].data = Array("big".utf8) }),
         ("TorchScript constants", "TorchScript", { $0.entries.append(ZipBuilder.Entry("archive/constants.pkl", [])) }),
         ("TorchScript code", "TorchScript", { $0.entries.append(ZipBuilder.Entry("archive/code/model.py", [])) }),
-        ("zip64 offset 2^63", "not where the directory says", { $0.entries[2].offset = .max; $0.entries[2].extra = .little([1, 8] as [UInt16]) + .little([UInt64(1) << 63]) }),
-        ("zip64 size 2^64 - 1", "not where the directory says", {
-            $0.entries[2].size = .max
-            $0.entries[2].storedSize = .max
-            $0.entries[2].extra = .little([1, 16] as [UInt16]) + .little([UInt64.max, .max])
-        }),
-        ("zip64 field too short", "truncated or corrupt", { $0.entries[2].offset = .max; $0.entries[2].extra = .little([1, 4] as [UInt16]) + [0, 0, 0, 0] }),
+        (
+            "zip64 offset 2^63", "not where the directory says",
+            {
+                $0.entries[2].offset = .max
+                $0.entries[2].extra = .little([1, 8] as [UInt16]) + .little([UInt64(1) << 63])
+            }
+        ),
+        (
+            "zip64 size 2^64 - 1", "not where the directory says",
+            {
+                $0.entries[2].size = .max
+                $0.entries[2].storedSize = .max
+                $0.entries[2].extra = .little([1, 16] as [UInt16]) + .little([UInt64.max, .max])
+            }
+        ),
+        (
+            "zip64 field too short", "truncated or corrupt",
+            {
+                $0.entries[2].offset = .max
+                $0.entries[2].extra = .little([1, 4] as [UInt16]) + [0, 0, 0, 0]
+            }
+        ),
         ("zip64 field longer than its record", "truncated or corrupt", { $0.entries[2].extra = .little([1, 0xffff] as [UInt16]) }),
         ("name that is not UTF-8", "not UTF-8", { _ in }),
     ]
@@ -236,7 +261,8 @@ struct Contents: Equatable {
         zip.entries[2].extra = .little([1, 24] as [UInt16]) + .little([24, 24, UInt64(offset)] as [UInt64])
         var bytes = zip.bytes()
         let end = bytes.count - 22
-        let count = UInt64(bytes.integer(UInt16.self, at: end + 10)), size = UInt64(bytes.integer(UInt32.self, at: end + 12))
+        let count = UInt64(bytes.integer(UInt16.self, at: end + 10))
+        let size = UInt64(bytes.integer(UInt32.self, at: end + 12))
         let start = UInt64(bytes.integer(UInt32.self, at: end + 16))
         var record: [UInt8] = .little([0x0606_4b50] as [UInt32]) + .little([UInt64(44)]) + .little([45, 45] as [UInt16])
         record += .little([0, 0] as [UInt32]) + .little([count, count, size, start])

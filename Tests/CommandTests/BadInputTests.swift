@@ -3,8 +3,8 @@ import Imaging
 import Kernels
 import ModelFormat
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// Whatever is wrong with the input: one line on standard error, exit status 1, and no file, half-written or whole.
 @Suite struct BadInputTests {
@@ -35,7 +35,8 @@ import TestSupport
 
     @Test(arguments: [0.0, 0.1, 0.5, 0.999])
     func truncatedCheckpoint(fraction: Double) throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         for source in [tiny.head, tiny.clip] {
             let path = try changed(source, folder) { $0.removeLast($0.count - Int(Double($0.count) * fraction)) }
             let files = source == tiny.head ? ["--checkpoint", path, "--clip", tiny.clip] : ["--checkpoint", tiny.head, "--clip", path]
@@ -46,14 +47,16 @@ import TestSupport
     }
 
     @Test func flippedBitInACheckpoint() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         let path = try changed(tiny.head, folder) { $0[$0.count / 2] ^= 0x10 }
         expectFault(try quantize(["--checkpoint", path, "--clip", tiny.clip], to: folder.path("model.gguf")), path)
         #expect(try folder.contents() == ["changed-head.pth"])
     }
 
     @Test func headWithoutItsClip() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         expectFault(try quantize(["--checkpoint", tiny.head], to: folder.path("model.gguf")), "--clip", "open_clip")
         #expect(try folder.contents().isEmpty)
     }
@@ -68,7 +71,9 @@ import TestSupport
     // MARK: - Models and vocabularies
 
     @Test func corruptModelsAndVocabularies() throws {
-        let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let picture = try TinyModel.picture.get()
+        let folder = try TemporaryFolder()
         for (source, isModel) in [(tiny.model, true), (tiny.vocabulary, false)] {
             let size = try Data(contentsOf: URL(filePath: source)).count
             for position in [3, 30, 200, size / 3, size / 2, size - 10] {
@@ -84,7 +89,8 @@ import TestSupport
     }
 
     @Test func modelAndVocabularyOfDifferentClips() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         // The same CLIP but for its temperature is another CLIP.
         let clip = try changed(tiny.clip, folder) { bytes in
             let header = String(decoding: bytes[8..<8 + Int(bytes[0]) + Int(bytes[1]) << 8 + Int(bytes[2]) << 16], as: UTF8.self)
@@ -101,7 +107,8 @@ import TestSupport
     }
 
     @Test func vocabularyOfAnotherWidth() throws {
-        let folder = try TemporaryFolder(), path = folder.path("narrow.gguf")
+        let folder = try TemporaryFolder()
+        let path = folder.path("narrow.gguf")
         let writer = try GGUFWriter(path: path)
         let values: [(String, GGUFWriter.Value)] = [
             ("general.architecture", .string(Vocabulary.architecture)), ("fcclip.vocabulary.version", .uint32(1)),
@@ -118,8 +125,12 @@ import TestSupport
     }
 
     @Test func sharesOutOfRange() throws {
-        let folder = try TemporaryFolder(), tiny = try ModelFile(path: try TinyModel.shared.get().model), path = folder.path("fractions.gguf")
-        let network = tiny.architecture, mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
+        let folder = try TemporaryFolder()
+        let tiny = try ModelFile(path: try TinyModel.shared.get().model)
+        let path = folder.path("fractions.gguf")
+        let network = tiny.architecture
+        let mean = PixelStatistics.mean
+        let deviation = PixelStatistics.deviation
         for (key, fraction) in [(ModelFile.Key.alpha, 1.5), (ModelFile.Key.beta, -0.1), (ModelFile.Key.beta, Float.nan)] {
             let writer = try GGUFWriter(path: path)
             var values: [(String, GGUFWriter.Value)] = [
@@ -141,7 +152,8 @@ import TestSupport
     // MARK: - Pictures and outputs
 
     @Test func picturesThatAreNone() throws {
-        let folder = try TemporaryFolder(), tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
         let text = try folder.file("text.jpg", Array("no picture".utf8))
         expectFault(try edge(["--image", text, "--labels", folder.path("labels.png")]), "text.jpg")
         expectFault(try edge(["--image", folder.path("absent.jpg")]), "absent.jpg")
@@ -156,7 +168,8 @@ import TestSupport
 
     /// One bad picture of a folder costs that picture only.
     @Test func folderWithABadPicture() throws {
-        let folder = try TemporaryFolder(), good = try Data(contentsOf: URL(filePath: try TinyModel.picture.get()))
+        let folder = try TemporaryFolder()
+        let good = try Data(contentsOf: URL(filePath: try TinyModel.picture.get()))
         for name in ["a.jpg", "c.jpg"] { _ = try folder.file(name, [UInt8](good)) }
         _ = try folder.file("b.jpg", Array("no picture".utf8))
         let output = try TemporaryFolder()
@@ -169,7 +182,8 @@ import TestSupport
 
     /// No output replaces the input or another output.
     @Test func outputsThatCollide() throws {
-        let folder = try TemporaryFolder(), picture = try folder.file("a.png", [UInt8](try Data(contentsOf: URL(filePath: try Fixture.path("pictures/rgb.png")))))
+        let folder = try TemporaryFolder()
+        let picture = try folder.file("a.png", [UInt8](try Data(contentsOf: URL(filePath: try Fixture.path("pictures/rgb.png")))))
         expectFault(try edge(["--image", picture, "--overlay", picture]), "--overlay", "--image")
         expectFault(try edge(["--image", folder.path, "--labels", folder.path + "/"]), "--labels", "--image")
         expectFault(try edge(["--image", picture, "--overlay", folder.path("x.png"), "--labels", folder.path("x.png")]), "--labels", "--overlay")
@@ -178,19 +192,23 @@ import TestSupport
     }
 
     @Test func unwritableOutputs() throws {
-        let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get()
+        let tiny = try TinyModel.shared.get()
+        let picture = try TinyModel.picture.get()
         for option in ["--overlay", "--labels", "--logits", "--json"] {
             expectFault(try edge(["--image", picture, option, "/proc/none/here"]), "/proc/none/here")
         }
         expectFault(try quantize(tiny.checkpoint, to: "/proc/none/model.gguf"), "/proc/none/model.gguf")
-        let result = try Program.quantize.run([
-            "vocab"] + tiny.checkpoint + ["--tokenizer", TinyModel.tokenizer, "--names", try Fixture.path("tiny/four.txt"), "--output", "/proc/none/v.gguf"])
+        let result = try Program.quantize.run(
+            [
+                "vocab"
+            ] + tiny.checkpoint + ["--tokenizer", TinyModel.tokenizer, "--names", try Fixture.path("tiny/four.txt"), "--output", "/proc/none/v.gguf"])
         expectFault(result, "/proc/none/v.gguf")
     }
 
     /// A file system of 64 KiB, in a mount namespace of the program's own.
     @Test func fullDisk() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         let shell = "mount -t tmpfs -o size=64k full '\(folder.path)' && \"$@\"; status=$?; ls '\(folder.path)'; exit $status"
         let within = "exec unshare --user --map-root-user --mount sh -c '\(shell.replacingOccurrences(of: "'", with: "'\\''"))' sh \"$@\""
         let written = try Program.quantize.run(

@@ -1,8 +1,8 @@
 import Evaluate
 import Foundation
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// `fcclip-edge bench`: what it says must add up.
 @Suite struct BenchTests {
@@ -62,10 +62,11 @@ import TestSupport
         let report = try bench(["--input-size", "96x64", "--frames", "5", "--threads", "2"])
         #expect(report.schema == 1 && report.threads == 2 && report.frames == 5)
         #expect(report.input == .init(width: 96, height: 64) && report.picture == report.input)
-        #expect(report.stages.map(\.name) == [
-            "preprocessing", "backbone stage 1", "backbone stage 2", "backbone stage 3", "backbone stage 4", "pixel decoder", "mask decoder",
-            "open-vocabulary head", "post-processing",
-        ])
+        #expect(
+            report.stages.map(\.name) == [
+                "preprocessing", "backbone stage 1", "backbone stage 2", "backbone stage 3", "backbone stage 4", "pixel decoder", "mask decoder",
+                "open-vocabulary head", "post-processing",
+            ])
         #expect(report.peak_multiply_adds_per_second > 1e8)
         #expect(report.total.multiply_adds == report.stages.reduce(0) { $0 + $1.multiply_adds })
         for stage in report.stages {
@@ -80,10 +81,13 @@ import TestSupport
 
     /// The fixture's first stage at 96x64: a 4x4 stem and its blocks, counted here by hand.
     @Test func multiplyAddsAreThoseOfTheShapes() throws {
-        let small = try bench(["--input-size", "96x64", "--frames", "1"]), large = try bench(["--size", "192x128", "--frames", "1"])
+        let small = try bench(["--input-size", "96x64", "--frames", "1"])
+        let large = try bench(["--size", "192x128", "--frames", "1"])
         for (a, b) in zip(small.stages, large.stages).dropFirst().prefix(4) { #expect(b.multiply_adds == 4 * a.multiply_adds) }
         // 16 x 24 pixels, depth 2 with 16 channels: stem, 7x7 and both layers of each block.
-        let dims = 16, depth = 2, pixels = 16 * 24
+        let dims = 16
+        let depth = 2
+        let pixels = 16 * 24
         #expect(small.stages[1].multiply_adds == pixels * (48 * dims + depth * (49 * dims + 8 * dims * dims)))
     }
 
@@ -99,8 +103,12 @@ import TestSupport
     }
 
     @Test func tableAndFile() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), path = folder.path("bench.json")
-        let result = try Program.edge.run(["bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--input-size", "64x64", "--frames", "2", "--json", path])
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let path = folder.path("bench.json")
+        let result = try Program.edge.run([
+            "bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--input-size", "64x64", "--frames", "2", "--json", path,
+        ])
         #expect(result.status == 0, "\(result.errors)")
         for words in ["backbone stage 3", "GMAC/s", "of peak", "resident at most", "64x64"] { #expect(result.output.contains(words)) }
         let report = try JSONDecoder().decode(Report.self, from: Data(contentsOf: URL(filePath: path)))
@@ -121,7 +129,8 @@ import TestSupport
     }
 
     @Test(arguments: [
-        ["--model", "x"], ["--input-size", "64"], ["--size", "0x64"], ["--size", "64x64x64"], ["--frames", "0"], ["--instruction-set", "mmx"], ["--overlay", "x"],
+        ["--model", "x"], ["--input-size", "64"], ["--size", "0x64"], ["--size", "64x64x64"], ["--frames", "0"], ["--instruction-set", "mmx"],
+        ["--overlay", "x"],
         ["--model", "absent.gguf", "--vocab", "absent.gguf"], ["--kernels", "--json", "/proc/none/here"],
     ])
     func wrongOptions(arguments: [String]) throws {

@@ -74,7 +74,8 @@ enum DemoModel {
             // Ids below 256 lie in the first channel.
             let map = try Picture.read(path: path("panoptic/" + annotation.file_name))
             return AnnotatedPicture(
-                name: image.file_name, size: map.size, segments: annotation.segments_info, ids: map.withPixels { pixels in (0..<map.size.area).map { pixels[3 * $0] } })
+                name: image.file_name, size: map.size, segments: annotation.segments_info,
+                ids: map.withPixels { pixels in (0..<map.size.area).map { pixels[3 * $0] } })
         }
     }
 }

@@ -1,15 +1,19 @@
-@testable import Evaluate
 import Foundation
 import Kernels
-import Testing
 import TestSupport
+import Testing
+
+@testable import Evaluate
 
 /// The shipped demo model does what it is shipped for.
 @Suite struct DemoTests {
     /// Typed words find things that the mask decoder was never trained on, by kind and by colour.
     @Test func typedWordsSelectUnseenThings() throws {
-        let folder = try TemporaryFolder(), unseen = try DemoModel.unseen(), colours = ["red", "green", "blue", "yellow"]
-        var prompts = 0, selected = 0
+        let folder = try TemporaryFolder()
+        let unseen = try DemoModel.unseen()
+        let colours = ["red", "green", "blue", "yellow"]
+        var prompts = 0
+        var selected = 0
         for picture in try DemoModel.pictures() {
             for segment in picture.segments where unseen.contains(segment.category_id) && segment.phrase.contains(" ") {
                 // The same thing in a colour that it does not have must not be chosen in its place.

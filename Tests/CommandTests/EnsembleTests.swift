@@ -2,13 +2,15 @@ import Foundation
 import Kernels
 import ModelFormat
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// The shares of the two classifiers travel with the model.
 @Suite struct EnsembleTests {
     @Test func theModelsSharesCount() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), other = folder.path("clip.gguf")
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let other = folder.path("clip.gguf")
         let made = try Program.quantize.run(
             tiny.checkpoint + ["--calib", tiny.pictures, "--size", "128", "--seen-share", "1", "--unseen-share", "0.9", "--output", other])
         #expect(made.status == 0, "\(made.errors)")
@@ -23,7 +25,8 @@ import TestSupport
     }
 
     @Test func sharesAreCheckedBeforeAnythingIsRead() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         for share in ["-0.1", "1.01", "nan"] {
             let result = try Program.quantize.run(tiny.checkpoint + ["--calib", tiny.pictures, "--alpha=\(share)", "--output", folder.path("model.gguf")])
             #expect(result.status != 0 && result.errors.contains("--alpha is 0...1"), "\(result.errors)")

@@ -1,20 +1,23 @@
 import Foundation
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// What goes wrong around the programs: too little memory, unreadable system files, an end by signal.
 @Suite struct FaultTests {
     /// Whatever the limit, there are segments, or one line that says what is missing: never a crash.
     @Test func anyLimitOfMemory() throws {
-        let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get()
-        var refused = 0, done = 0
+        let tiny = try TinyModel.shared.get()
+        let picture = try TinyModel.picture.get()
+        var refused = 0
+        var done = 0
         for limit in stride(from: 30_000, through: 140_000, by: 10_000) {
             // Libraries and the program's own tables come first, and are not counted.
             let shell = "ulimit -v \(limit); exec \"$@\""
             guard try Program.edge.run(["--version"], shell: shell).status == 0 else { continue }
             let result = try Program.edge.run(
-                ["bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--image", picture, "--input-size", "512x512", "--frames", "1", "--json", "-"], shell: shell)
+                ["bench", "--model", tiny.model, "--vocab", tiny.vocabulary, "--image", picture, "--input-size", "512x512", "--frames", "1", "--json", "-"],
+                shell: shell)
             #expect(result.status == 0 || result.status == 1, "\(limit) KB: status \(result.status), \(result.errors)")
             if result.status == 0 {
                 done += 1
@@ -28,7 +31,8 @@ import TestSupport
 
     /// From where the system can only just load the program.
     @Test func anyLimitOfAddressSpace() throws {
-        let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get()
+        let tiny = try TinyModel.shared.get()
+        let picture = try TinyModel.picture.get()
         var faults: [String] = []
         // Swift's own crash handler, which `swift test` asks for, needs memory, too, and says so in a line of its own.
         let shell = "export SWIFT_BACKTRACE=enable=no; ulimit -v"
@@ -48,7 +52,9 @@ import TestSupport
 
     /// A file of a size that the process cannot hold; what it says does not matter.
     @Test func modelTooLargeForMemory() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), model = folder.path("large.gguf")
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let model = folder.path("large.gguf")
         try FileManager.default.copyItem(atPath: tiny.model, toPath: model)
         #expect(truncate(model, 3 << 30) == 0)
         let result = try Program.edge.run(
@@ -69,8 +75,10 @@ import TestSupport
 
     /// Files under `/proc` and `/sys` that cannot be read take nothing but their information away.
     @Test func unreadableSystemFiles() throws {
-        let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get()
-        let hide = "for f in meminfo cpuinfo self/status self/cgroup; do mount --bind /dev/null /proc/$f 2>/dev/null; done; mount -t tmpfs none /sys && exec \"$@\""
+        let tiny = try TinyModel.shared.get()
+        let picture = try TinyModel.picture.get()
+        let hide =
+            "for f in meminfo cpuinfo self/status self/cgroup; do mount --bind /dev/null /proc/$f 2>/dev/null; done; mount -t tmpfs none /sys && exec \"$@\""
         let result = try Program.edge.run(
             ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", picture],
             shell: "exec unshare --user --map-root-user --mount sh -c '\(hide)' sh \"$@\"")
@@ -79,7 +87,9 @@ import TestSupport
 
     /// What is no file is written to, not replaced by one.
     @Test func devicesAndPipesStay() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), picture = try TinyModel.picture.get()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let picture = try TinyModel.picture.get()
         let plain = try tiny.segment(["--image", picture, "--labels", folder.path("labels.png")])
         #expect(plain.status == 0, "\(plain.errors)")
         let result = try Program.edge.run(
@@ -94,7 +104,8 @@ import TestSupport
     /// A board without GPIO, or one whose kernel has no driver for it.
     @Test(arguments: ["GPIO17:person", "gpiochip0:17:person", "/dev/gpiochip0:17:person", "0:17:person"])
     func noGPIOChips(alarm: String) throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         let input = try folder.file("frame", [UInt8](repeating: 90, count: 28800))
         let result = try Program.edge.run(
             ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120", "--alarm", alarm],
@@ -105,15 +116,20 @@ import TestSupport
 
     /// SIGTERM while pictures are being segmented: what was finished stays, nothing half-written does.
     @Test func endLeavesWholeFilesOnly() throws {
-        let tiny = try TinyModel.shared.get(), pictures = try TemporaryFolder(), output = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let pictures = try TemporaryFolder()
+        let output = try TemporaryFolder()
         let picture = try Data(contentsOf: URL(filePath: try TinyModel.picture.get()))
         for index in 0..<40 { _ = try pictures.file("\(index).jpg", [UInt8](picture)) }
         let process = Process()
         process.executableURL = URL(filePath: Program.edge.path)
-        process.arguments = ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", pictures.path, "--instruction-set", "scalar", "--threads", "1",
-                             "--json", output.path("all.json"), "--labels", output.path("labels"), "--overlay", output.path("overlays")]
+        process.arguments = [
+            "--model", tiny.model, "--vocab", tiny.vocabulary, "--image", pictures.path, "--instruction-set", "scalar", "--threads", "1",
+            "--json", output.path("all.json"), "--labels", output.path("labels"), "--overlay", output.path("overlays"),
+        ]
         // Test threads block signals, and programs inherit that.
-        var none = sigset_t(), before = sigset_t()
+        var none = sigset_t()
+        var before = sigset_t()
         sigemptyset(&none)
         pthread_sigmask(SIG_SETMASK, &none, &before)
         try process.run()

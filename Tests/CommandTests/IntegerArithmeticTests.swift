@@ -1,16 +1,19 @@
 import Kernels
-@testable import ModelFormat
 import Network
-@testable import Runtime
-import Testing
 import TestSupport
+import Testing
+
+@testable import ModelFormat
+@testable import Runtime
 
 /// What the int8 arithmetic does otherwise than the float32 one, against the plain way in int8: the same bits.
 @Suite struct IntegerArithmeticTests {
     /// Three lines read where they lie, with a border of zero points, against the product of copied patches.
     @Test(arguments: [(1, 1), (1, 7), (7, 1), (2, 2), (5, 6), (33, 5), (4, 67)])
     func convolutionOfAMapInPlace(_ height: Int, _ width: Int) throws {
-        let model = try ModelFile(path: try TinyModel.shared.get().model), channels = model.architecture.hidden, size = Size(height: height, width: width)
+        let model = try ModelFile(path: try TinyModel.shared.get().model)
+        let channels = model.architecture.hidden
+        let size = Size(height: height, width: width)
         for table in KernelSet.all where table.isSupported {
             let arithmetic = try IntegerArithmetic(model, kernels: table, threads: 2)
             let point = try arithmetic.quantizationPoint("pixel_decoder.smooth.input", channels: channels)
@@ -36,7 +39,8 @@ import TestSupport
             var patches: [Int8] = []
             for pixel in 0..<size.area {
                 for tap in 0..<9 {
-                    let row = pixel / width + tap / 3 - 1, column = pixel % width + tap % 3 - 1
+                    let row = pixel / width + tap / 3 - 1
+                    let column = pixel % width + tap % 3 - 1
                     let isInside = (0..<height).contains(row) && (0..<width).contains(column)
                     for channel in 0..<channels {
                         patches.append(isInside ? dense.bytes[(row * width + column) * dense.stride + channel] : Int8(zeroPoint))
@@ -51,9 +55,12 @@ import TestSupport
 
     /// What is computed once of the mask decoder's learned queries, against a traced run, which computes it anew; at two sizes in turns.
     @Test func constantsAreWhatIsComputedAnew() throws {
-        let tiny = try TinyModel.shared.get(), model = try ModelFile(path: tiny.model), vocabulary = try Vocabulary(path: tiny.vocabulary)
+        let tiny = try TinyModel.shared.get()
+        let model = try ModelFile(path: tiny.model)
+        let vocabulary = try Vocabulary(path: tiny.vocabulary)
         let arithmetic = try IntegerArithmetic(model, kernels: .best, threads: 2)
-        let network = try SegmentationNetwork(arithmetic, model.architecture), categories = vocabulary.categories
+        let network = try SegmentationNetwork(arithmetic, model.architecture)
+        let categories = vocabulary.categories
         let classifier = Classifier(
             embeddings: vocabulary.embeddings, names: categories.map { $0.firstName..<$0.firstName + $0.nameCount },
             isSeen: categories.map(\.isSeen), isThing: categories.map(\.isThing))

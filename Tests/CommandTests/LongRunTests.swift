@@ -1,7 +1,7 @@
 import Foundation
 import Kernels
-import Testing
 import TestSupport
+import Testing
 
 /// What a board's service needs of the program: options in a file, reload, systemd, a report.
 @Suite struct LongRunTests {
@@ -9,7 +9,8 @@ import TestSupport
 
     /// Runs `script` beside the program, which reads the pipe that `feed` writes frames to; `out` and `err` are its output.
     private func live(_ script: String, _ arguments: [String], environment: String = "") throws -> Program.Result {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         _ = try folder.file("frame", Self.frame)
         try FileManager.default.copyItem(atPath: tiny.vocabulary, toPath: folder.path("vocabulary.gguf"))
         let shell = """
@@ -25,11 +26,14 @@ import TestSupport
     }
 
     @Test func reloadsTheVocabulary() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), other = folder.path("four.gguf")
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let other = folder.path("four.gguf")
         let made = try Program.quantize.run(
             ["vocab"] + tiny.checkpoint + ["--tokenizer", TinyModel.tokenizer, "--names", try Fixture.path("tiny/four.txt"), "--output", other])
         #expect(made.status == 0, "\(made.errors)")
-        let result = try live("""
+        let result = try live(
+            """
             feed; until_lines 1
             cp '\(other)' new; mv new vocabulary.gguf; kill -HUP $pid; sleep 0.3
             feed; until_lines 2
@@ -44,14 +48,18 @@ import TestSupport
 
     @Test func reports() throws {
         let result = try live("for i in 1 2 3; do feed; until_lines $i; done", ["--report", "--instruction-set", "scalar", "--threads", "1"])
-        for words in ["status 0", "3 of 3 frames segmented", "milliseconds", "backbone", "age at output", "yuv420 160x120, network's input 171x128", "kernels: scalar, 1 threads",
-                      "resident: ", "advice: --instruction-set scalar is slower"] {
+        for words in [
+            "status 0", "3 of 3 frames segmented", "milliseconds", "backbone", "age at output", "yuv420 160x120, network's input 171x128",
+            "kernels: scalar, 1 threads",
+            "resident: ", "advice: --instruction-set scalar is slower",
+        ] {
             #expect(result.output.contains(words), "\(words) in: \(result.output)")
         }
     }
 
     @Test func optionsFromAFile() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         func edge(_ config: String, _ arguments: [String] = []) throws -> Program.Result {
             try Program.edge.run(["--config", try folder.file("config", Array(config.utf8))] + arguments)
         }
@@ -62,7 +70,8 @@ import TestSupport
         // What comes later wins.
         #expect(try edge(whole, ["--task", "panoptic"]).output.contains("\"task\":\"panoptic\""))
         for (config, words) in [
-            ("model x\nthreads many", "config, line 2: --threads many"), ("modle x", "config, line 1: --modle: no such option"), ("task", "config, line 1: --task needs a value"),
+            ("model x\nthreads many", "config, line 2: --threads many"), ("modle x", "config, line 1: --modle: no such option"),
+            ("task", "config, line 1: --task needs a value"),
             ("no-masks yes", "config, line 1: "), ("config \(folder.path("config"))", "config, line 1: --config"), ("\u{0}", "config"),
         ] {
             let result = try edge(config)
@@ -81,13 +90,15 @@ import TestSupport
             print("told", seen[0], seen[-1], len([m for m in seen if m == "WATCHDOG=1"]))
             """
         for address in ["notify", "@fcclip-edge-test-\(UUID().uuidString)"] {
-            let result = try live("""
+            let result = try live(
+                """
                 feed; until_lines 1; sleep 1; feed; until_lines 2; kill -TERM $pid; wait $listener
-                """, [], environment: """
-                python3 -c '\(listener)' '\(address.replacing("@", with: "\\0"))' & listener=$!
-                for i in $(seq 100); do [ -S notify ] && break; sleep 0.02; done
-                NOTIFY_SOCKET='\(address)' WATCHDOG_USEC=400000
-                """.replacingOccurrences(of: "sys.argv[1]", with: "sys.argv[1].replace(chr(92) + \"0\", chr(0))"))
+                """, [],
+                environment: """
+                    python3 -c '\(listener)' '\(address.replacing("@", with: "\\0"))' & listener=$!
+                    for i in $(seq 100); do [ -S notify ] && break; sleep 0.02; done
+                    NOTIFY_SOCKET='\(address)' WATCHDOG_USEC=400000
+                    """.replacingOccurrences(of: "sys.argv[1]", with: "sys.argv[1].replace(chr(92) + \"0\", chr(0))"))
             let told = result.output.split(separator: "\n").first { $0.hasPrefix("told") }
             #expect(told?.hasPrefix("told READY=1 STOPPING=1") == true, "\(result.output)")
             // Ten times a second, through work and idleness.

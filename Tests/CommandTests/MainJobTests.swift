@@ -2,8 +2,8 @@ import Foundation
 import Kernels
 import Network
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// The main job from its real input to its real output: checkpoint, pictures and names to segments.
 @Suite struct MainJobTests {
@@ -47,9 +47,11 @@ import TestSupport
 
     @Test(arguments: ["panoptic", "semantic", "instance"])
     func segmentsAPicture(task: String) throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         let result = try tiny.segment([
-            "--image", try TinyModel.picture.get(), "--task", task, "--overlay", folder.path("overlay.png"), "--labels", folder.path("labels.png"), "--json", "-",
+            "--image", try TinyModel.picture.get(), "--task", task, "--overlay", folder.path("overlay.png"), "--labels", folder.path("labels.png"), "--json",
+            "-",
         ])
         #expect(result.status == 0, "\(result.errors)")
         let line = try JSONDecoder().decode(Line.self, from: Data(result.output.utf8))
@@ -68,7 +70,8 @@ import TestSupport
     }
 
     @Test func segmentsAFolder() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         let result = try tiny.segment(["--image", try Fixture.path("pictures"), "--labels", folder.path("labels"), "--json", folder.path("all.json")])
         let lines = try String(contentsOfFile: folder.path("all.json"), encoding: .utf8).split(separator: "\n")
         let labels = try FileManager.default.contentsOfDirectory(atPath: folder.path("labels"))
@@ -78,7 +81,8 @@ import TestSupport
     }
 
     @Test func bytesDoNotDependOnKernelsOrThreads() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         let picture = try TinyModel.picture.get()
         func bytes(_ arguments: [String]) throws -> [Data] {
             let result = try tiny.segment(["--image", picture, "--labels", folder.path("labels.png"), "--json", "-"] + arguments)
@@ -94,7 +98,8 @@ import TestSupport
 
     @Test(arguments: [("one_pixel.png", 1, 1), ("wide_20000x3.png", 20000, 3), ("progressive.jpg", 53, 37), ("grey.jpg", 53, 37), ("cmyk.jpg", 53, 37)])
     func segmentsUnusualPictures(name: String, width: Int, height: Int) throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         let result = try tiny.segment(["--image", try Fixture.path("pictures/" + name), "--labels", folder.path("labels.png"), "--json", "-"])
         #expect(result.status == 0, "\(result.errors)")
         let line = try JSONDecoder().decode(Line.self, from: Data(result.output.utf8))
@@ -106,11 +111,14 @@ import TestSupport
         let result = try Program.quantize.run(
             ["stages"] + tiny.checkpoint + ["--model", tiny.model, "--images", tiny.pictures, "--at-least", "25"])
         #expect(result.status == 0, "\(result.errors)")
-        for stage in ["backbone stage 3", "encoder layer 1", "mask features", "decoder layer 2", "open-vocabulary head"] { #expect(result.output.contains(stage)) }
+        for stage in ["backbone stage 3", "encoder layer 1", "mask features", "decoder layer 2", "open-vocabulary head"] {
+            #expect(result.output.contains(stage))
+        }
     }
 
     @Test func referenceCommandPrintsTheTable() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         let result = try Program.quantize.run(
             ["reference"] + tiny.checkpoint + ["--dump", try Fixture.unpacked("tiny/tiny_b.safetensors", in: folder)])
         #expect(result.status == 0, "\(result.errors)")
@@ -138,7 +146,8 @@ import TestSupport
                 assert any(t.name == tensor for t in reader.tensors), [t.name for t in reader.tensors]
             print("read")
             """
-        let python = Process(), pipe = Pipe()
+        let python = Process()
+        let pipe = Pipe()
         python.executableURL = URL(filePath: "/usr/bin/env")
         python.arguments = ["python3", "-c", script, tiny.model, tiny.vocabulary]
         python.standardOutput = pipe

@@ -1,9 +1,10 @@
-@testable import Evaluate
 import Foundation
 import Kernels
 import System
-import Testing
 import TestSupport
+import Testing
+
+@testable import Evaluate
 
 /// Mask logits as a file: what NumPy reads, what the segments are made of, and the same bytes on every path.
 @Suite struct MaskLogitsTests {
@@ -32,7 +33,8 @@ import TestSupport
 
     /// 420x300 becomes 179x128 of 192x128: 20 queries, a quarter of that.
     @Test func isAnArrayOfQueriesRowsAndColumns() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         let result = try tiny.segment(["--image", try TinyModel.picture.get(), "--logits", folder.path("logits.npy")])
         // As with any other output, the lines are asked for then.
         #expect(result.status == 0 && result.output.isEmpty, "\(result.errors)")
@@ -44,14 +46,16 @@ import TestSupport
     }
 
     @Test func opensWithNumPy() throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         #expect(try tiny.segment(["--image", try TinyModel.picture.get(), "--logits", folder.path("logits.npy")]).status == 0)
         let script = """
             import sys, numpy
             a = numpy.load(sys.argv[1], allow_pickle=False)
             print(a.shape, a.dtype.str, a.flags.c_contiguous, a[3, 5, 7].tobytes().hex())
             """
-        let python = Process(), pipe = Pipe()
+        let python = Process()
+        let pipe = Pipe()
         python.executableURL = URL(filePath: "/usr/bin/env")
         python.arguments = ["python3", "-c", script, folder.path("logits.npy")]
         python.standardOutput = pipe
@@ -66,7 +70,9 @@ import TestSupport
 
     /// Every kernel set that this processor has; `Boards/same-bytes` compares those of boards, too. What is made of them changes nothing.
     @Test(arguments: KernelSet.all.filter(\.isSupported).map { "\($0.name)" }) func bytesDoNotDependOnKernels(name: String) throws {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder(), picture = try TinyModel.picture.get()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let picture = try TinyModel.picture.get()
         func logits(_ arguments: [String]) throws -> Data {
             let result = try tiny.segment(["--image", picture, "--logits", folder.path("logits.npy")] + arguments)
             #expect(result.status == 0, "\(result.errors)")
@@ -80,7 +86,9 @@ import TestSupport
 
     /// One file a picture, each the same as alone.
     @Test func foldersGetAFileAPicture() throws {
-        let tiny = try TinyModel.shared.get(), pictures = try TemporaryFolder(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let pictures = try TemporaryFolder()
+        let folder = try TemporaryFolder()
         for name in ["synth_420x300.jpg", "synth_161x97.png", "one_pixel.png"] {
             try FileManager.default.copyItem(atPath: try Fixture.path("pictures/" + name), toPath: pictures.path(name))
         }
@@ -96,19 +104,22 @@ import TestSupport
 
     /// Where a segment is, a query's logits are positive, and hardly elsewhere.
     @Test func segmentsAreWhereLogitsArePositive() throws {
-        let folder = try TemporaryFolder(), picture = try #require(try DemoModel.pictures().first)
+        let folder = try TemporaryFolder()
+        let picture = try #require(try DemoModel.pictures().first)
         let result = try Program.edge.run([
             "--model", DemoModel.path("model.gguf"), "--vocab", DemoModel.path("vocabulary.gguf"), "--image", DemoModel.path("pictures/" + picture.name),
             "--json", "-", "--logits", folder.path("logits.npy"),
         ])
         #expect(result.status == 0, "\(result.errors)")
         let segments = try JSONDecoder().decode(MainJobTests.Line.self, from: Data(result.output.utf8)).segments
-        let logits = try Array3(folder.path("logits.npy")), (height, width) = (logits.shape[1], logits.shape[2])
+        let logits = try Array3(folder.path("logits.npy"))
+        let (height, width) = (logits.shape[1], logits.shape[2])
         #expect(picture.size.height == 4 * height && picture.size.width == 4 * width, "\(logits.shape)")
         let masks = (0..<logits.shape[0]).map { query in
             var mask = BitMask(size: picture.size)
             for pixel in 0..<picture.size.area {
-                let row = pixel / picture.size.width / 4, column = pixel % picture.size.width / 4
+                let row = pixel / picture.size.width / 4
+                let column = pixel % picture.size.width / 4
                 if logits.values[(query * height + row) * width + column] > 0 { mask.insert(pixel) }
             }
             return mask

@@ -5,14 +5,15 @@ import Kernels
 import Network
 import Runtime
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// Memory is counted before it is taken, taken once, and never for two copies of the model.
 @Suite struct MemoryTests {
     /// How often a run over so many frames of `frame` allocates memory, on all its threads.
     private func allocations(_ count: Int, of frame: [UInt8], _ arguments: [String]) throws -> Int {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         let input = try folder.file("stream", Array([[UInt8]](repeating: frame, count: count).joined()))
         let result = try Program.edge.run(
             ["--model", tiny.model, "--vocab", tiny.vocabulary, "--every-frame"] + arguments,
@@ -24,7 +25,8 @@ import TestSupport
 
     /// Allocations of each frame after the first forty: by then every place in the sinks' queues has held a line.
     private func allocationsPerFrame(_ frame: [UInt8], _ arguments: [String]) throws -> Double {
-        let few = try allocations(40, of: frame, arguments), many = try allocations(120, of: frame, arguments)
+        let few = try allocations(40, of: frame, arguments)
+        let many = try allocations(120, of: frame, arguments)
         return Double(many - few) / 80
     }
 
@@ -33,7 +35,8 @@ import TestSupport
     /// From the pipe to the line, on every thread. What little is left is the summary's, once a run.
     @Test(arguments: ["panoptic", "semantic", "instance"], [1, 2])
     func framesAllocateNothing(task: String, threads: Int) throws {
-        let each = try allocationsPerFrame(Self.frame, ["--stdin", "yuv420:160x120", "--task", task, "--threads", "\(threads)", "--json", "-", "--json", "copy.json"])
+        let each = try allocationsPerFrame(
+            Self.frame, ["--stdin", "yuv420:160x120", "--task", task, "--threads", "\(threads)", "--json", "-", "--json", "copy.json"])
         #expect(abs(each) < 0.1, "\(each) allocations a frame")
     }
 
@@ -49,7 +52,8 @@ import TestSupport
     @Test func planHoldsWhatFramesUse() throws {
         let tiny = try TinyModel.shared.get()
         for (picture, inner) in [((64, 64), (64, 64)), ((300, 420), (128, 179)), ((33, 700), (32, 673)), ((400, 300), (160, 128))] {
-            let picture = Size(height: picture.0, width: picture.1), inner = Size(height: inner.0, width: inner.1)
+            let picture = Size(height: picture.0, width: picture.1)
+            let inner = Size(height: inner.0, width: inner.1)
             let padded = Size(height: (inner.height + 31) / 32 * 32, width: (inner.width + 31) / 32 * 32)
             let geometry = PictureGeometry(picture: picture, inner: inner, padded: padded)
             let pixels = [UInt8](repeating: 90, count: inner.area * 3).enumerated().map { UInt8(truncatingIfNeeded: $0.offset &* 2_654_435_761 >> 16) }
@@ -60,10 +64,13 @@ import TestSupport
                 _ = try engine.segment(pixels, geometry: geometry, task: task) { _ in }
                 #expect(engine.arithmetic.scratchBytes == before, "\(picture) \(task) outgrew its plan")
                 let plan = MemoryPlan(
-                    engine.model.architecture, geometry: geometry, names: engine.vocabulary.names.count, classes: engine.vocabulary.categories.count, task: task)
+                    engine.model.architecture, geometry: geometry, names: engine.vocabulary.names.count, classes: engine.vocabulary.categories.count, task: task
+                )
                 // A semantic band may be planned larger than a small picture fills it.
                 let spare = 512 << 10 + (task == .semantic ? 17 << 20 : 0)
-                #expect(plan.shared < engine.arithmetic.arena.peak * 3 / 2 + spare, "\(picture) \(task): \(plan.shared) planned, \(engine.arithmetic.arena.peak) used")
+                #expect(
+                    plan.shared < engine.arithmetic.arena.peak * 3 / 2 + spare,
+                    "\(picture) \(task): \(plan.shared) planned, \(engine.arithmetic.arena.peak) used")
                 withExtendedLifetime(pixels) {}
             }
         }
@@ -71,7 +78,9 @@ import TestSupport
 
     /// Other sizes, larger and smaller, give the same segments as a fresh engine.
     @Test func sizesMayChange() throws {
-        let tiny = try TinyModel.shared.get(), picture = try TinyModel.picture.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let picture = try TinyModel.picture.get()
+        let folder = try TemporaryFolder()
         for (name, source) in [("a.jpg", picture), ("b.png", try Fixture.path("pictures/synth_161x97.png")), ("c.jpg", picture)] {
             try FileManager.default.copyItem(atPath: source, toPath: folder.path(name))
         }

@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 /// Every line that the program writes keeps to `Sources/Sinks/segments.schema.json`.
 @Suite struct SchemaTests {
@@ -14,7 +14,8 @@ import TestSupport
     }
 
     @Test func streams() throws {
-        let tiny = try TinyModel.shared.get(), picture = try Fixture.path("pictures/synth_420x300.jpg")
+        let tiny = try TinyModel.shared.get()
+        let picture = try Fixture.path("pictures/synth_420x300.jpg")
         let result = try Program.edge.run(
             ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "mjpeg", "--every-frame"], shell: "cat '\(picture)' '\(picture)' | \"$@\"")
         let lines = result.output.split(separator: "\n")

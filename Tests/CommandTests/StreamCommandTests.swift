@@ -1,9 +1,10 @@
-@testable import Capture
 import Foundation
-@testable import Imaging
 import Kernels
-import Testing
 import TestSupport
+import Testing
+
+@testable import Capture
+@testable import Imaging
 
 /// Streams through the program, as people pipe them.
 @Suite struct StreamCommandTests {
@@ -30,14 +31,19 @@ import TestSupport
 
     /// A frame is segmented exactly as the picture of it is.
     @Test(arguments: [FrameFormat.yuv420, .nv12, .yuyv, .rgb24, .grey]) func framesEqualPictures(format: FrameFormat) throws {
-        let folder = try TemporaryFolder(), tiny = try TinyModel.shared.get(), layout = FrameLayout(format, size: Self.size)
-        let bytes = stream(layout, 2), input = try folder.file("stream", bytes)
+        let folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let layout = FrameLayout(format, size: Self.size)
+        let bytes = stream(layout, 2)
+        let input = try folder.file("stream", bytes)
         let streamed = try run(["--stdin", "\(format.name):160x120", "--every-frame"], input: input)
         #expect(streamed.status == 0 && streamed.errors.contains("2 of 2 frames segmented"), "\(streamed.errors)")
         let lines = try json(streamed.output)
         #expect(lines.count == 2)
         for (index, line) in lines.enumerated() {
-            let frame = FrameBuffer(), converter = FrameConverter(Preprocessor(Preprocessing())), picture = Picture(size: Self.size)
+            let frame = FrameBuffer()
+            let converter = FrameConverter(Preprocessor(Preprocessing()))
+            let picture = Picture(size: Self.size)
             frame.reserve(layout.byteCount)
             frame.bytes.update(from: Array(bytes[(layout.byteCount * index)...].prefix(layout.byteCount)), count: layout.byteCount)
             frame.layout = layout
@@ -54,9 +60,12 @@ import TestSupport
 
     /// Rows longer than their pixels, as many producers write them, are the same frames.
     @Test(arguments: [FrameFormat.yuv420, .nv12, .yuyv]) func paddedRows(format: FrameFormat) throws {
-        let folder = try TemporaryFolder(), tight = FrameLayout(format, size: Self.size), padded = FrameLayout(format, size: Self.size, stride: tight.stride + 32)
+        let folder = try TemporaryFolder()
+        let tight = FrameLayout(format, size: Self.size)
+        let padded = FrameLayout(format, size: Self.size, stride: tight.stride + 32)
         let bytes = stream(tight, 1)
-        var wide: [UInt8] = [], position = 0
+        var wide: [UInt8] = []
+        var position = 0
         // Chroma rows of yuv420 are half as long, and so is their gap.
         for row in 0..<(padded.byteCount / padded.stride) {
             let isHalf = format == .yuv420 && row >= Self.size.height
@@ -73,7 +82,8 @@ import TestSupport
     }
 
     @Test func picturesInARow() throws {
-        let folder = try TemporaryFolder(), picture = try Fixture.bytes("pictures/synth_420x300.jpg")
+        let folder = try TemporaryFolder()
+        let picture = try Fixture.bytes("pictures/synth_420x300.jpg")
         let input = try folder.file("stream", picture + picture[..<(picture.count / 2)] + picture + [1, 2, 3])
         let result = try run(["--stdin", "mjpeg", "--every-frame"], input: input)
         #expect(result.status == 0 && result.errors.contains("3 of 3 frames segmented"), "\(result.errors)")
@@ -84,17 +94,22 @@ import TestSupport
 
     /// What overlays need changes nothing in what is found.
     @Test func foldersOfOverlaysAndLabels() throws {
-        let folder = try TemporaryFolder(), picture = try Fixture.bytes("pictures/synth_420x300.jpg")
+        let folder = try TemporaryFolder()
+        let picture = try Fixture.bytes("pictures/synth_420x300.jpg")
         let input = try folder.file("stream", Array([[UInt8]](repeating: picture, count: 6).joined()))
         let plain = try run(["--stdin", "mjpeg", "--every-frame"], input: input)
         let drawn = try run(
-            ["--stdin", "mjpeg", "--every-frame", "--json", "-", "--json", folder.path("lines.json"), "--overlay", folder.path("overlays"), "--labels",
-             folder.path("labels"), "--keep", "2", "--no-masks"], input: input)
+            [
+                "--stdin", "mjpeg", "--every-frame", "--json", "-", "--json", folder.path("lines.json"), "--overlay", folder.path("overlays"), "--labels",
+                folder.path("labels"), "--keep", "2", "--no-masks",
+            ], input: input)
         #expect(drawn.status == 0, "\(drawn.errors)")
-        let a = try json(plain.output), b = try json(drawn.output)
+        let a = try json(plain.output)
+        let b = try json(drawn.output)
         #expect(a.count == 6 && b.count == 6)
         for (a, b) in zip(a, b) {
-            let first = try #require(a["segments"] as? [[String: Any]]), second = try #require(b["segments"] as? [[String: Any]])
+            let first = try #require(a["segments"] as? [[String: Any]])
+            let second = try #require(b["segments"] as? [[String: Any]])
             #expect(first.map { $0["area"] as? Int } == second.map { $0["area"] as? Int })
             #expect(first.allSatisfy { $0["rle"] != nil } && second.allSatisfy { $0["rle"] == nil })
         }
@@ -108,7 +123,9 @@ import TestSupport
 
     @Test func brokenStreams() throws {
         let folder = try TemporaryFolder()
-        for (bytes, words) in [([UInt8](repeating: 3, count: 1000), "ended after 1000 bytes; a frame of yuv420, 160 x 120, has 28800"), ([], "ended after 0 bytes")] {
+        for (bytes, words) in [
+            ([UInt8](repeating: 3, count: 1000), "ended after 1000 bytes; a frame of yuv420, 160 x 120, has 28800"), ([], "ended after 0 bytes"),
+        ] {
             let result = try run(["--stdin", "yuv420:160x120"], input: try folder.file("stream", bytes))
             #expect(result.status == 1 && result.output.isEmpty && result.errorLines.last?.contains(words) == true, "\(result.errors)")
         }
@@ -128,7 +145,8 @@ import TestSupport
 
     /// Runs `script`, in which `start` starts the program on the pipe `$pipe`, open for writing as 3.
     private func live(_ script: String, _ arguments: [String], frames: [UInt8]) throws -> Program.Result {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         _ = try folder.file("stream", frames)
         let shell = """
             cd '\(folder.path)'; mkfifo pipe
@@ -157,7 +175,11 @@ import TestSupport
             tail -c 1 lines.json | od -An -tx1; ls -a | grep part
             """
         let result = try live(
-            script, ["--instruction-set", "scalar", "--threads", "1", "--every-frame", "--overlay", "overlays", "--labels", "labels", "--json", "-", "--json", "lines.json"],
+            script,
+            [
+                "--instruction-set", "scalar", "--threads", "1", "--every-frame", "--overlay", "overlays", "--labels", "labels", "--json", "-", "--json",
+                "lines.json",
+            ],
             frames: stream(FrameLayout(.yuv420, size: Self.size), 1))
         let lines = result.output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
         // The second signal does not wait for the frame at hand.
@@ -168,7 +190,8 @@ import TestSupport
 
     /// A reader that goes away is said; one that only stands still holds up nobody.
     @Test func readersOfTheLines() throws {
-        let folder = try TemporaryFolder(), tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
         let input = try folder.file("stream", stream(FrameLayout(.yuv420, size: Self.size), 100))
         let arguments = ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120", "--every-frame"]
         let gone = try Program.edge.run(arguments, shell: "(\"$@\" <'\(input)'; echo status $? >&2) | head -n 1 >/dev/null")
@@ -177,31 +200,44 @@ import TestSupport
         let live = ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120"]
         let frame = try folder.file("frame", stream(FrameLayout(.yuv420, size: Self.size), 1))
         let feed = "for i in $(seq 250); do cat '\(frame)'; sleep 0.02; done"
-        let slow = try Program.edge.run(live, shell: "cd '\(folder.path)'; (\(feed)) | (\"$@\"; echo status $? >&2; touch done) | (until [ -e done ]; do sleep 0.1; done)")
+        let slow = try Program.edge.run(
+            live, shell: "cd '\(folder.path)'; (\(feed)) | (\"$@\"; echo status $? >&2; touch done) | (until [ -e done ]; do sleep 0.1; done)")
         #expect(slow.errors.contains("status 0") && slow.errors.contains("lines dropped"), "\(slow.errors)")
     }
 
     /// With `--every-frame` nothing is dropped: a slow reader holds the source back, and every frame has its line and its pictures.
     @Test func everyFrameHasItsOutputs() throws {
-        let folder = try TemporaryFolder(), tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
         let input = try folder.file("stream", stream(FrameLayout(.yuv420, size: Self.size), 100))
         let result = try Program.edge.run(
-            ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120", "--every-frame", "--json", "-", "--json", "lines.json", "--overlay", "o", "--labels", "l"],
-            shell: "cd '\(folder.path)'; (\"$@\" <'\(input)'; echo status $? >&2) | (sleep 1; while read -r line; do echo \"$line\"; done) >slow.json; ls o | wc -l; ls l | wc -l; wc -l <lines.json; wc -l <slow.json")
+            [
+                "--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120", "--every-frame", "--json", "-", "--json", "lines.json",
+                "--overlay", "o", "--labels", "l",
+            ],
+            shell:
+                "cd '\(folder.path)'; (\"$@\" <'\(input)'; echo status $? >&2) | (sleep 1; while read -r line; do echo \"$line\"; done) >slow.json; ls o | wc -l; ls l | wc -l; wc -l <lines.json; wc -l <slow.json"
+        )
         #expect(result.errors.contains("status 0") && !result.errors.contains("dropped"), "\(result.errors)")
         #expect(result.output.split(whereSeparator: \.isWhitespace) == ["100", "100", "100", "100"], "\(result.output)")
         // SIGTERM ends even a run whose reader stands still.
         let stopped = try Program.edge.run(
             ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120", "--every-frame"],
-            shell: "cd '\(folder.path)'; mkfifo out; sleep 30 >/dev/null <out & reader=$!; \"$@\" <'\(input)' >out & pid=$!; sleep 2; kill -TERM $pid; wait $pid; echo status $?; kill $reader")
+            shell:
+                "cd '\(folder.path)'; mkfifo out; sleep 30 >/dev/null <out & reader=$!; \"$@\" <'\(input)' >out & pid=$!; sleep 2; kill -TERM $pid; wait $pid; echo status $?; kill $reader"
+        )
         #expect(stopped.output.contains("status 0") && stopped.errors.contains("lines dropped"), "\(stopped.output) \(stopped.errors)")
     }
 
     /// Frames come faster than they are segmented: at output none is older than its own inference and the one before.
     @Test func freshestFrameWins() throws {
-        let result = try live("for i in $(seq 400); do cat stream >&3; done; exec 3>&-; wait $pid; echo status $? >&2; cat out; cat err >&2", [], frames: stream(FrameLayout(.yuv420, size: Self.size), 4))
+        let result = try live(
+            "for i in $(seq 400); do cat stream >&3; done; exec 3>&-; wait $pid; echo status $? >&2; cat out; cat err >&2", [],
+            frames: stream(FrameLayout(.yuv420, size: Self.size), 4))
         #expect(result.errors.contains("status 0"), "\(result.errors)")
-        let lines = try json(result.output), timings = lines.compactMap { $0["timing"] as? [String: Double] }, frames = lines.compactMap { $0["frame"] as? [String: Int] }
+        let lines = try json(result.output)
+        let timings = lines.compactMap { $0["timing"] as? [String: Double] }
+        let frames = lines.compactMap { $0["frame"] as? [String: Int] }
         let longest = timings.compactMap { $0["total"] }.max() ?? 0
         #expect(frames.count == lines.count && frames.reduce(0) { $0 + 1 + ($1["skipped"] ?? 0) } == 1600)
         #expect(lines.count < 1600)
@@ -226,7 +262,8 @@ import TestSupport
         let result = try live(measure, ["--threads", "3"], frames: frames)
         let lines = result.output.split(separator: "\n").map(String.init)
         #expect(lines.last == "status 0", "\(result.output)")
-        let counts = lines.filter { $0.hasPrefix("descriptors") }, memory = lines.compactMap { $0.split(separator: " ").first == "memory" ? Int($0.split(separator: " ")[1]) : nil }
+        let counts = lines.filter { $0.hasPrefix("descriptors") }
+        let memory = lines.compactMap { $0.split(separator: " ").first == "memory" ? Int($0.split(separator: " ")[1]) : nil }
         #expect(counts.count == 2 && counts[0] == counts[1])
         // Of 200 ticks, less than two percent.
         #expect(lines.contains { $0.hasPrefix("idle ") && (Int($0.dropFirst(5)) ?? 99) < 4 }, "\(result.output)")

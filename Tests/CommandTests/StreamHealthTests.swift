@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 /// When a stream counts as healthy, and when it ends by itself.
 @Suite struct StreamHealthTests {
@@ -8,20 +8,24 @@ import TestSupport
 
     /// Runs the program on a pipe that `script` writes to, with a listener in systemd's place; its messages but the watchdog's are printed.
     private func told(_ script: String, _ arguments: [String]) throws -> Program.Result {
-        let tiny = try TinyModel.shared.get(), folder = try TemporaryFolder()
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
         _ = try folder.file("good", Self.good)
         _ = try folder.file("picture.jpg", Fixture.bytes("pictures/baseline_420.jpg"))
         var bad = try Fixture.bytes("pictures/baseline_420.jpg")
         bad[try #require(bad.firstRange(of: [0xFF, 0xC0])).upperBound + 2] = 99
         _ = try folder.file("bad.jpg", bad)
-        _ = try folder.file("listen.py", Array("""
-            import socket, sys
-            s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("notify"); s.settimeout(60)
-            last = ""
-            while last != "STOPPING=1":
-                fed, last = last == "WATCHDOG=1", s.recv(1000).decode()
-                if not (fed and last == "WATCHDOG=1"): print(last, flush=True)
-            """.utf8))
+        _ = try folder.file(
+            "listen.py",
+            Array(
+                """
+                import socket, sys
+                s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("notify"); s.settimeout(60)
+                last = ""
+                while last != "STOPPING=1":
+                    fed, last = last == "WATCHDOG=1", s.recv(1000).decode()
+                    if not (fed and last == "WATCHDOG=1"): print(last, flush=True)
+                """.utf8))
         let shell = """
             cd '\(folder.path)'; mkfifo pipe; python3 listen.py >told & listener=$!
             for i in $(seq 200); do [ -S notify ] && break; sleep 0.02; done
@@ -52,7 +56,8 @@ import TestSupport
         #expect(result.output.contains("error: standard input: 30 frames in a row could not be segmented; the last: frame 31"), "\(result.output)")
         // Not where a good one comes between them.
         let mixed = try told("for i in 1 2 3; do for k in $(seq 20); do cat bad.jpg; done; cat picture.jpg; done >&3", ["--stdin", "mjpeg", "--every-frame"])
-        #expect(mixed.output.contains("status 0") && mixed.output.contains("3 of 63 frames segmented") && mixed.output.contains("60 damaged"), "\(mixed.output)")
+        #expect(
+            mixed.output.contains("status 0") && mixed.output.contains("3 of 63 frames segmented") && mixed.output.contains("60 damaged"), "\(mixed.output)")
     }
 
     @Test func lackOfMemoryEndsIt() throws {

@@ -1,4 +1,3 @@
-@testable import fcclip_edge
 import Foundation
 import Imaging
 import Kernels
@@ -6,8 +5,10 @@ import ModelFormat
 import Network
 import Sinks
 import System
-import Testing
 import TestSupport
+import Testing
+
+@testable import fcclip_edge
 
 /// What the lines of a stream do when its source is lost.
 @Suite struct StreamPinsTests {

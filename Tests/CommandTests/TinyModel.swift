@@ -39,7 +39,10 @@ struct TinyModel {
             ["--checkpoint", head, "--clip", clip, "--calib", pictures, "--shortest-edge", "128", "--output", model])
         guard quantized.status == 0 else { throw Failure(what: "quantize", result: quantized) }
         let encoded = try Program.quantize.run(
-            ["vocab", "--checkpoint", head, "--clip", clip, "--tokenizer", Self.tokenizer, "--names", try Fixture.path("tiny/demo.txt"), "--output", vocabulary])
+            [
+                "vocab", "--checkpoint", head, "--clip", clip, "--tokenizer", Self.tokenizer, "--names", try Fixture.path("tiny/demo.txt"), "--output",
+                vocabulary,
+            ])
         guard encoded.status == 0 else { throw Failure(what: "quantize vocab", result: encoded) }
     }
 

@@ -1,11 +1,12 @@
-@testable import Evaluate
 import Foundation
 import Imaging
 import Kernels
-@testable import ModelFormat
 import Network
-import Testing
 import TestSupport
+import Testing
+
+@testable import Evaluate
+@testable import ModelFormat
 
 /// The same predictions, judged by panopticapi and pycocotools (`Fixtures/evaluate/make_evaluate.py`) and by us.
 @Suite struct AgreementTests {
@@ -29,7 +30,9 @@ import TestSupport
             let all, first, second: Precision
 
             private enum CodingKeys: String, CodingKey {
-                case areas, all, first = "1", second = "4"
+                case areas, all
+                case first = "1"
+                case second = "4"
             }
         }
 
@@ -57,7 +60,9 @@ import TestSupport
 
     @Test func panopticQualityIsPanopticapis() throws {
         let expected = (try decode("expected.json") as Expected).panoptic
-        let truths = try read("truth"), predictions = try read("prediction"), matching = try matching(truths.categories)
+        let truths = try read("truth")
+        let predictions = try read("prediction")
+        let matching = try matching(truths.categories)
         var measured = PanopticQuality(classes: matching.classes.count)
         for index in truths.pictures.indices {
             measured.add(
@@ -81,7 +86,9 @@ import TestSupport
 
     @Test func intersectionOverUnionIsNumpys() throws {
         let expected = (try decode("expected.json") as Expected).panoptic.iou
-        let truths = try read("truth"), predictions = try read("prediction"), matching = try matching(truths.categories)
+        let truths = try read("truth")
+        let predictions = try read("prediction")
+        let matching = try matching(truths.categories)
         var measured = MeanIntersectionOverUnion(classes: matching.classes.count)
         for index in truths.pictures.indices {
             measured.add(
@@ -98,8 +105,10 @@ import TestSupport
     @Test func averagePrecisionIsPycocotools() throws {
         let expected = (try decode("expected.json") as Expected).instances
         let truths = try CocoInstances(path: try Fixture.path("evaluate/instances.json"), pictures: "pictures")
-        let matching = try matching(truths.categories), detections: [Detection] = try decode("detections.json")
-        var measured = AveragePrecision(classes: matching.classes.count), areas: [Int] = []
+        let matching = try matching(truths.categories)
+        let detections: [Detection] = try decode("detections.json")
+        var measured = AveragePrecision(classes: matching.classes.count)
+        var areas: [Int] = []
         for index in truths.pictures.indices {
             let truth = try #require(try truths.truth(index, size: Self.size, matching: matching).instances)
             areas += truth.map(\.mask.area)

@@ -1,10 +1,11 @@
-@testable import Evaluate
 import Foundation
 import Imaging
 import Kernels
-@testable import ModelFormat
-import Testing
 import TestSupport
+import Testing
+
+@testable import Evaluate
+@testable import ModelFormat
 
 /// Annotations as people have them, and as they should not be.
 @Suite struct DatasetTests {
@@ -19,7 +20,8 @@ import TestSupport
         let classes = [named(["sphere", "ball"], first: 0, id: 7), named(["Ball"], first: 2, id: 3), named(["sky"], first: 3, id: nil)]
         let names = ["sphere", "ball", "Ball", "sky"]
         let categories = [
-            DatasetCategory(id: 3, name: " ball ", isThing: true), DatasetCategory(id: 7, name: "river", isThing: nil), DatasetCategory(id: 8, name: "Sphere", isThing: false),
+            DatasetCategory(id: 3, name: " ball ", isThing: true), DatasetCategory(id: 7, name: "river", isThing: nil),
+            DatasetCategory(id: 8, name: "Sphere", isThing: false),
         ]
         let byName = try ClassMatching(categories, classes, names: names, by: .name)
         #expect(byName.ofCategory == [3: 0, 8: 1])
@@ -27,15 +29,19 @@ import TestSupport
         #expect(byName.notInVocabulary == ["river"] && byName.notInDataset == ["sky"] && byName.contradictions == ["Sphere"])
         let byID = try ClassMatching(categories, classes, names: names, by: .id)
         #expect(byID.ofVocabulary == [1, 0, nil] && byID.ofCategory == [3: 0, 7: 1])
-        #expect(faultMessage { _ = try ClassMatching([DatasetCategory(id: 1, name: "cup", isThing: nil)], classes, names: names, by: .name) }?.contains("cup") == true)
+        #expect(
+            faultMessage { _ = try ClassMatching([DatasetCategory(id: 1, name: "cup", isThing: nil)], classes, names: names, by: .name) }?.contains("cup")
+                == true)
     }
 
     @Test func categoriesWithoutAClassAreVoid() throws {
         let data = try CocoPanoptic(path: try Fixture.path("evaluate/truth.json"), pictures: "pictures")
         let things = data.categories.filter { $0.isThing == true }
         let whole = try data.truth(0, size: Self.size, matching: try matching(data.categories))
-        let part = try data.truth(0, size: Self.size, matching: try ClassMatching(data.categories, vocabulary(things).categories, names: vocabulary(things).names, by: .name))
-        let map = try #require(part.panoptic), all = try #require(whole.panoptic)
+        let part = try data.truth(
+            0, size: Self.size, matching: try ClassMatching(data.categories, vocabulary(things).categories, names: vocabulary(things).names, by: .name))
+        let map = try #require(part.panoptic)
+        let all = try #require(whole.panoptic)
         #expect(map.segments.count == all.segments.count { $0.category < 3 } && map.segments.count < all.segments.count)
         #expect(Set(map.ids).subtracting([0]) == Set(map.segments.map(\.id)))
         #expect(part.instances?.count == map.segments.count)
@@ -45,7 +51,8 @@ import TestSupport
     // MARK: - Label maps
 
     @Test func labelMapsByTheirEndings() throws {
-        let folder = try TemporaryFolder(), size = Size(height: 2, width: 3)
+        let folder = try TemporaryFolder()
+        let size = Size(height: 2, width: 3)
         for place in ["pictures/aachen", "maps/aachen"] {
             try FileManager.default.createDirectory(atPath: folder.path(place), withIntermediateDirectories: true)
         }
@@ -69,15 +76,19 @@ import TestSupport
 
     /// Annotations of another size than the picture's are found before any work, whichever of them it is.
     @Test func sizesAreCompared() throws {
-        let folder = try TemporaryFolder(), small = Size(height: 2, width: 3)
+        let folder = try TemporaryFolder()
+        let small = Size(height: 2, width: 3)
         for place in ["p", "m"] { try FileManager.default.createDirectory(atPath: folder.path(place), withIntermediateDirectories: true) }
         try PNG.write(rgb: [UInt8](repeating: 9, count: 18), size: small, to: folder.path("p/a.png"))
         try PNG.write(rgb: [UInt8](repeating: 9, count: 18), size: small, to: folder.path("m/a.png"))
         func fault(_ width: Int?, isPanoptic: Bool) throws -> String? {
             let image = "{\"id\":1,\"file_name\":\"a.png\"" + (width.map { ",\"width\":\($0),\"height\":2" } ?? "") + "}"
             let annotation = isPanoptic ? "{\"image_id\":1,\"file_name\":\"a.png\",\"segments_info\":[]}" : ""
-            let path = try folder.file("a.json", Array("{\"images\":[\(image)],\"annotations\":[\(annotation)],\"categories\":[{\"id\":1,\"name\":\"x\"}]}".utf8))
-            let data: any Dataset = isPanoptic ? try CocoPanoptic(path: path, pictures: folder.path("p"), maps: folder.path("m")) : try CocoInstances(path: path, pictures: folder.path("p"))
+            let path = try folder.file(
+                "a.json", Array("{\"images\":[\(image)],\"annotations\":[\(annotation)],\"categories\":[{\"id\":1,\"name\":\"x\"}]}".utf8))
+            let data: any Dataset =
+                isPanoptic
+                ? try CocoPanoptic(path: path, pictures: folder.path("p"), maps: folder.path("m")) : try CocoInstances(path: path, pictures: folder.path("p"))
             return faultMessage { try data.checkSize(of: 0) }
         }
         for isPanoptic in [false, true] {
@@ -86,7 +97,9 @@ import TestSupport
         }
         try PNG.write(rgb: [UInt8](repeating: 9, count: 12), size: Size(height: 2, width: 2), to: folder.path("m/a.png"))
         #expect(try fault(3, isPanoptic: true) == "\(folder.path("m"))/a.png: \(folder.path("p"))/a.png is annotated as 2 x 2 pixels but has 3 x 2")
-        let maps = try LabelMaps(pictures: folder.path("p"), maps: folder.path("m"), ending: ".png", mapEnding: ".png", categories: [DatasetCategory(id: 1, name: "x", isThing: false)])
+        let maps = try LabelMaps(
+            pictures: folder.path("p"), maps: folder.path("m"), ending: ".png", mapEnding: ".png",
+            categories: [DatasetCategory(id: 1, name: "x", isThing: false)])
         #expect(faultMessage { try maps.checkSize(of: 0) }?.contains("annotated as 2 x 2 pixels but has 3 x 2") == true)
         #expect(faultMessage { _ = try Picture.size(path: folder.path("a.json")) }?.hasSuffix("not a JPEG or PNG picture") == true)
     }
@@ -95,10 +108,13 @@ import TestSupport
 
     /// What Python and other programs write: truth values where COCO has 0 and 1, numbers that JSON lacks where nobody looks, a byte-order mark.
     @Test func otherFormsOfJSON() throws {
-        let folder = try TemporaryFolder(), plain = String(decoding: try Fixture.bytes("evaluate/instances.json"), as: UTF8.self)
+        let folder = try TemporaryFolder()
+        let plain = String(decoding: try Fixture.bytes("evaluate/instances.json"), as: UTF8.self)
         func crowds(_ text: String) throws -> [Bool] {
             let data = try CocoInstances(path: try folder.file("case.json", Array(text.utf8)), pictures: "p")
-            return try data.pictures.indices.flatMap { try data.truth($0, size: Self.size, matching: try matching(data.categories)).instances?.map(\.isCrowd) ?? [] }
+            return try data.pictures.indices.flatMap {
+                try data.truth($0, size: Self.size, matching: try matching(data.categories)).instances?.map(\.isCrowd) ?? []
+            }
         }
         let expected = try crowds(plain)
         #expect(expected.contains(true) && expected.contains(false))
@@ -107,8 +123,12 @@ import TestSupport
         #expect(try crowds(plain.replacing("{\"images\"", with: "{\"info\":{\"a\":NaN,\"b\":[Infinity,-Infinity]},\"images\"")) == expected)
         let latin = try folder.file("latin.json", Array("{\"caf".utf8) + [0xE9] + Array("\":1}".utf8))
         #expect(faultMessage { _ = try CocoInstances(path: latin, pictures: "p") }?.hasSuffix("damaged JSON") == true)
-        #expect(faultMessage { _ = try crowds(plain.replacing("\"iscrowd\":1", with: "\"iscrowd\":\"yes\"")) }?.contains(/annotations\[\d+\]\.iscrowd is of another type/) == true)
-        #expect(faultMessage { _ = try crowds(plain.replacing("\"image_id\"", with: "\"imageId\"")) }?.contains("\"image_id\" is missing in annotations[0]") == true)
+        #expect(
+            faultMessage { _ = try crowds(plain.replacing("\"iscrowd\":1", with: "\"iscrowd\":\"yes\"")) }?.contains(
+                /annotations\[\d+\]\.iscrowd is of another type/) == true)
+        #expect(
+            faultMessage { _ = try crowds(plain.replacing("\"image_id\"", with: "\"imageId\"")) }?.contains("\"image_id\" is missing in annotations[0]") == true
+        )
     }
 
     // MARK: - Bad input
@@ -120,7 +140,8 @@ import TestSupport
         let range = try #require(text.range(of: old))
         let path = try folder.file("\(name).json", Array(text.replacingCharacters(in: range, with: new).utf8))
         return faultMessage {
-            let data: any Dataset = name == "truth"
+            let data: any Dataset =
+                name == "truth"
                 ? try CocoPanoptic(path: path, pictures: "p", maps: try Fixture.path("evaluate/truth")) : try CocoInstances(path: path, pictures: "p")
             for index in data.pictures.indices { _ = try data.truth(index, size: Self.size, matching: try matching(data.categories)) }
         }

@@ -1,12 +1,13 @@
-@testable import Evaluate
 import Foundation
-@testable import Imaging
 import Kernels
-@testable import ModelFormat
 import Network
 import System
-import Testing
 import TestSupport
+import Testing
+
+@testable import Evaluate
+@testable import Imaging
+@testable import ModelFormat
 
 /// Whole evaluations with networks whose answers are known.
 @Suite struct EvaluationTests {
@@ -64,8 +65,11 @@ import TestSupport
     }
 
     @Test func theTruthScoresAllAndSilenceNothing() throws {
-        let folder = try TemporaryFolder(), data = try Pictures(in: folder), matching = try matching(data.categories)
-        let vocabulary = vocabulary(data.categories), silentPicture = 2
+        let folder = try TemporaryFolder()
+        let data = try Pictures(in: folder)
+        let matching = try matching(data.categories)
+        let vocabulary = vocabulary(data.categories)
+        let silentPicture = 2
         var next = 0
         let truthful = Evaluation.Candidate(name: "truthful") { _, _, _ in
             self.predictions(try! data.truth(next, size: Self.size, matching: matching), matching)
@@ -80,7 +84,8 @@ import TestSupport
             next = index
             try evaluation.add(index)
         }
-        let all = matching.classes.indices, things = all.filter { matching.classes[$0].isThing }
+        let all = matching.classes.indices
+        let things = all.filter { matching.classes[$0].isThing }
         let (whole, part) = (evaluation.measurements[0], evaluation.measurements[1])
         #expect(whole.panoptic.mean(all)?.quality == 1 && whole.semantic.mean(all) == 1)
         #expect(abs(try #require(whole.instances.mean(things)) - 1) < 1e-12)
@@ -107,7 +112,9 @@ import TestSupport
     }
 
     @Test func reportNeedsAFolder() throws {
-        let folder = try TemporaryFolder(), data = try Pictures(in: folder), matching = try matching(data.categories)
+        let folder = try TemporaryFolder()
+        let data = try Pictures(in: folder)
+        let matching = try matching(data.categories)
         let evaluation = Evaluation(data, matching: matching, preprocessing: Preprocessing(), candidates: [], failures: 0)
         let file = try folder.file("taken", [1])
         #expect(faultMessage { try Report(evaluation, legend: Legend([]), provenance: []).write(to: file + "/report") }?.contains("taken") == true)

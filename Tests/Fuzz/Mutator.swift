@@ -60,7 +60,8 @@ struct Mutator {
     }
 
     private mutating func nudgeInteger(_ bytes: inout [UInt8]) {
-        let size = 1 << number(below: 4), offset = position(in: bytes)
+        let size = 1 << number(below: 4)
+        let offset = position(in: bytes)
         var value: UInt64 = 0
         for index in (0..<size).reversed() where offset + index < bytes.count { value = value << 8 | UInt64(bytes[offset + index]) }
         write(value &+ UInt64(number(below: 33)) &- 16, size: size, at: offset, &bytes)

@@ -93,8 +93,10 @@ enum Reader: String, CaseIterable {
             let file = try GGUF(path: path)
             for key in file.keys {
                 _ = try file.describe(key)
-                for access in [{ _ = try file.integers(key) }, { _ = try file.floats(key) }, { _ = try file.strings(key) }, { _ = try file.bools(key) },
-                               { _ = try file.integer(key) }, { _ = try file.float(key) }, { _ = try file.string(key) }, { _ = try file.bool(key) }] {
+                for access in [
+                    { _ = try file.integers(key) }, { _ = try file.floats(key) }, { _ = try file.strings(key) }, { _ = try file.bools(key) },
+                    { _ = try file.integer(key) }, { _ = try file.float(key) }, { _ = try file.string(key) }, { _ = try file.bool(key) },
+                ] {
                     try? access()
                 }
             }
@@ -124,7 +126,8 @@ enum Reader: String, CaseIterable {
             let data: any Dataset
             do throws(Fault) { data = try CocoInstances(path: path, pictures: "p") } catch { data = try CocoPanoptic(path: path, pictures: "p") }
             precondition(text.hasSuffix("}"), "a file that was cut off passed")
-            let folder = try TemporaryFolder(), vocabulary = try Vocabulary(path: try folder.file("v.gguf", seeds.vocabulary))
+            let folder = try TemporaryFolder()
+            let vocabulary = try Vocabulary(path: try folder.file("v.gguf", seeds.vocabulary))
             let matching = try ClassMatching(data.categories, vocabulary.categories, names: vocabulary.names, by: .name)
             for index in data.pictures.indices { _ = try data.truth(index, size: Size(height: 4, width: 5), matching: matching) }
         }

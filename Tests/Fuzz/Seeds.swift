@@ -53,7 +53,8 @@ enum Seeds {
 
     static let names: [[UInt8]] = [
         Array("# classes\n1:person,man,woman\n2:sky,clouds\tstuff\t#0080ff\n\ntraffic light\tthing\r\ncaf\u{E9}\n".utf8),
-        Array("\u{FEFF}cat\rkitchen stuff\rb\u{200B}us\rsky    stuff\r<end_of_text>".utf8), [0xFF, 0xFE] + Array("cat\nsky\tstuff\n".utf16).flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] },
+        Array("\u{FEFF}cat\rkitchen stuff\rb\u{200B}us\rsky    stuff\r<end_of_text>".utf8),
+        [0xFF, 0xFE] + Array("cat\nsky\tstuff\n".utf16).flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] },
     ]
 
     static let coco: [[UInt8]] = {
@@ -68,8 +69,10 @@ enum Seeds {
     /// Headers with the size of the data that they divide.
     static let safetensors: [(header: [UInt8], data: Int)] = {
         var headers: [(header: [UInt8], data: Int)] = []
-        let small = ["{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[0,12]},"
-            + "\"b\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[12,20]}}"]
+        let small = [
+            "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[0,12]},"
+                + "\"b\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[12,20]}}"
+        ]
         headers.append((Array(small[0].utf8), 20))
         var end = 0
         let entries = network.layout.sorted { $0.key < $1.key }.map { name, shape in
@@ -127,7 +130,8 @@ enum Seeds {
             try writer.set(ModelFile.Key.version, .uint32(UInt32(ModelFile.version)))
             try writer.set(ModelFile.Key.shortestEdge, .uint32(512))
             try writer.set(ModelFile.Key.longestEdge, .uint32(1333))
-            let mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
+            let mean = PixelStatistics.mean
+            let deviation = PixelStatistics.deviation
             try writer.set(ModelFile.Key.mean, .float32s([mean.0, mean.1, mean.2]))
             try writer.set(ModelFile.Key.deviation, .float32s([deviation.0, deviation.1, deviation.2]))
             try writer.set(ModelFile.Key.alpha, .float32(0.4))
@@ -152,7 +156,8 @@ enum Seeds {
         let padded = tensorSizes.map { ($0 + 31) / 32 * 32 }
         let start = original.count - padded.reduce(0, +)
         guard bytes.count == original.count, let list = original.firstRange(ofText: GGUF.tensorChecksums),
-              let header = original.firstRange(ofText: GGUF.headerChecksum) else { return bytes }
+            let header = original.firstRange(ofText: GGUF.headerChecksum)
+        else { return bytes }
         var offset = start
         for (index, size) in tensorSizes.enumerated() {
             let hash = bytes[offset..<offset + size].withUnsafeBytes { hash_xxh3($0.baseAddress, $0.count) }

@@ -11,22 +11,28 @@ enum Streams {
     }
 
     static func pictures() throws -> [[UInt8]] {
-        try ["baseline_420.jpg", "baseline_422.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "restart.jpg", "one_pixel.jpg"].map { try Fixture.bytes("pictures/" + $0) }
+        try ["baseline_420.jpg", "baseline_422.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "restart.jpg", "one_pixel.jpg"].map {
+            try Fixture.bytes("pictures/" + $0)
+        }
     }
 
     /// Captures on a thread of its own, as a live run does, and converts every frame.
     static func read(_ path: String) throws {
         let descriptor = system_open(path, O_RDONLY, 0)
         defer { close(descriptor) }
-        var line: [UInt8] = [], byte: UInt8 = 0
+        var line: [UInt8] = []
+        var byte: UInt8 = 0
         while CSystem.read(descriptor, &byte, 1) == 1, byte != 0x0A { line.append(byte) }
         let layout = try FrameLayout(String(decoding: line, as: UTF8.self), option: "stdin")
-        let source = PipeSource("case", descriptor: descriptor, layout: layout, stop: try Cancellation()), mailbox = FrameMailbox(keepsAll: true), end = End()
+        let source = PipeSource("case", descriptor: descriptor, layout: layout, stop: try Cancellation())
+        let mailbox = FrameMailbox(keepsAll: true)
+        let end = End()
         let thread = try Thread {
             do throws(Fault) { try source.capture(into: mailbox) } catch { end.fault = error }
             mailbox.end()
         }
-        let preprocessor = Preprocessor(Preprocessing(shortestEdge: 32, maximumSize: 64)), converter = FrameConverter(preprocessor)
+        let preprocessor = Preprocessor(Preprocessing(shortestEdge: 32, maximumSize: 64))
+        let converter = FrameConverter(preprocessor)
         var refused = 0
         while let frame = mailbox.take() {
             do throws(Fault) {

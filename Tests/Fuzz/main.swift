@@ -32,7 +32,8 @@ func run(_ reader: Reader, _ number: Int, _ seeds: SeedFiles, _ folder: Temporar
 func work(_ reader: Reader, from first: Int, count: Int, note: String) throws {
     var limit = rlimit(rlim_cur: 4 << 30, rlim_max: 4 << 30)
     setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
-    let seeds = try SeedFiles(), folder = try TemporaryFolder()
+    let seeds = try SeedFiles()
+    let folder = try TemporaryFolder()
     let descriptor = open(note, O_WRONLY | O_CREAT, 0o644)
     var accepted = 0
     for number in first..<first + count {
@@ -52,8 +53,11 @@ func childTime() -> Double {
 }
 
 func fuzz(_ reader: Reader, from first: Int, seconds: Double, _ seeds: SeedFiles, _ folder: TemporaryFolder) throws -> Int {
-    let start = childTime(), note = folder.path("progress")
-    var number = first, accepted = 0, finds = 0
+    let start = childTime()
+    let note = folder.path("progress")
+    var number = first
+    var accepted = 0
+    var finds = 0
     while childTime() - start < seconds {
         _ = try folder.file("progress", [UInt8](repeating: 0, count: 16))
         let worker = Process()
@@ -71,7 +75,9 @@ func fuzz(_ reader: Reader, from first: Int, seconds: Double, _ seeds: SeedFiles
         finds += 1
         let file = "find-\(reader.rawValue)-\(number)"
         try Data(reader.make(number, seeds)).write(to: URL(fileURLWithPath: file))
-        print("\(reader.rawValue): case \(number) ended with \(worker.terminationReason == .exit ? "status" : "signal") \(worker.terminationStatus), kept as \(file)")
+        print(
+            "\(reader.rawValue): case \(number) ended with \(worker.terminationReason == .exit ? "status" : "signal") \(worker.terminationStatus), kept as \(file)"
+        )
         number += 1
     }
     print("\(reader.rawValue): cases \(first) to \(number - 1), \(accepted) accepted, \(finds) finds, \(Int(childTime() - start)) s")
@@ -95,7 +101,8 @@ case let seconds?:
     }
     if readers.isEmpty { readers = Reader.allCases.map { ($0, 0) } }
     setvbuf(system_stdout(), nil, _IOLBF, 0)
-    let seeds = try SeedFiles(), folder = try TemporaryFolder()
+    let seeds = try SeedFiles()
+    let folder = try TemporaryFolder()
     var finds = 0
     for (reader, first) in readers {
         finds += try fuzz(reader, from: first, seconds: seconds, seeds, folder)

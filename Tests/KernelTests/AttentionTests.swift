@@ -40,7 +40,8 @@ import Testing
     /// Keys and values of -128 are none: products take them as -127.
     private func inputs(_ shape: Case) -> (rows: (q: Quantized, k: Quantized, v: Quantized), mask: [UInt64]) {
         var random = Generator(shape.keys * 131 + shape.channels)
-        let q = random.bytes(shape.queries * shape.channels), k = random.bytes(shape.keys * shape.channels, in: -127...127)
+        let q = random.bytes(shape.queries * shape.channels)
+        let k = random.bytes(shape.keys * shape.channels, in: -127...127)
         let v = random.bytes(shape.keys * shape.channels, in: -127...127)
         var mask = random.words(shape.queries * shape.words)
         for word in 0..<shape.words {
@@ -71,7 +72,8 @@ import Testing
     }
 
     private func attend(_ q: Quantized, _ k: Quantized, _ v: Quantized, _ mask: [UInt64], _ shape: Case, _ table: KernelSet) -> [Float] {
-        let out = Map(rows: shape.queries, columns: shape.channels), stored = [q.stored, k.stored, v.stored]
+        let out = Map(rows: shape.queries, columns: shape.channels)
+        let stored = [q.stored, k.stored, v.stored]
         let bytes = IntegerAttention.scratch(keys: shape.keys, headWidth: shape.headWidth, layout: table.layout)
         let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 64)
         defer { scratch.deallocate() }
@@ -120,7 +122,9 @@ import Testing
                         $0 + Double(q[query * shape.channels + first + $1]) * Double(k[key * shape.channels + first + $1])
                     } / Double(shape.headWidth).squareRoot()
                 }
-                let top = scores.max()!, weights = scores.map { exp($0 - top) }, total = weights.reduce(0, +)
+                let top = scores.max()!
+                let weights = scores.map { exp($0 - top) }
+                let total = weights.reduce(0, +)
                 for channel in 0..<shape.headWidth {
                     out[query * shape.channels + first + channel] = zip(open, weights).reduce(0.0) {
                         $0 + $1.1 / total * Double(v[$1.0 * shape.channels + first + channel])

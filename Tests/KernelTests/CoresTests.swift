@@ -1,6 +1,6 @@
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// Processors that pair older cores with newer ones run what all cores can.
 @Suite struct CoresTests {
@@ -17,7 +17,11 @@ import TestSupport
     @Test func everyCoreCounts() throws {
         let folder = try TemporaryFolder()
         func isOlder(_ text: String) throws -> Bool { hasOlderCore(list: try folder.file("cpuinfo", Array(text.utf8))) }
-        let a53 = ("0x41", "0xd03"), a55 = ("0x41", "0xd05"), a72 = ("0x41", "0xd08"), a76 = ("0x41", "0xd0b"), m3 = ("0x53", "0x002")
+        let a53 = ("0x41", "0xd03")
+        let a55 = ("0x41", "0xd05")
+        let a72 = ("0x41", "0xd08")
+        let a76 = ("0x41", "0xd0b")
+        let m3 = ("0x53", "0x002")
         // Raspberry Pi 3, 4, 5 and RK3588: alike, or new throughout.
         #expect(try isOlder(list([a53, a53, a53, a53])) && isOlder(list([a72, a72, a72, a72])))
         #expect(try !isOlder(list([a76, a76, a76, a76])) && !isOlder(list([a55, a55, a55, a55, a76, a76, a76, a76])))
@@ -30,8 +34,10 @@ import TestSupport
 
     @Test func listsThatTellNothing() throws {
         let folder = try TemporaryFolder()
-        for text in ["", "\n", "flags\t\t: fpu avx2\n", "CPU part", "CPU part\t: 0xd03\n", "CPU implementer\t: 0x41\nCPU part\t: 0xd0g\n",
-                     "CPU implementer\t: 0x41\nCPU part\t: 0xfffffffffffffffffd03\n", "CPU implementer\t: 65\nCPU part\t: 3331\n"] {
+        for text in [
+            "", "\n", "flags\t\t: fpu avx2\n", "CPU part", "CPU part\t: 0xd03\n", "CPU implementer\t: 0x41\nCPU part\t: 0xd0g\n",
+            "CPU implementer\t: 0x41\nCPU part\t: 0xfffffffffffffffffd03\n", "CPU implementer\t: 65\nCPU part\t: 3331\n",
+        ] {
             #expect(!hasOlderCore(list: try folder.file("cpuinfo", Array(text.utf8))), "\(text)")
         }
         #expect(!hasOlderCore(list: folder.path("absent")) && !hasOlderCore(list: folder.path))

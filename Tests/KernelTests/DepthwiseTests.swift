@@ -13,7 +13,8 @@ import Testing
     @Test func int8() {
         for (height, width, channels) in Self.shapes {
             var random = Generator(height * 10_007 + width * 101 + channels)
-            let x = random.bytes(height * width * channels), weights = random.bytes(49 * channels, in: -127...127)
+            let x = random.bytes(height * width * channels)
+            let weights = random.bytes(49 * channels, in: -127...127)
             let expected = plain(x.map(Int.init), weights.map(Int.init), height, width, channels, zero: 0, +, *)
             for table in testedTables {
                 var y = [Int32](repeating: 0, count: height * width * channels + 8)
@@ -32,7 +33,8 @@ import Testing
     @Test func extremes() {
         for activation in [Int8(-128), 127] {
             for weight in [Int8(-127), 127] {
-                let x = [Int8](repeating: activation, count: 7 * 7 * 9), weights = [Int8](repeating: weight, count: 49 * 9)
+                let x = [Int8](repeating: activation, count: 7 * 7 * 9)
+                let weights = [Int8](repeating: weight, count: 49 * 9)
                 for table in testedTables {
                     var y = [Int32](repeating: 0, count: 7 * 9)
                     table.depthwise7x7(x, 7, 7, 9, weights, 3, &y)
@@ -47,7 +49,8 @@ import Testing
         for (height, width, channels) in Self.shapes {
             var random = Generator(height * 997 + width * 31 + channels)
             let x = Map(rows: height * width, columns: channels, random.floats(height * width * channels))
-            let weights = random.floats(49 * channels), bias = random.floats(channels)
+            let weights = random.floats(49 * channels)
+            let bias = random.floats(channels)
             let sums = plain(x.values.map(Double.init), weights.map(Double.init), height, width, channels, zero: 0, +, *)
             let expected = sums.enumerated().map { $1 + Double(bias[$0 % channels]) }
             let y = Map(rows: height * width, columns: channels)
@@ -69,7 +72,8 @@ import Testing
             for column in 0..<width {
                 for ky in 0..<7 {
                     for kx in 0..<7 {
-                        let r = row + ky - 3, c = column + kx - 3
+                        let r = row + ky - 3
+                        let c = column + kx - 3
                         guard (0..<height).contains(r), (0..<width).contains(c) else { continue }
                         for channel in 0..<channels {
                             let index = (row * width + column) * channels + channel

@@ -103,7 +103,9 @@ import Testing
             if count > 5 { values[3] = -.infinity }
             let x = Map(rows: 1, columns: count, values)
             softmax(x.matrix.base, count: count)
-            let top = Double(values.max()!), exponentials = values.map { exp(Double($0) - top) }, total = exponentials.reduce(0, +)
+            let top = Double(values.max()!)
+            let exponentials = values.map { exp(Double($0) - top) }
+            let total = exponentials.reduce(0, +)
             #expect(largestError(x.values, exponentials.map { $0 / total }) < 3e-7)
             #expect(x.isIntact)
         }

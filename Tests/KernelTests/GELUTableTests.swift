@@ -20,17 +20,22 @@ import Testing
             }
         }
         // All of it in the bias, in whole blocks of rows and columns and in parts of them.
-        let rows = 5, columns = x.count + (19 - x.count % 16) % 16
-        let sums = Stored([Int32](repeating: 0, count: rows * columns)), ones = Stored([Float](repeating: 1, count: columns))
-        let bias = Stored(x + [Float](repeating: 0, count: columns - x.count)), multipliers = Stored([Float](repeating: multiplier, count: columns))
+        let rows = 5
+        let columns = x.count + (19 - x.count % 16) % 16
+        let sums = Stored([Int32](repeating: 0, count: rows * columns))
+        let ones = Stored([Float](repeating: 1, count: columns))
+        let bias = Stored(x + [Float](repeating: 0, count: columns - x.count))
+        let multipliers = Stored([Float](repeating: multiplier, count: columns))
         defer { withExtendedLifetime((sums, ones, bias, multipliers)) {} }
         func result(_ perform: (FloatKernel) -> Void) -> [Int8] {
             var bytes = [Int8](repeating: 0, count: rows * columns)
             bytes.withUnsafeMutableBufferPointer {
-                perform(.epilogue(Epilogue(
-                    values: .sums(sums.base, offset: sums.base, scale: ones.base), valuesStride: columns, rows: 0..<rows, columns: 0..<columns,
-                    bias: bias.base, activation: .gelu,
-                    output: .int8($0.baseAddress!, stride: columns, multiplier: multipliers.base, zeroPoint: zeroPoint))))
+                perform(
+                    .epilogue(
+                        Epilogue(
+                            values: .sums(sums.base, offset: sums.base, scale: ones.base), valuesStride: columns, rows: 0..<rows, columns: 0..<columns,
+                            bias: bias.base, activation: .gelu,
+                            output: .int8($0.baseAddress!, stride: columns, multiplier: multipliers.base, zeroPoint: zeroPoint))))
             }
             return bytes
         }
@@ -46,7 +51,8 @@ import Testing
     /// Where between `from` and `to` the value before rounding passes `target`; one end if it does not.
     private func boundary(_ target: Float, _ multiplier: Float, _ zeroPoint: Int32, from: Float, to: Float) -> Float {
         func isBelow(_ x: Float) -> Bool { x * (normalDistribution(x) + 0.5) * multiplier + Float(zeroPoint) < target }
-        var low = from, high = to
+        var low = from
+        var high = to
         for _ in 0..<200 {
             let middle = low / 2 + high / 2
             if isBelow(middle) == isBelow(from) { low = middle } else { high = middle }
@@ -55,7 +61,9 @@ import Testing
     }
 
     private func neighbours(of x: Float) -> [Float] {
-        var up = x, down = x, result = [x]
+        var up = x
+        var down = x
+        var result = [x]
         for _ in 0..<24 {
             (up, down) = (up.nextUp, down.nextDown)
             result += [up, down]

@@ -38,10 +38,13 @@ import Testing
 
     @Test(arguments: cases, Kind.allCases) func winnersOfThePlainOrder(_ shape: Case, _ kind: Kind) {
         var random = Generator(shape.picture.area)
-        let count = 19, area = shape.mask.area
-        var values: [Float] = [], scores: [Float] = []
+        let count = 19
+        let area = shape.mask.area
+        var values: [Float] = []
+        var scores: [Float] = []
         for index in 0..<count {
-            let x0 = Float.random(in: 0...Float(shape.mask.width), using: &random), y0 = Float.random(in: 0...Float(shape.mask.height), using: &random)
+            let x0 = Float.random(in: 0...Float(shape.mask.width), using: &random)
+            let y0 = Float.random(in: 0...Float(shape.mask.height), using: &random)
             let radius = Float.random(in: 0...9, using: &random)
             switch kind {
             case .discs where index % 4 == 3:
@@ -50,7 +53,8 @@ import Testing
                 continue
             case .discs:
                 values += (0..<area).map { pixel in
-                    let x = Float(pixel % shape.mask.width) - x0, y = Float(pixel / shape.mask.width) - y0
+                    let x = Float(pixel % shape.mask.width) - x0
+                    let y = Float(pixel / shape.mask.width) - y0
                     return 3 * (radius - (x * x + y * y).squareRoot())
                 }
             case .noise: values += random.floats(area, in: -6...5)
@@ -80,20 +84,28 @@ import Testing
         func taps(_ count: Int, _ input: Int, _ output: Int) -> Stored<BilinearTap> {
             Stored((0..<count).map { BilinearTap($0, from: input, to: output) })
         }
-        let rows = taps(shape.picture.height, shape.inner.height, shape.picture.height), networkRows = taps(shape.inner.height, shape.mask.height, shape.padded.height)
-        let columns = taps(shape.picture.width, shape.inner.width, shape.picture.width), networkColumns = taps(shape.inner.width, shape.mask.width, shape.padded.width)
+        let rows = taps(shape.picture.height, shape.inner.height, shape.picture.height)
+        let networkRows = taps(shape.inner.height, shape.mask.height, shape.padded.height)
+        let columns = taps(shape.picture.width, shape.inner.width, shape.picture.width)
+        let networkColumns = taps(shape.inner.width, shape.mask.width, shape.padded.width)
         let candidates = Stored(scores.enumerated().map { PanopticArgmax.Candidate(mask: masks + $0.offset * shape.mask.area, score: $0.element) })
-        let scratch = Map(rows: 1, columns: PanopticArgmax.scratchCount(
-            rows: bandRows, inner: shape.inner.height, height: shape.picture.height, candidates: scores.count))
+        let scratch = Map(
+            rows: 1,
+            columns: PanopticArgmax.scratchCount(
+                rows: bandRows, inner: shape.inner.height, height: shape.picture.height, candidates: scores.count))
         defer { withExtendedLifetime((rows, networkRows, columns, networkColumns, candidates)) {} }
-        var winners = [UInt16](repeating: 0x7FFF, count: shape.picture.area), areas = [UInt64](repeating: 0, count: scores.count)
+        var winners = [UInt16](repeating: 0x7FFF, count: shape.picture.area)
+        var areas = [UInt64](repeating: 0, count: scores.count)
         for first in stride(from: 0, to: shape.picture.height, by: bandRows) {
             winners.withUnsafeMutableBufferPointer { winners in
                 areas.withUnsafeMutableBufferPointer { areas in
-                    table.perform(.panopticArgmax(PanopticArgmax(
-                        candidates.base, count: scores.count, maskSize: shape.mask, vertical: .init(picture: rows.base, network: networkRows.base),
-                        horizontal: .init(picture: columns.base, network: networkColumns.base), rows: first..<min(first + bandRows, shape.picture.height),
-                        width: shape.picture.width, scratch: scratch.matrix.base, winners: winners.baseAddress!, areas: areas.baseAddress!)))
+                    table.perform(
+                        .panopticArgmax(
+                            PanopticArgmax(
+                                candidates.base, count: scores.count, maskSize: shape.mask, vertical: .init(picture: rows.base, network: networkRows.base),
+                                horizontal: .init(picture: columns.base, network: networkColumns.base),
+                                rows: first..<min(first + bandRows, shape.picture.height),
+                                width: shape.picture.width, scratch: scratch.matrix.base, winners: winners.baseAddress!, areas: areas.baseAddress!)))
                 }
             }
         }
@@ -102,9 +114,11 @@ import Testing
     }
 
     private func plain(_ masks: UnsafePointer<Float>, _ scores: [Float], _ shape: Case) -> (winners: [UInt16], areas: [UInt64]) {
-        var best = [Float](repeating: -1, count: shape.picture.area), winners = [UInt16](repeating: 0, count: shape.picture.area)
+        var best = [Float](repeating: -1, count: shape.picture.area)
+        var winners = [UInt16](repeating: 0, count: shape.picture.area)
         let areas = scores.indices.map { index in
-            var padded = [Float](repeating: 0, count: shape.padded.area), logits = best
+            var padded = [Float](repeating: 0, count: shape.padded.area)
+            var logits = best
             resizeBilinearPlane(masks + index * shape.mask.area, from: shape.mask, to: shape.padded, into: &padded)
             let inner = (0..<shape.inner.height).flatMap { padded[$0 * shape.padded.width..<$0 * shape.padded.width + shape.inner.width] }
             resizeBilinearPlane(inner, from: shape.inner, to: shape.picture, into: &logits)

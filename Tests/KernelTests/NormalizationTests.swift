@@ -7,7 +7,8 @@ import Testing
         var random = Generator(count)
         for (centre, spread) in [(Float(0), Float(1)), (100, 1), (-3, 0.01)] {
             let values = random.floats(count, in: centre - spread...centre + spread)
-            let weight = random.floats(count), bias = random.floats(count)
+            let weight = random.floats(count)
+            let bias = random.floats(count)
             let mean = values.reduce(0) { $0 + Double($1) } / Double(count)
             let variance = values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(count)
             let plain = values.map { (Double($0) - mean) / (variance + 1e-6).squareRoot() }
@@ -35,16 +36,20 @@ import Testing
         for relu in [false, true] {
             var random = Generator(rows + channels)
             let x = Map(rows: rows, columns: channels, random.floats(rows * channels, in: 9...11))
-            let weight = random.floats(channels), bias = random.floats(channels), values = x.values
+            let weight = random.floats(channels)
+            let bias = random.floats(channels)
+            let values = x.values
             groupNorm(x.matrix, groups: groups, weight: weight, bias: bias, activation: relu ? .relu : .none)
-            let width = channels / groups, count = Double(rows * width)
+            let width = channels / groups
+            let count = Double(rows * width)
             var expected = [Double](repeating: 0, count: values.count)
             for group in 0..<groups {
                 let indices = (0..<rows).flatMap { row in (group * width..<(group + 1) * width).map { row * channels + $0 } }
                 let mean = indices.reduce(0) { $0 + Double(values[$1]) } / count
                 let variance = indices.reduce(0) { $0 + (Double(values[$1]) - mean) * (Double(values[$1]) - mean) } / count
                 for index in indices {
-                    let value = (Double(values[index]) - mean) / (variance + 1e-5).squareRoot() * Double(weight[index % channels]) + Double(bias[index % channels])
+                    let value =
+                        (Double(values[index]) - mean) / (variance + 1e-5).squareRoot() * Double(weight[index % channels]) + Double(bias[index % channels])
                     expected[index] = relu ? max(value, 0) : value
                 }
             }

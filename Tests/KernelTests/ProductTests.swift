@@ -24,7 +24,10 @@ import Testing
 
     /// Packed weights are found again where the layout says, on every path and on those of other processors.
     @Test func packedWeightsAreFound() {
-        let others = [PackedLayout(columnsPerPanel: 16, depthStep: 4, activationOffset: 128), PackedLayout(columnsPerPanel: 8, depthStep: 8, depthBlock: 16), PackedLayout(columnsPerPanel: 12, depthStep: 2)]
+        let others = [
+            PackedLayout(columnsPerPanel: 16, depthStep: 4, activationOffset: 128), PackedLayout(columnsPerPanel: 8, depthStep: 8, depthBlock: 16),
+            PackedLayout(columnsPerPanel: 12, depthStep: 2),
+        ]
         for layout in KernelSet.all.map(\.layout) + others {
             for (columns, depth) in [(1, 1), (7, 5), (16, 64), (33, 31), (50, 130)] {
                 let weights = (0..<columns * depth).map { Int8(truncatingIfNeeded: $0 &* 37 &+ 5) }
@@ -62,9 +65,12 @@ import Testing
     /// Rows in parts that overlap, as the pixels that a 3x3 convolution sees.
     @Test(arguments: [(1, 1, 1, 3), (3, 5, 3, 3), (4, 64, 1, 2), (5, 65, 6, 3), (9, 33, 2, 5), (17, 130, 3, 3), (300, 24, 48, 3)])
     func rowsInParts(_ rows: Int, _ columns: Int, _ blocks: Int, _ parts: Int) {
-        let depth = 16 * blocks, stride = max(depth / 3, 1), partStride = (rows + 2) * stride
+        let depth = 16 * blocks
+        let stride = max(depth / 3, 1)
+        let partStride = (rows + 2) * stride
         var random = Generator(rows + 31 * columns)
-        let a = random.bytes(parts * partStride + 3 * depth), shape = Shape(rows: rows, columns: columns, depth: parts * depth)
+        let a = random.bytes(parts * partStride + 3 * depth)
+        let shape = Shape(rows: rows, columns: columns, depth: parts * depth)
         let weights = random.bytes(columns * shape.depth, in: -127...127)
         var patches: [Int8] = []
         for row in 0..<rows {
@@ -83,7 +89,8 @@ import Testing
         var random = Generator(7)
         let layout = PackedLayout(columnsPerPanel: columnsPerPanel, depthStep: depthStep)
         for shape in [Shape(rows: 3, columns: 11, depth: 13), Shape(rows: 2, columns: 16, depth: 16), Shape(rows: 2, columns: 1, depth: 1)] {
-            let a = random.bytes(shape.rows * shape.depth), weights = random.bytes(shape.columns * shape.depth, in: -127...127)
+            let a = random.bytes(shape.rows * shape.depth)
+            let weights = random.bytes(shape.columns * shape.depth, in: -127...127)
             let packed = pack(weights, shape, layout)
             var sums = [Int32](repeating: -1, count: shape.rows * shape.columns)
             product(
@@ -101,7 +108,8 @@ import Testing
     private func check(_ shape: Shape, _ a: [Int8], _ weights: [Int8]) {
         let expected = plain(a, weights, shape)
         // Rows further apart than they are long, with noise between them that must not count.
-        let stride = (shape.depth + 15) / 16 * 16 + 3, width = shape.columns + 5
+        let stride = (shape.depth + 15) / 16 * 16 + 3
+        let width = shape.columns + 5
         var spread = [Int8](repeating: 93, count: shape.rows * stride + 16)
         for row in 0..<shape.rows { spread.replaceSubrange(row * stride..<row * stride + shape.depth, with: a[row * shape.depth..<(row + 1) * shape.depth]) }
         for table in testedTables {

@@ -36,12 +36,17 @@ import Testing
     private func plain(_ x: [Float], _ from: Size, _ to: Size, _ channels: Int) -> [Double] {
         var y: [Double] = []
         for row in 0..<to.height {
-            let r = max((Double(row) + 0.5) * Double(from.height) / Double(to.height) - 0.5, 0), r0 = Int(r), r1 = min(r0 + 1, from.height - 1)
+            let r = max((Double(row) + 0.5) * Double(from.height) / Double(to.height) - 0.5, 0)
+            let r0 = Int(r)
+            let r1 = min(r0 + 1, from.height - 1)
             for column in 0..<to.width {
-                let c = max((Double(column) + 0.5) * Double(from.width) / Double(to.width) - 0.5, 0), c0 = Int(c), c1 = min(c0 + 1, from.width - 1)
+                let c = max((Double(column) + 0.5) * Double(from.width) / Double(to.width) - 0.5, 0)
+                let c0 = Int(c)
+                let c1 = min(c0 + 1, from.width - 1)
                 for channel in 0..<channels {
                     func value(_ row: Int, _ column: Int) -> Double { Double(x[(row * from.width + column) * channels + channel]) }
-                    let v = r - Double(r0), h = c - Double(c0)
+                    let v = r - Double(r0)
+                    let h = c - Double(c0)
                     y.append((1 - v) * ((1 - h) * value(r0, c0) + h * value(r0, c1)) + v * ((1 - h) * value(r1, c0) + h * value(r1, c1)))
                 }
             }

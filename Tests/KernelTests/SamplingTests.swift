@@ -32,7 +32,8 @@ import Testing
         let offsets = Map(rows: shape.rows, columns: shape.samples * 2, random.floats(shape.rows * shape.samples * 2, in: -4...4))
         let weights = Map(rows: shape.rows, columns: shape.samples, random.floats(shape.rows * shape.samples, in: 0...1))
         let expected = plain(real, offsets.values, weights.values, shape)
-        let float = Map(rows: shape.rows, columns: shape.channels, real), fenced = Fenced(bytes)
+        let float = Map(rows: shape.rows, columns: shape.channels, real)
+        let fenced = Fenced(bytes)
         defer { withExtendedLifetime((float, fenced)) {} }
         let rows = Int8Rows(fenced.base, rows: shape.rows, stride: shape.channels, scale: scale, zeroPoint: stored.zeroPoint)
         for table in testedTables {
@@ -44,7 +45,8 @@ import Testing
     /// A sample on a pixel's centre with all of the weight is that pixel.
     @Test(arguments: cases, [-128, 0, 127] as [Int32]) func wholeShares(_ shape: Case, _ zeroPoint: Int32) {
         var random = Generator(shape.channels)
-        let bytes = random.bytes(shape.rows * shape.channels), fenced = Fenced(bytes)
+        let bytes = random.bytes(shape.rows * shape.channels)
+        let fenced = Fenced(bytes)
         let offsets = Map(rows: shape.rows, columns: shape.samples * 2, [Float](repeating: 0, count: shape.rows * shape.samples * 2))
         let weights = Map(rows: shape.rows, columns: shape.samples, [Float](repeating: 0, count: shape.rows * shape.samples))
         for (own, size) in shape.sizes.enumerated() {
@@ -79,7 +81,8 @@ import Testing
     /// Offsets far outside, infinite or no numbers at all give zeros and no crash; so do weights of no number.
     @Test func wildOffsets() {
         let shape = Case(sizes: [Size(height: 3, width: 5)], heads: 1, headWidth: 4, points: 1)
-        let values = Map(rows: 15, columns: 4, [Float](repeating: 1, count: 60)), bytes = Fenced([Int8](repeating: 99, count: 60))
+        let values = Map(rows: 15, columns: 4, [Float](repeating: 1, count: 60))
+        let bytes = Fenced([Int8](repeating: 99, count: 60))
         let rows = Int8Rows(bytes.base, rows: 15, stride: 4, scale: 1, zeroPoint: -5)
         defer { withExtendedLifetime((values, bytes)) {} }
         func sampled(_ values: SampledAttention.Values, offset: Float, weight: Float) -> [[Float]] {
@@ -105,9 +108,11 @@ import Testing
                 let levels = Levels(sizes: sizes.baseAddress!, starts: starts.baseAddress!, count: sizes.count)
                 // In two pieces, as threads would.
                 for rows in [0..<shape.rows / 3, shape.rows / 3..<shape.rows] {
-                    table.perform(.sampledAttention(SampledAttention(
-                        values, levels: levels, heads: shape.heads, points: shape.points, offsets: offsets.matrix, weights: weights.matrix,
-                        rows: rows, scratch: scratch.matrix.base, into: out.matrix)))
+                    table.perform(
+                        .sampledAttention(
+                            SampledAttention(
+                                values, levels: levels, heads: shape.heads, points: shape.points, offsets: offsets.matrix, weights: weights.matrix,
+                                rows: rows, scratch: scratch.matrix.base, into: out.matrix)))
                 }
             }
         }
@@ -120,7 +125,8 @@ import Testing
         for (own, size) in shape.sizes.enumerated() {
             for pixel in 0..<size.area {
                 let row = shape.starts[own] + pixel
-                let x = (Double(pixel % size.width) + 0.5) / Double(size.width), y = (Double(pixel / size.width) + 0.5) / Double(size.height)
+                let x = (Double(pixel % size.width) + 0.5) / Double(size.width)
+                let y = (Double(pixel / size.width) + 0.5) / Double(size.height)
                 for head in 0..<shape.heads {
                     for (level, other) in shape.sizes.enumerated() {
                         for point in 0..<shape.points {
@@ -133,8 +139,8 @@ import Testing
                                     guard fraction > 0 else { continue }
                                     let source = (shape.starts[level] + r * other.width + c) * shape.channels + head * shape.headWidth
                                     for channel in 0..<shape.headWidth {
-                                        out[row * shape.channels + head * shape.headWidth + channel]
-                                            += fraction * Double(weights[sample]) * Double(values[source + channel])
+                                        out[row * shape.channels + head * shape.headWidth + channel] +=
+                                            fraction * Double(weights[sample]) * Double(values[source + channel])
                                     }
                                 }
                             }

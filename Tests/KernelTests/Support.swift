@@ -75,7 +75,8 @@ final class Fenced {
     private let length: Int
 
     init(_ values: [Int8]) {
-        let page = Int(sysconf(Int32(_SC_PAGESIZE))), inside = (values.count + page - 1) / page * page
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let inside = (values.count + page - 1) / page * page
         length = inside + page
         pages = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         precondition(mprotect(pages + inside, page, PROT_NONE) == 0)
@@ -88,7 +89,8 @@ final class Fenced {
 
 /// sqrt(sum (a - b)^2 / sum b^2).
 func relativeRMS(_ a: [Float], _ b: [Double]) -> Double {
-    var error = 0.0, size = 0.0
+    var error = 0.0
+    var size = 0.0
     for (x, y) in zip(a, b) {
         error += (Double(x) - y) * (Double(x) - y)
         size += y * y
@@ -106,19 +108,26 @@ let testedTables = KernelSet.all.filter(\.isSupported)
 
 /// Group normalization of a whole map in place, as the network puts it together from kernels.
 func groupNorm(_ x: Matrix, groups: Int, weight: [Float], bias: [Float], activation: Activation) {
-    let blockRows = ChannelMoments.blockRows, blocks = (x.rows + blockRows - 1) / blockRows
-    let moments = Map(rows: 2 * blocks, columns: x.columns), factors = Map(rows: 2, columns: x.columns)
+    let blockRows = ChannelMoments.blockRows
+    let blocks = (x.rows + blockRows - 1) / blockRows
+    let moments = Map(rows: 2 * blocks, columns: x.columns)
+    let factors = Map(rows: 2, columns: x.columns)
     for block in 0..<blocks {
-        KernelSet.best.perform(.channelMoments(ChannelMoments(
-            x.rows(block * blockRows..<min((block + 1) * blockRows, x.rows)), means: moments.matrix.row(2 * block), squares: moments.matrix.row(2 * block + 1))))
+        KernelSet.best.perform(
+            .channelMoments(
+                ChannelMoments(
+                    x.rows(block * blockRows..<min((block + 1) * blockRows, x.rows)), means: moments.matrix.row(2 * block),
+                    squares: moments.matrix.row(2 * block + 1))))
     }
     groupFactors(
         moments.matrix, rows: x.rows, groups: groups, range: 0..<groups, epsilon: 1e-5, weight: weight, means: factors.matrix.row(0),
         factors: factors.matrix.row(1))
     bias.withUnsafeBufferPointer { bias in
-        KernelSet.best.perform(.epilogue(Epilogue(
-            values: .normalized(x.base, means: factors.matrix.row(0), factors: factors.matrix.row(1)), valuesStride: x.columns, rows: 0..<x.rows,
-            columns: 0..<x.columns, bias: bias.baseAddress!, activation: activation, output: .floats(x.base, stride: x.columns))))
+        KernelSet.best.perform(
+            .epilogue(
+                Epilogue(
+                    values: .normalized(x.base, means: factors.matrix.row(0), factors: factors.matrix.row(1)), valuesStride: x.columns, rows: 0..<x.rows,
+                    columns: 0..<x.columns, bias: bias.baseAddress!, activation: activation, output: .floats(x.base, stride: x.columns))))
     }
     withExtendedLifetime((moments, factors)) {}
 }

@@ -52,7 +52,9 @@ import Testing
 
     /// No two threads have one slot at a time, whether calls are nested or come from threads outside; scratch memory depends on it.
     @Test(arguments: [1, 2, 3]) func slotsAreOneThreadsOwn(threads: Int) {
-        let pool = ThreadPool(threads: threads), hits = Counters(200), owners = Owners(threads)
+        let pool = ThreadPool(threads: threads)
+        let hits = Counters(200)
+        let owners = Owners(threads)
         DispatchQueue.concurrentPerform(iterations: 4) { _ in
             for _ in 0..<20 {
                 pool.slots(200) { index, slot in

@@ -1,11 +1,12 @@
 import Calibrate
 import Checkpoint
-@testable import Imaging
 import Kernels
+import TestSupport
+import Testing
+
+@testable import Imaging
 @testable import ModelFormat
 @testable import Network
-import Testing
-import TestSupport
 
 /// The panoptic competition against its plain order: all masks at the picture's size, then the largest score, then the areas
 /// (fcclip's `panoptic_inference`).
@@ -37,8 +38,10 @@ import TestSupport
     }
 
     private func plain(_ prediction: Prediction, _ classifier: Classifier, _ geometry: PictureGeometry) -> Plain {
-        var best = [Float](repeating: -1, count: geometry.picture.area), winner = [Int](repeating: -1, count: best.count)
-        var logits: [[Float]] = [], categories: [Int] = []
+        var best = [Float](repeating: -1, count: geometry.picture.area)
+        var winner = [Int](repeating: -1, count: best.count)
+        var logits: [[Float]] = []
+        var categories: [Int] = []
         for query in 0..<prediction.probabilities.rows {
             let row = prediction.probabilities.row(query)
             let category = (0...classifier.count).reduce(0) { row[$1] > row[$0] ? $1 : $0 }
@@ -51,12 +54,15 @@ import TestSupport
             logits.append(mask)
             categories.append(category)
         }
-        var result = Plain(labels: [UInt16](repeating: 0, count: best.count)), stuff: [Int: UInt16] = [:]
+        var result = Plain(labels: [UInt16](repeating: 0, count: best.count))
+        var stuff: [Int: UInt16] = [:]
         for (index, mask) in logits.enumerated() {
-            let own = mask.indices.filter { winner[$0] == index }, inside = own.filter { mask[$0] >= 0 }
+            let own = mask.indices.filter { winner[$0] == index }
+            let inside = own.filter { mask[$0] >= 0 }
             let area = mask.count { $0 >= 0 }
             guard !own.isEmpty, !inside.isEmpty, area > 0, Double(own.count) / Double(area) >= 0.8 else { continue }
-            let category = categories[index], known = classifier.isThing[category] ? nil : stuff[category]
+            let category = categories[index]
+            let known = classifier.isThing[category] ? nil : stuff[category]
             let id = known ?? UInt16(result.categories.count + 1)
             if known == nil { result.categories.append(category) }
             if !classifier.isThing[category] { stuff[category] = id }
@@ -68,19 +74,24 @@ import TestSupport
     /// Masks of discs of many sizes, thin stripes and noise; a third of the queries are void.
     private func prediction(queries: Int, maskSize: Size, classes: Int, seed: UInt64) -> Prediction {
         var random = SplitMix(seed: seed)
-        let masks = arithmetic.matrix(rows: queries, columns: maskSize.area), probabilities = arithmetic.matrix(rows: queries, columns: classes + 1)
+        let masks = arithmetic.matrix(rows: queries, columns: maskSize.area)
+        let probabilities = arithmetic.matrix(rows: queries, columns: classes + 1)
         for query in 0..<queries {
-            let x0 = Float.random(in: 0..<Float(maskSize.width), using: &random), y0 = Float.random(in: 0..<Float(maskSize.height), using: &random)
-            let radius = Float.random(in: 0.3..<Float(maskSize.width) / 2, using: &random), steep = Float.random(in: 0.2..<8, using: &random)
+            let x0 = Float.random(in: 0..<Float(maskSize.width), using: &random)
+            let y0 = Float.random(in: 0..<Float(maskSize.height), using: &random)
+            let radius = Float.random(in: 0.3..<Float(maskSize.width) / 2, using: &random)
+            let steep = Float.random(in: 0.2..<8, using: &random)
             let kind = query % 5
             for pixel in 0..<maskSize.area {
-                let x = Float(pixel % maskSize.width), y = Float(pixel / maskSize.width)
+                let x = Float(pixel % maskSize.width)
+                let y = Float(pixel / maskSize.width)
                 let distance = ((x - x0) * (x - x0) + (y - y0) * (y - y0)).squareRoot()
-                masks[query, pixel] = switch kind {
-                case 3: Float.random(in: -4..<1, using: &random)
-                case 4: steep * (1 - abs(x - x0))
-                default: steep * (radius - distance)
-                }
+                masks[query, pixel] =
+                    switch kind {
+                    case 3: Float.random(in: -4..<1, using: &random)
+                    case 4: steep * (1 - abs(x - x0))
+                    default: steep * (radius - distance)
+                    }
             }
             for category in 0...classes { probabilities[query, category] = Float.random(in: 0..<1, using: &random) }
             if query % 3 == 0 { probabilities[query, classes] = 2 }
@@ -97,9 +108,11 @@ import TestSupport
         PictureGeometry(picture: Size(height: 1, width: 300), inner: Size(height: 32, width: 160), padded: Size(height: 32, width: 160)),
     ])
     func segmentsEqualThePlainOrder(geometry: PictureGeometry) {
-        let classes = 4, maskSize = Size(height: geometry.padded.height / 4, width: geometry.padded.width / 4)
+        let classes = 4
+        let maskSize = Size(height: geometry.padded.height / 4, width: geometry.padded.width / 4)
         let classifier = Classifier(
-            embeddings: NameEmbeddings(rows: classes, columns: 8), names: (0..<classes).map { $0..<$0 + 1 }, isSeen: [true, false, true, true], isThing: [true, true, false, false])
+            embeddings: NameEmbeddings(rows: classes, columns: 8), names: (0..<classes).map { $0..<$0 + 1 }, isSeen: [true, false, true, true],
+            isThing: [true, true, false, false])
         var segments = 0
         for seed in 0..<6 as Range<UInt64> {
             let prediction = prediction(queries: 17, maskSize: maskSize, classes: classes, seed: seed)

@@ -1,8 +1,8 @@
 import Calibrate
 import Checkpoint
 import Kernels
-import Testing
 import TestSupport
+import Testing
 
 /// The fp32 network against tensors recorded from the original implementation.
 @Suite struct ReferenceTests {

@@ -1,11 +1,12 @@
 import Calibrate
 import Checkpoint
-@testable import Imaging
 import Kernels
+import TestSupport
+import Testing
+
+@testable import Imaging
 @testable import ModelFormat
 @testable import Network
-import Testing
-import TestSupport
 
 /// What the network leaves out or reorders changes nothing: each shortcut against the plain order of work, in float32.
 @Suite struct RewriteTests {
@@ -40,15 +41,19 @@ import TestSupport
 
     /// W (x + pos) = W x + W pos, and the sine code is a sum over lines and columns.
     @Test func positionsAreAddedBehindTheProduct() {
-        let size = Size(height: 5, width: 7), width = network.architecture.hidden, layer = network.maskDecoder.layers[0].cross.key
-        let x = random(size.area, width, seed: 1), moved = arithmetic.matrix(rows: size.area, columns: width)
+        let size = Size(height: 5, width: 7)
+        let width = network.architecture.hidden
+        let layer = network.maskDecoder.layers[0].cross.key
+        let x = random(size.area, width, seed: 1)
+        let moved = arithmetic.matrix(rows: size.area, columns: width)
         let code = PositionalEncoding(size: size, channels: width, arithmetic: arithmetic)
         for row in 0..<size.area {
             for channel in 0..<width {
                 moved[row, channel] = x[row, channel] + code.vertical[row / size.width, channel] + code.horizontal[row % size.width, channel]
             }
         }
-        let plain = arithmetic.matrix(rows: size.area, columns: width), behind = arithmetic.matrix(rows: size.area, columns: width)
+        let plain = arithmetic.matrix(rows: size.area, columns: width)
+        let behind = arithmetic.matrix(rows: size.area, columns: width)
         arithmetic.linear(moved, layer, adding: nil, into: plain)
         arithmetic.linear(x, layer, adding: code.projected(by: layer, columns: width, arithmetic), into: behind)
         #expect(deviation(array(behind), array(plain)) < 1e-6)
@@ -57,12 +62,16 @@ import TestSupport
     /// Reducing mask logits equals mask logits of reduced features.
     @Test(arguments: [Size(height: 12, width: 20), Size(height: 6, width: 10), Size(height: 3, width: 5)])
     func featuresAreReducedBeforeTheMaskProduct(to small: Size) {
-        let size = Size(height: 24, width: 40), width = network.architecture.hidden
-        let features = random(size.area, width, seed: 2), embeddings = random(9, width, seed: 3)
-        let logits = arithmetic.matrix(rows: 9, columns: size.area), plain = arithmetic.matrix(rows: 9, columns: small.area)
+        let size = Size(height: 24, width: 40)
+        let width = network.architecture.hidden
+        let features = random(size.area, width, seed: 2)
+        let embeddings = random(9, width, seed: 3)
+        let logits = arithmetic.matrix(rows: 9, columns: size.area)
+        let plain = arithmetic.matrix(rows: 9, columns: small.area)
         arithmetic.masks(embeddings, features: features, into: logits)
         for query in 0..<9 { resizeBilinearPlane(logits.row(query), from: size, to: small, into: plain.row(query)) }
-        let reduced = arithmetic.matrix(rows: small.area, columns: width), direct = arithmetic.matrix(rows: 9, columns: small.area)
+        let reduced = arithmetic.matrix(rows: small.area, columns: width)
+        let direct = arithmetic.matrix(rows: 9, columns: small.area)
         resizeBilinear(features, from: size, to: small, into: reduced)
         arithmetic.masks(embeddings, features: reduced, into: direct)
         #expect(deviation(array(direct), array(plain)) < 1e-6)
@@ -70,7 +79,8 @@ import TestSupport
 
     /// LayerNorm's affine part stands in the layer behind it, ConvNeXt's layer scale in the layer before it.
     @Test func normAndScaleAreFoldedIntoTheWeights() throws {
-        let trunk = "backbone.clip_model.visual.trunk.stages.1.blocks.0.", folded = FoldedCheckpoint(checkpoint, network.architecture)
+        let trunk = "backbone.clip_model.visual.trunk.stages.1.blocks.0."
+        let folded = FoldedCheckpoint(checkpoint, network.architecture)
         func stored(_ key: String) throws -> [Float] { try checkpoint.tensor(trunk + key).floats() }
         func product(_ weights: [Float], _ bias: [Float], _ x: [Float]) -> [Float] {
             bias.indices.map { column in
@@ -78,8 +88,11 @@ import TestSupport
             }
         }
         let channels = network.architecture.dims[1]
-        let x = array(random(1, channels, seed: 4)), hidden = array(random(1, 4 * channels, seed: 5))
-        let norm = try stored("norm.weight"), shift = try stored("norm.bias"), scale = try stored("gamma")
+        let x = array(random(1, channels, seed: 4))
+        let hidden = array(random(1, 4 * channels, seed: 5))
+        let norm = try stored("norm.weight")
+        let shift = try stored("norm.bias")
+        let scale = try stored("gamma")
         #expect(Set(norm).count > 1 && Set(scale).count > 1)
 
         let expand = try folded.linear("backbone.stage1.block0.expand")
@@ -94,16 +107,23 @@ import TestSupport
     /// Group norm, the addition of the enlarged stride-8 map and the activation in one pass.
     @Test(arguments: [(Size(height: 8, width: 12), Size(height: 4, width: 6)), (Size(height: 33, width: 5), Size(height: 17, width: 3))])
     func groupNormAddsTheCoarseMap(size: Size, coarse: Size) throws {
-        let width = network.architecture.hidden, norm = network.pixelDecoder.lateralNorm, groups = Architecture.groups
-        let x = random(size.area, width, seed: 8), map = random(coarse.area, width, seed: 9), enlarged = arithmetic.matrix(rows: size.area, columns: width)
+        let width = network.architecture.hidden
+        let norm = network.pixelDecoder.lateralNorm
+        let groups = Architecture.groups
+        let x = random(size.area, width, seed: 8)
+        let map = random(coarse.area, width, seed: 9)
+        let enlarged = arithmetic.matrix(rows: size.area, columns: width)
         let plain = arithmetic.matrix(rows: size.area, columns: width)
         resizeBilinear(map, from: coarse, to: size, into: enlarged)
         for group in 0..<groups {
-            let channels = group * width / groups..<(group + 1) * width / groups, all = (0..<size.area).flatMap { row in channels.map { Double(x[row, $0]) } }
-            let mean = all.reduce(0, +) / Double(all.count), variance = all.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(all.count)
+            let channels = group * width / groups..<(group + 1) * width / groups
+            let all = (0..<size.area).flatMap { row in channels.map { Double(x[row, $0]) } }
+            let mean = all.reduce(0, +) / Double(all.count)
+            let variance = all.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(all.count)
             for row in 0..<size.area {
                 for channel in channels {
-                    let value = (Double(x[row, channel]) - mean) / (variance + 1e-5).squareRoot() * Double(norm.weight[0, channel]) + Double(norm.bias[0, channel])
+                    let value =
+                        (Double(x[row, channel]) - mean) / (variance + 1e-5).squareRoot() * Double(norm.weight[0, channel]) + Double(norm.bias[0, channel])
                     plain[row, channel] = max(Float(value) + enlarged[row, channel], 0)
                 }
             }
@@ -115,7 +135,9 @@ import TestSupport
 
     /// The mean under a mask is a product with zeros and ones over their count.
     @Test func masksPoolByBits() {
-        let features = random(130, 24, seed: 6), masks = random(5, 130, seed: 7), words = arithmetic.words(15)
+        let features = random(130, 24, seed: 6)
+        let masks = random(5, 130, seed: 7)
+        let words = arithmetic.words(15)
         for pixel in 0..<130 { masks[4, pixel] = -1 }
         for query in 0..<5 { arithmetic.perform(.signBits(SignBits(masks.row(query), count: 130, where: .positive, into: words + 3 * query))) }
         let pooled = arithmetic.matrix(rows: 5, columns: 24)

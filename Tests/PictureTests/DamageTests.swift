@@ -1,7 +1,8 @@
 import Foundation
-@testable import Imaging
-import Testing
 import TestSupport
+import Testing
+
+@testable import Imaging
 
 /// Hostile and broken files: one clear line, or a picture; never a crash and never a hang.
 @Suite struct DamageTests {
@@ -27,7 +28,8 @@ import TestSupport
     }
 
     @Test func truncatedJPEGOfACameraIsKept() throws {
-        let whole = try pictureFixture("baseline_420.jpg"), cut = Array(whole[..<(whole.count - 120)])
+        let whole = try pictureFixture("baseline_420.jpg")
+        let cut = Array(whole[..<(whole.count - 120)])
         #expect(faultMessage { _ = try decode(cut) } == "test: truncated JPEG: Premature end of JPEG file")
         let picture = try decode(cut, tolerant: true)
         #expect(picture.warning == "Premature end of JPEG file")
@@ -48,7 +50,9 @@ import TestSupport
     @Test(arguments: ["baseline_420.jpg", "progressive.jpg", "cmyk.jpg", "orientation_6.jpg", "rgb.png", "palette.png", "interlaced.png", "orientation_6.png"])
     func flippedBits(_ name: String) throws {
         let whole = try pictureFixture(name)
-        var random = Sequence64(), decoded = 0, refused = 0
+        var random = Sequence64()
+        var decoded = 0
+        var refused = 0
         for _ in 0..<600 {
             var bytes = whole
             for _ in 0...Int.random(in: 0...3, using: &random) {
@@ -68,7 +72,8 @@ import TestSupport
     }
 
     @Test func hostileExifIsIgnored() throws {
-        let whole = try pictureFixture("orientation_6.jpg"), upright = try decode(pictureFixture("orientation_6.jpg")).size
+        let whole = try pictureFixture("orientation_6.jpg")
+        let upright = try decode(pictureFixture("orientation_6.jpg")).size
         let tiff = try #require(whole.firstRange(ofText: "Exif\0\0")).upperBound
         #expect(upright.width > upright.height)
         // Every byte of the EXIF segment to extremes: sizes may turn, nothing may trap.

@@ -1,10 +1,11 @@
-@testable import Capture
 import Foundation
-@testable import Imaging
 import Kernels
 import System
-import Testing
 import TestSupport
+import Testing
+
+@testable import Capture
+@testable import Imaging
 
 @Suite struct DecodingTests {
     struct Expected: Decodable {
@@ -27,28 +28,34 @@ import TestSupport
     }
 
     @Test func orientationOfPNG() throws {
-        let upright = try decode(pictureFixture("rgb.png")), turned = try decode(pictureFixture("orientation_6.png"))
+        let upright = try decode(pictureFixture("rgb.png"))
+        let turned = try decode(pictureFixture("orientation_6.png"))
         #expect(upright.size == Size(height: 37, width: 53))
         #expect(hash(upright) == hash(turned))
     }
 
     /// As ImageMagick writes it: the EXIF profile as text, packed or not, in three kinds of chunks.
     @Test(arguments: ["tEXt", "zTXt", "iTXt", "iTXt packed"], ["exif", "APP1"]) func orientationOfImageMagicksPNG(chunk: String, profile: String) throws {
-        let plain = try pictureFixture("rgb.png"), upright = try decode(plain)
+        let plain = try pictureFixture("rgb.png")
+        let upright = try decode(plain)
         func oriented(_ value: UInt8, _ change: (inout [UInt8]) -> Void = { _ in }) throws -> Picture {
             let exif = Array("Exif\0\0MM\0*".utf8) + [0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, value, 0, 0, 0, 0, 0, 0]
             let digits = exif.map { String(format: "%02x", $0) }.joined()
-            var text = Array("\n\(profile)\n\(String(repeating: " ", count: 8 - "\(exif.count)".count))\(exif.count)\n\(digits.prefix(72))\n\(digits.dropFirst(72))\n".utf8)
+            var text = Array(
+                "\n\(profile)\n\(String(repeating: " ", count: 8 - "\(exif.count)".count))\(exif.count)\n\(digits.prefix(72))\n\(digits.dropFirst(72))\n".utf8)
             change(&text)
             let packed = zlib(text)
-            let body: [UInt8] = switch chunk {
-            case "tEXt": text
-            case "zTXt": [0] + packed
-            case "iTXt": [0, 0] + Array("en\0key\0".utf8) + text
-            default: [1, 0, 0, 0] + packed
-            }
+            let body: [UInt8] =
+                switch chunk {
+                case "tEXt": text
+                case "zTXt": [0] + packed
+                case "iTXt": [0, 0] + Array("en\0key\0".utf8) + text
+                default: [1, 0, 0, 0] + packed
+                }
             let contents = Array("Raw profile type \(profile)\0".utf8) + body
-            return try decode(plain[..<33] + bigEndian(contents.count) + Array(chunk.utf8.prefix(4)) + contents + bigEndian(Int(crc(Array(chunk.utf8.prefix(4)) + contents))) + plain[33...])
+            return try decode(
+                plain[..<33] + bigEndian(contents.count) + Array(chunk.utf8.prefix(4)) + contents + bigEndian(Int(crc(Array(chunk.utf8.prefix(4)) + contents)))
+                    + plain[33...])
         }
         #expect(try hash(oriented(1)) == hash(upright))
         #expect(try oriented(6).size == Size(height: upright.size.width, width: upright.size.height))
@@ -60,7 +67,8 @@ import TestSupport
 
     @Test(arguments: 1...8) func orientationIsTheInverseOfHowItWasStored(_ orientation: Int) throws {
         // Lossy, so near: the same upright picture, stored in eight ways.
-        let picture = try decode(pictureFixture("orientation_\(orientation).jpg")), upright = try decode(pictureFixture("rgb.png"))
+        let picture = try decode(pictureFixture("orientation_\(orientation).jpg"))
+        let upright = try decode(pictureFixture("rgb.png"))
         #expect(picture.size == upright.size)
         var difference = 0
         for index in 0..<picture.byteCount { difference += abs(Int(picture.pixels[index]) - Int(upright.pixels[index])) }
@@ -86,7 +94,8 @@ import TestSupport
 
 /// Stored blocks, which zlib reads like any others.
 private func zlib(_ bytes: [UInt8]) -> [UInt8] {
-    var a: UInt32 = 1, b: UInt32 = 0
+    var a: UInt32 = 1
+    var b: UInt32 = 0
     for byte in bytes {
         a = (a + UInt32(byte)) % 65521
         b = (b + a) % 65521

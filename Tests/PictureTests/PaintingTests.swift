@@ -1,12 +1,13 @@
 import Foundation
-@testable import Imaging
 import Kernels
 import ModelFormat
 import Network
 import Sinks
 import System
-import Testing
 import TestSupport
+import Testing
+
+@testable import Imaging
 
 @Suite struct PaintingTests {
     static let legend = Legend([
@@ -23,7 +24,9 @@ import TestSupport
     }
 
     @Test func labelMapHoldsSixteenBits() throws {
-        let folder = try TemporaryFolder(), path = folder.path("ids.png"), size = Size(height: 5, width: 9)
+        let folder = try TemporaryFolder()
+        let path = folder.path("ids.png")
+        let size = Size(height: 5, width: 9)
         var segmentation = Segmentation(task: .panoptic, size: size)
         for index in 0..<size.area { segmentation.labels[index] = UInt16(index * 1433) }
         // The reader keeps high bytes; swapped, they are the low ones.
@@ -39,14 +42,16 @@ import TestSupport
     }
 
     @Test func rgbSurvivesTheFile() throws {
-        let folder = try TemporaryFolder(), picture = try Picture.read(path: Fixture.path("pictures/synth_420x300.jpg"))
+        let folder = try TemporaryFolder()
+        let picture = try Picture.read(path: Fixture.path("pictures/synth_420x300.jpg"))
         try PNG.write(rgb: picture.pixels, size: picture.size, to: folder.path("copy.png"))
         let copy = try Picture.read(path: folder.path("copy.png"))
         #expect(copy.size == picture.size && hash(copy) == hash(picture))
     }
 
     @Test func segmentsArePaintedAndTheRestIsLeft() {
-        let size = Size(height: 300, width: 400), picture = Picture(size: size)
+        let size = Size(height: 300, width: 400)
+        let picture = Picture(size: size)
         for index in 0..<picture.byteCount { picture.pixels[index] = 100 }
         let segmentation = scene(size)
         Overlay.draw(segmentation, legend: PaintingTests.legend, on: picture.pixels)
@@ -58,7 +63,8 @@ import TestSupport
         // The edge of a thing stands out from its inside.
         #expect(pixel(100, 200) != pixel(110, 200))
         // Text is bright, on dark.
-        var bright = 0, dark = 0
+        var bright = 0
+        var dark = 0
         for index in 0..<size.area {
             let colour = (0..<3).map { picture.pixels[index * 3 + $0] }
             if colour.allSatisfy({ $0 > 190 }) { bright += 1 }
@@ -69,14 +75,16 @@ import TestSupport
 
     @Test(arguments: [(1, 1), (1, 30), (30, 1), (7, 5), (40, 2000), (2000, 3), (64, 64)])
     func anyShapeCanBePainted(_ height: Int, _ width: Int) {
-        let size = Size(height: height, width: width), picture = Picture(size: size)
+        let size = Size(height: height, width: width)
+        let picture = Picture(size: size)
         Overlay.draw(scene(size), legend: PaintingTests.legend, on: picture.pixels)
         Overlay.draw(Segmentation(task: .semantic, size: size), legend: PaintingTests.legend, on: picture.pixels)
         #expect((0..<picture.byteCount).contains { picture.pixels[$0] > 0 })
     }
 
     @Test func hundredsOfSegmentsCanBePainted() {
-        let size = Size(height: 200, width: 200), picture = Picture(size: size)
+        let size = Size(height: 200, width: 200)
+        let picture = Picture(size: size)
         var segmentation = Segmentation(task: .instance, size: size)
         for index in 0..<400 { segmentation.add([Box(x: index % 20 * 10, y: index / 20 * 10, width: 9, height: 9)], category: index % 3) }
         Overlay.draw(segmentation, legend: PaintingTests.legend, on: picture.pixels)
@@ -84,7 +92,8 @@ import TestSupport
     }
 
     @Test func unwritablePlacesAreSaid() throws {
-        let folder = try TemporaryFolder(), segmentation = scene(Size(height: 8, width: 8))
+        let folder = try TemporaryFolder()
+        let segmentation = scene(Size(height: 8, width: 8))
         let absent = folder.path("absent/ids.png")
         #expect(faultMessage { try LabelMap.write(segmentation, to: absent) } == "\(absent): cannot be written: No such file or directory")
         #expect(faultMessage { try LabelMap.write(segmentation, to: folder.path) }?.hasPrefix("\(folder.path): cannot be written: ") == true)
@@ -92,7 +101,8 @@ import TestSupport
     }
 
     @Test func fullDiskLeavesNothing() throws {
-        let folder = try TemporaryFolder(), path = folder.path("overlay.png")
+        let folder = try TemporaryFolder()
+        let path = folder.path("overlay.png")
         try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/dev/full")
         let picture = Picture(size: Size(height: 300, width: 300))
         let message = faultMessage { try PNG.write(rgb: picture.pixels, size: picture.size, to: path) }
@@ -102,8 +112,12 @@ import TestSupport
 
     /// The name that a file has before it is complete cannot be foreseen: no link that waits there is followed.
     @Test func plantedLinksAreNotFollowed() throws {
-        let folder = try TemporaryFolder(), path = folder.path("overlay.png"), victim = try folder.file("victim", [1, 2, 3])
-        for name in ["overlay.png.part", "overlay.png.part-\(getpid())"] { try FileManager.default.createSymbolicLink(atPath: folder.path(name), withDestinationPath: victim) }
+        let folder = try TemporaryFolder()
+        let path = folder.path("overlay.png")
+        let victim = try folder.file("victim", [1, 2, 3])
+        for name in ["overlay.png.part", "overlay.png.part-\(getpid())"] {
+            try FileManager.default.createSymbolicLink(atPath: folder.path(name), withDestinationPath: victim)
+        }
         let picture = Picture(size: Size(height: 30, width: 30))
         try PNG.write(rgb: picture.pixels, size: picture.size, to: path)
         #expect(try [UInt8](Data(contentsOf: URL(filePath: victim))) == [1, 2, 3] && folder.contents().count == 4)

@@ -1,7 +1,8 @@
-@testable import Imaging
 import Kernels
-import Testing
 import TestSupport
+import Testing
+
+@testable import Imaging
 
 @Suite struct PreprocessingTests {
     /// A picture of `../Fixtures/tiny` recorded from the original implementation: XXH3-64 of its arrays `image_rgb`, `resized_rgb` and of `input` as NHWC.
@@ -43,7 +44,8 @@ import TestSupport
         // Large, small, large again: every result as from fresh buffers.
         let preprocessor = Preprocessor(Preprocessing(shortestEdge: 128))
         for name in ["synth_420x300.jpg", "synth_161x97.png", "wide_20000x3.png", "synth_420x300.jpg"] {
-            let picture = try Picture.read(path: Fixture.path("pictures/" + name)), fresh = Preprocessor(preprocessor.preprocessing)
+            let picture = try Picture.read(path: Fixture.path("pictures/" + name))
+            let fresh = Preprocessor(preprocessor.preprocessing)
             preprocessor.resize(picture)
             fresh.resize(picture)
             #expect(preprocessor.resizedSize == fresh.resizedSize)
@@ -65,7 +67,8 @@ import TestSupport
         #expect(cases.count == 36)
         let resizer = BilinearResizer()
         for item in cases {
-            let from = Size(height: item.from[0], width: item.from[1]), to = Size(height: item.to[0], width: item.to[1])
+            let from = Size(height: item.from[0], width: item.from[1])
+            let to = Size(height: item.to[0], width: item.to[1])
             // The pattern of make_resize_hashes.py.
             let source = (0..<from.area * 3).map { index -> UInt8 in
                 let value = Int(truncatingIfNeeded: UInt64(index) &* 2_654_435_761 & 0xFFFF_FFFF) >> 24

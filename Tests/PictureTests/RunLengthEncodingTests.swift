@@ -2,8 +2,8 @@ import Foundation
 import Kernels
 import Network
 import Sinks
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct RunLengthEncodingTests {
     struct Case: Decodable {

@@ -1,8 +1,9 @@
 import CHash
 import Foundation
-@testable import Imaging
 import Network
 import TestSupport
+
+@testable import Imaging
 
 /// XXH3-64 as 16 hexadecimal digits, as `xxhash.xxh3_64_hexdigest` writes it.
 func hash(_ bytes: UnsafeRawPointer, count: Int) -> String {
@@ -43,8 +44,12 @@ extension Segmentation {
     /// Adds a segment covering the union of rectangles, painted over what is there.
     mutating func add(_ rectangles: [Box], category: Int = 0, synonym: Int = 0, isThing: Bool = true, score: Float = 0.5) {
         let id = segments.count + 1
-        var mask = [UInt64](repeating: 0, count: (size.area + 63) / 64), area = 0
-        var left = size.width, top = size.height, right = 0, bottom = 0
+        var mask = [UInt64](repeating: 0, count: (size.area + 63) / 64)
+        var area = 0
+        var left = size.width
+        var top = size.height
+        var right = 0
+        var bottom = 0
         for box in rectangles {
             for y in box.y..<box.y + box.height {
                 for x in box.x..<box.x + box.width {

@@ -1,11 +1,11 @@
-import Capture
 import CSystem
 import CVideo
+import Capture
 import Foundation
 import Kernels
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// The life of a camera, against scripted devices that speak the kernel's structures.
 @Suite struct CameraTests {
@@ -17,7 +17,9 @@ import TestSupport
     private func run(
         _ video: FakeVideo, _ request: CameraRequest = CameraRequest(), stopAfter frames: Int
     ) throws -> (values: [UInt8], layouts: [FrameLayout], damaged: Int, lost: Int, fault: String?) {
-        let stop = try Cancellation(), mailbox = FrameMailbox(keepsAll: true), faults = Log<String>()
+        let stop = try Cancellation()
+        let mailbox = FrameMailbox(keepsAll: true)
+        let faults = Log<String>()
         let source = CameraSource(video, path: "/dev/video0", request: request, stop: stop, interval: 1)
         let thread = try System.Thread {
             do throws(Fault) {
@@ -28,7 +30,8 @@ import TestSupport
             }
             mailbox.end()
         }
-        var values: [UInt8] = [], layouts: [FrameLayout] = []
+        var values: [UInt8] = []
+        var layouts: [FrameLayout] = []
         while values.count < frames, let frame = mailbox.take() {
             #expect(frame.number == values.count + 1)
             values.append(frame.content.first ?? 0)
@@ -41,7 +44,9 @@ import TestSupport
         return (values, layouts, source.damagedCount, source.lostCount, faults.entries.first)
     }
 
-    private func run(_ cameras: [String: FakeVideo.Camera], _ steps: [FakeVideo.Step], frames: Int) throws -> (values: [UInt8], damaged: Int, lost: Int, fault: String?) {
+    private func run(
+        _ cameras: [String: FakeVideo.Camera], _ steps: [FakeVideo.Step], frames: Int
+    ) throws -> (values: [UInt8], damaged: Int, lost: Int, fault: String?) {
         let result = try run(FakeVideo(cameras, steps), stopAfter: frames)
         return (result.values, result.damaged, result.lost, result.fault)
     }
@@ -56,10 +61,13 @@ import TestSupport
     }
 
     @Test func damagedFramesAreCountedAndDropped() throws {
-        let result = try run(["/dev/video0": Self.grey], [
-            .frame(frame(1)), .frame(frame(2), flags: UInt32(V4L2_BUF_FLAG_ERROR)), .frame(frame(3, count: 99)), .error(EIO), .error(EAGAIN), .frame(frame(4)),
-            .frame(frame(5, count: 3000)),
-        ], frames: 3)
+        let result = try run(
+            ["/dev/video0": Self.grey],
+            [
+                .frame(frame(1)), .frame(frame(2), flags: UInt32(V4L2_BUF_FLAG_ERROR)), .frame(frame(3, count: 99)), .error(EIO), .error(EAGAIN),
+                .frame(frame(4)),
+                .frame(frame(5, count: 3000)),
+            ], frames: 3)
         #expect(result.values == [1, 4, 5] && result.damaged == 3 && result.lost == 0)
     }
 
@@ -94,9 +102,11 @@ import TestSupport
     // MARK: - Unplugged
 
     @Test func unpluggedAndBack() throws {
-        let result = try run(["/dev/video0": Self.grey], [
-            .frame(frame(1)), .unplug(looks: 200, path: "/dev/video0"), .frame(frame(2)), .unplug(looks: 3, path: "/dev/video0"), .frame(frame(3)),
-        ], frames: 3)
+        let result = try run(
+            ["/dev/video0": Self.grey],
+            [
+                .frame(frame(1)), .unplug(looks: 200, path: "/dev/video0"), .frame(frame(2)), .unplug(looks: 3, path: "/dev/video0"), .frame(frame(3)),
+            ], frames: 3)
         #expect(result.values == [1, 2, 3] && result.lost == 2 && result.fault == nil)
     }
 
@@ -104,14 +114,17 @@ import TestSupport
         var other = Self.grey
         other.card = "Another camera"
         other.bus = "usb-2"
-        let result = try run(["/dev/video0": Self.grey, "/dev/video1": other], [
-            .frame(frame(1)), .unplug(looks: 70, path: "/dev/video2"), .frame(frame(2)),
-        ], frames: 2)
+        let result = try run(
+            ["/dev/video0": Self.grey, "/dev/video1": other],
+            [
+                .frame(frame(1)), .unplug(looks: 70, path: "/dev/video2"), .frame(frame(2)),
+            ], frames: 2)
         #expect(result.values == [1, 2] && result.lost == 1)
     }
 
     @Test func stopWhileItIsAway() throws {
-        let stop = try Cancellation(), mailbox = FrameMailbox()
+        let stop = try Cancellation()
+        let mailbox = FrameMailbox()
         let video = FakeVideo(["/dev/video0": Self.grey], [.unplug(looks: .max, path: "/dev/video0")])
         let source = CameraSource(video, path: "/dev/video0", request: CameraRequest(), stop: stop, interval: 20)
         try source.open()
@@ -123,8 +136,11 @@ import TestSupport
     }
 
     @Test func silenceAndErrorsStartItAgain() throws {
-        let video = FakeVideo(["/dev/video0": Self.grey], [
-            .frame(frame(1)), .silence, .frame(frame(2))] + [FakeVideo.Step](repeating: .error(EIO), count: 8) + [.frame(frame(3)), .error(EPIPE), .frame(frame(4))])
+        let video = FakeVideo(
+            ["/dev/video0": Self.grey],
+            [
+                .frame(frame(1)), .silence, .frame(frame(2)),
+            ] + [FakeVideo.Step](repeating: .error(EIO), count: 8) + [.frame(frame(3)), .error(EPIPE), .frame(frame(4))])
         let result = try run(video, stopAfter: 4)
         #expect(result.values == [1, 2, 3, 4] && result.lost == 3 && result.damaged == 8)
         #expect(video.talk.filter { $0 == "start" }.count == 4)
@@ -146,7 +162,7 @@ import TestSupport
         let small: [(width: UInt32, height: UInt32)] = [(160, 120), (64, 48)]
         let all = camera(
             .init(code: video_format_mjpeg, sizes: small), .init(code: video_format_grey, sizes: small), .init(code: video_format_yuyv, sizes: small),
-            .init(code: 0x31384142, sizes: small))
+            .init(code: 0x3138_4142, sizes: small))
         #expect(try mode(all, width: 160, height: 120) == FrameLayout(.yuyv, size: Size(height: 120, width: 160)))
         #expect(try mode(all, width: 60, height: 50)?.size == Size(height: 48, width: 64))
         // A format that has the size wins over one that is cheaper.
@@ -208,8 +224,8 @@ import TestSupport
         #expect(try fault { $0.capabilities = UInt32(V4L2_CAP_VIDEO_OUTPUT) }?.contains("is no camera") == true)
         #expect(try fault { $0.errors[video_request_set_format] = EBUSY } == "/dev/video0: Fake camera: in use by another program")
         #expect(try fault { $0.errors[video_request_buffers] = EBUSY } == "/dev/video0: gives no buffers: in use by another program")
-        #expect(try fault { $0.modes = [.init(code: 0x31384142, sizes: [(8, 8)])] }?.contains("none of its formats is read here") == true)
-        #expect(try fault { $0.insists = (0x31384142, 8, 8) }?.contains("none of its formats is read here") == true)
+        #expect(try fault { $0.modes = [.init(code: 0x3138_4142, sizes: [(8, 8)])] }?.contains("none of its formats is read here") == true)
+        #expect(try fault { $0.insists = (0x3138_4142, 8, 8) }?.contains("none of its formats is read here") == true)
         #expect(try fault { $0.insists = (video_format_grey, 9000, 8) }?.contains("none of its formats is read here") == true)
         #expect(try fault { $0.buffers = 1 } == "/dev/video0: gives 1 buffers, 2 are needed")
         #expect(try fault { $0.errors[video_request_start] = EPROTO } == "/dev/video0: does not start: Protocol error")
@@ -220,7 +236,7 @@ import TestSupport
     func camerasOfLibcamera(driver: String, program: String) throws {
         let message = try fault {
             $0.driver = driver
-            $0.modes = [.init(code: 0x31384142, sizes: [(640, 480)])]
+            $0.modes = [.init(code: 0x3138_4142, sizes: [(640, 480)])]
         }
         #expect(message?.contains("needs libcamera") == true && message?.contains(program) == true && message?.contains("fcclip-edge --stdin") == true)
         #expect(try fault { $0.capabilities |= UInt32(V4L2_CAP_IO_MC) }?.contains("needs libcamera") == true)
@@ -228,7 +244,8 @@ import TestSupport
 
     /// Rows that are longer than their pixels shear the picture, unless the line says so.
     @Test func remediesNameTheStride() throws {
-        var pi = Self.grey, other = Self.grey
+        var pi = Self.grey
+        var other = Self.grey
         (pi.driver, other.driver) = ("rp1-cfe", "rkisp1")
         let video = FakeVideo(["/dev/video0": pi, "/dev/video1": other])
         func ending(_ number: Int, _ width: Int, _ height: Int) throws -> String {
@@ -245,20 +262,24 @@ import TestSupport
 
     @Test func lists() {
         var usb = camera(
-            .init(code: video_format_mjpeg, sizes: [(1280, 720)], rates: [30]), .init(code: video_format_yuyv, sizes: [(640, 480), (1280, 720)], rates: [30, 10]),
+            .init(code: video_format_mjpeg, sizes: [(1280, 720)], rates: [30]),
+            .init(code: video_format_yuyv, sizes: [(640, 480), (1280, 720)], rates: [30, 10]),
             .init(code: video_format_grey, sizes: []))
         usb.card = "HD Webcam"
-        var csi = Self.grey, encoder = Self.grey, locked = Self.grey
+        var csi = Self.grey
+        var encoder = Self.grey
+        var locked = Self.grey
         csi.driver = "unicam"
         encoder.capabilities = UInt32(V4L2_CAP_VIDEO_M2M_MPLANE)
         locked.errors[0] = EACCES
         let video = FakeVideo(["/dev/video0": usb, "/dev/video3": csi, "/dev/video10": encoder, "/dev/video11": locked])
-        #expect(CameraList.describe(video) == [
-            "/dev/video0: HD Webcam (fake, usb-1)", "  yuyv    640x480 30, 1280x720 10 frames a second at most", "  grey    sizes unknown",
-            "  mjpeg   1280x720 30 frames a second at most", "/dev/video3: Fake camera (unicam) needs libcamera; let its program feed this one:",
-            "  rpicam-vid -t 0 --codec yuv420 --width 1280 --height 720 -o - | fcclip-edge --stdin yuv420:1280x720",
-            "1 devices may not be opened; cameras are the group video's: sudo usermod -aG video $USER, then log in anew",
-        ])
+        #expect(
+            CameraList.describe(video) == [
+                "/dev/video0: HD Webcam (fake, usb-1)", "  yuyv    640x480 30, 1280x720 10 frames a second at most", "  grey    sizes unknown",
+                "  mjpeg   1280x720 30 frames a second at most", "/dev/video3: Fake camera (unicam) needs libcamera; let its program feed this one:",
+                "  rpicam-vid -t 0 --codec yuv420 --width 1280 --height 720 -o - | fcclip-edge --stdin yuv420:1280x720",
+                "1 devices may not be opened; cameras are the group video's: sudo usermod -aG video $USER, then log in anew",
+            ])
         #expect(video.leaks == 0)
         #expect(CameraList.describe(FakeVideo([:])) == ["no cameras"])
     }

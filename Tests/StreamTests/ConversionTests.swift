@@ -1,9 +1,10 @@
-@testable import Capture
 import Foundation
-@testable import Imaging
 import Kernels
-import Testing
 import TestSupport
+import Testing
+
+@testable import Capture
+@testable import Imaging
 
 /// The one pass from raw frames to the network's input, against a plain reference in two: whole frame to RGB, then resized as pictures are.
 @Suite struct ConversionTests {
@@ -15,14 +16,20 @@ import TestSupport
     ]
 
     private func rgb(_ y: UInt8, _ cb: UInt8, _ cr: UInt8, _ encoding: ColourEncoding) -> [UInt8] {
-        let g = Self.gains[encoding]!, luma = (Int(y) - g[0]) * g[1] + 32768, u = Int(cb) - 128, v = Int(cr) - 128
+        let g = Self.gains[encoding]!
+        let luma = (Int(y) - g[0]) * g[1] + 32768
+        let u = Int(cb) - 128
+        let v = Int(cr) - 128
         return [luma + g[2] * v, luma + g[3] * u + g[4] * v, luma + g[5] * u].map { UInt8(max(0, min(255, $0 >> 16))) }
     }
 
     /// The whole frame as RGB8, pixel by pixel.
     private func reference(_ bytes: [UInt8], _ layout: FrameLayout) -> [UInt8] {
-        let width = layout.size.width, height = layout.size.height, stride = layout.stride
-        let half = layout.format == .yuv420 ? (stride + 1) / 2 : (stride + 1) / 2 * 2, planes = stride * height
+        let width = layout.size.width
+        let height = layout.size.height
+        let stride = layout.stride
+        let half = layout.format == .yuv420 ? (stride + 1) / 2 : (stride + 1) / 2 * 2
+        let planes = stride * height
         var result: [UInt8] = []
         for y in 0..<height {
             for x in 0..<width {
@@ -46,12 +53,14 @@ import TestSupport
 
     @Test(arguments: FrameFormat.allCases.filter { $0 != .mjpeg }, ColourEncoding.allCases)
     func onePassEqualsTwo(format: FrameFormat, encoding: ColourEncoding) throws {
-        let preprocessor = Preprocessor(Preprocessing(shortestEdge: 32, maximumSize: 80)), converter = FrameConverter(preprocessor)
+        let preprocessor = Preprocessor(Preprocessing(shortestEdge: 32, maximumSize: 80))
+        let converter = FrameConverter(preprocessor)
         let plain = Preprocessor(preprocessor.preprocessing)
         for (width, height, gap) in [(64, 48, 0), (160, 120, 0), (37, 53, 0), (101, 33, 27), (1, 1, 0), (32, 32, 0), (90, 32, 6), (7, 200, 0), (640, 3, 64)] {
             let size = Size(height: height, width: width)
             let layout = FrameLayout(format, size: size, stride: FrameLayout.leastStride(format, width: width) + gap, encoding: encoding)
-            let bytes = noise(layout.byteCount, seed: UInt64(width)), expected = reference(bytes, layout)
+            let bytes = noise(layout.byteCount, seed: UInt64(width))
+            let expected = reference(bytes, layout)
             plain.resize(expected, size: size)
             var full = [UInt8](repeating: 0, count: size.area * 3)
             for looking in [false, true] {
@@ -70,12 +79,15 @@ import TestSupport
 
     /// The standards' own formulas, in float64.
     @Test(arguments: ColourEncoding.allCases) func colourIsWithinOneOfTheStandard(_ encoding: ColourEncoding) throws {
-        let (kr, kb) = encoding == .bt709 ? (0.2126, 0.0722) : (0.299, 0.114), kg = 1 - kr - kb
+        let (kr, kb) = encoding == .bt709 ? (0.2126, 0.0722) : (0.299, 0.114)
+        let kg = 1 - kr - kb
         let (offset, luma, chroma) = encoding == .full ? (0.0, 255.0, 255.0) : (16, 219, 224)
         for y in stride(from: 0, through: 255, by: 15) {
             for cb in stride(from: 0, through: 255, by: 17) {
                 for cr in stride(from: 0, through: 255, by: 17) {
-                    let l = (Double(y) - offset) / luma, u = (Double(cb) - 128) / chroma, v = (Double(cr) - 128) / chroma
+                    let l = (Double(y) - offset) / luma
+                    let u = (Double(cb) - 128) / chroma
+                    let v = (Double(cr) - 128) / chroma
                     let exact = [l + 2 * (1 - kr) * v, l - 2 * (1 - kb) * kb / kg * u - 2 * (1 - kr) * kr / kg * v, l + 2 * (1 - kb) * u]
                     for (value, standard) in zip(rgb(UInt8(y), UInt8(cb), UInt8(cr), encoding), exact) {
                         #expect(abs(Double(value) - max(0, min(255, standard * 255))) <= 0.51)
@@ -86,9 +98,11 @@ import TestSupport
     }
 
     @Test func rowsAreAskedForOnceFromTheTop() {
-        let resizer = BilinearResizer(), row = [UInt8](repeating: 9, count: 200 * 3)
+        let resizer = BilinearResizer()
+        let row = [UInt8](repeating: 9, count: 200 * 3)
         for (from, to) in [(200, 31), (31, 200), (200, 200), (3, 1), (1, 3), (97, 96)] {
-            var asked: [Int] = [], target = [UInt8](repeating: 0, count: 40 * to * 3)
+            var asked: [Int] = []
+            var target = [UInt8](repeating: 0, count: 40 * to * 3)
             row.withUnsafeBufferPointer { row in
                 resizer.resize(size: Size(height: from, width: 200), into: &target, size: Size(height: to, width: 40)) { y in
                     asked.append(y)
@@ -103,7 +117,8 @@ import TestSupport
     // MARK: - JPEG
 
     private func convert(_ bytes: [UInt8], edge: Int) throws -> (pixels: [UInt8], patched: Int) {
-        let preprocessor = Preprocessor(Preprocessing(shortestEdge: edge)), converter = FrameConverter(preprocessor)
+        let preprocessor = Preprocessor(Preprocessing(shortestEdge: edge))
+        let converter = FrameConverter(preprocessor)
         let frame = frame(bytes, FrameLayout(.mjpeg, size: Size(height: 0, width: 0)))
         try converter.convert(frame, size: try converter.size(of: frame))
         return (Array(UnsafeBufferPointer(start: preprocessor.resized, count: preprocessor.resizedSize.area * 3)), converter.patchedCount)
@@ -125,7 +140,8 @@ import TestSupport
     /// 420 x 300 decoded at a half, a quarter, an eighth: nearly what decoding all of it and shrinking gives.
     @Test(arguments: [150, 75, 32]) func jpegDecodedSmallerIsClose(edge: Int) throws {
         let bytes = try Fixture.bytes("pictures/synth_420x300.jpg")
-        let small = try convert(bytes, edge: edge).pixels, whole = try picture(bytes, edge: edge)
+        let small = try convert(bytes, edge: edge).pixels
+        let whole = try picture(bytes, edge: edge)
         #expect(small.count == whole.count)
         let differences = zip(small, whole).map { abs(Int($0) - Int($1)) }
         #expect(Double(differences.reduce(0, +)) / Double(differences.count) < 5)
@@ -166,16 +182,20 @@ import TestSupport
     @Test(arguments: 1...8, [16, 32]) func orientedFrames(orientation: Int, edge: Int) throws {
         let bytes = try Fixture.bytes("pictures/orientation_\(orientation).jpg")
         let picture = try bytes.withUnsafeBytes { try Picture.decode($0, name: "test") }
-        let converter = FrameConverter(Preprocessor(Preprocessing(shortestEdge: edge, maximumSize: 200))), frame = frame(bytes, Self.jpeg), full = Picture(size: picture.size)
+        let converter = FrameConverter(Preprocessor(Preprocessing(shortestEdge: edge, maximumSize: 200)))
+        let frame = frame(bytes, Self.jpeg)
+        let full = Picture(size: picture.size)
         #expect(try converter.size(of: frame) == picture.size)
         try converter.convert(frame, size: picture.size, full: full.pixels)
         #expect((0..<picture.byteCount).allSatisfy { full.pixels[$0] == picture.pixels[$0] })
         // What the network gets looks as the upright picture does at its size.
-        let preprocessor = Preprocessor(Preprocessing(shortestEdge: edge, maximumSize: 200)), other = Preprocessor(preprocessor.preprocessing)
+        let preprocessor = Preprocessor(Preprocessing(shortestEdge: edge, maximumSize: 200))
+        let other = Preprocessor(preprocessor.preprocessing)
         try FrameConverter(preprocessor).convert(frame, size: picture.size)
         other.resize(picture)
         #expect(preprocessor.resizedSize == other.resizedSize)
-        let count = other.resizedSize.area * 3, difference = (0..<count).reduce(0) { $0 + abs(Int(preprocessor.resized[$1]) - Int(other.resized[$1])) }
+        let count = other.resizedSize.area * 3
+        let difference = (0..<count).reduce(0) { $0 + abs(Int(preprocessor.resized[$1]) - Int(other.resized[$1])) }
         #expect(difference < count * 6, "\(difference) of \(count)")
     }
 

@@ -1,6 +1,6 @@
-import Capture
 import CSystem
 import CVideo
+import Capture
 import Foundation
 import System
 
@@ -154,7 +154,8 @@ final class FakeVideo: VideoSystem, @unchecked Sendable {
         case video_request_frame_interval:
             return with(v4l2_frmivalenum.self) { entry in
                 guard let mode = camera.modes.first(where: { $0.code == entry.pixel_format }),
-                      let index = mode.sizes.firstIndex(where: { $0 == (entry.width, entry.height) }), index < mode.rates.count, entry.index == 0 else { return EINVAL }
+                    let index = mode.sizes.firstIndex(where: { $0 == (entry.width, entry.height) }), index < mode.rates.count, entry.index == 0
+                else { return EINVAL }
                 entry.type = V4L2_FRMIVAL_TYPE_DISCRETE.rawValue
                 entry.discrete.numerator = 1
                 entry.discrete.denominator = mode.rates[index]

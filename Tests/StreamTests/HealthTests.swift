@@ -1,11 +1,13 @@
 import Foundation
 import System
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct HealthTests {
     @Test func quantilesAreThoseOfTheSortedValues() {
-        var generator = SplitMix(seed: 3), durations = LatencyHistogram(), values: [Double] = []
+        var generator = SplitMix(seed: 3)
+        var durations = LatencyHistogram()
+        var values: [Double] = []
         for _ in 0..<5000 {
             let value = exp(Double(generator.next() >> 40) / Double(1 << 24) * 12 - 5)
             values.append(value)
@@ -33,7 +35,9 @@ import TestSupport
         let folder = try TemporaryFolder()
         func put(_ path: String, _ text: String) throws { try self.put(path, text, in: folder) }
         #expect(Health.temperature(root: folder.path) == nil && Health.clock(root: folder.path) == nil)
-        for (zone, text) in ["48312\n", "-5000\n", "61000\n", "850000\n", "nothing\n"].enumerated() { try put("sys/class/thermal/thermal_zone\(zone)/temp", text) }
+        for (zone, text) in ["48312\n", "-5000\n", "61000\n", "850000\n", "nothing\n"].enumerated() {
+            try put("sys/class/thermal/thermal_zone\(zone)/temp", text)
+        }
         #expect(Health.temperature(root: folder.path) == 61)
         for (core, (now, most)) in [("600000", "1800000"), ("2400000", "2400000"), ("x", "9900000")].enumerated() {
             try put("sys/devices/system/cpu/cpu\(core)/cpufreq/scaling_cur_freq", now)
@@ -91,7 +95,8 @@ import TestSupport
 
     /// The time that control groups grant, in processors; never more than the threads may run on.
     @Test func processorsThatMayBeUsed() throws {
-        let folder = try TemporaryFolder(), all = processorCount(root: folder.path)
+        let folder = try TemporaryFolder()
+        let all = processorCount(root: folder.path)
         func put(_ path: String, _ text: String) throws { try self.put(path, text, in: folder) }
         var count: Int { processorCount(root: folder.path) }
         #expect(all >= 1 && all <= ProcessInfo.processInfo.processorCount)

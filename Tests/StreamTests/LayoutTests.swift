@@ -1,7 +1,7 @@
 import Capture
 import Kernels
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct LayoutTests {
     @Test func sizesAreThoseOfTheFormats() {
@@ -23,10 +23,16 @@ import TestSupport
         for text in ["yuyv:5x4:stride=12:full", "yuyv:5x4:full:stride=12"] {
             #expect(try FrameLayout(text, option: "stdin") == FrameLayout(.yuyv, size: Size(height: 4, width: 5), stride: 12, encoding: .full))
         }
-        for wrong in ["nv12:8x4:stride=7", "rgb24:8x4:stride=23", "nv12:8x4:stride=40000", "nv12:8x4:stride=", "nv12:8x4:stride=9:stride=9", "nv12:8x4:full:full", "nv12:8x4:stride=9:full:x"] {
+        for wrong in [
+            "nv12:8x4:stride=7", "rgb24:8x4:stride=23", "nv12:8x4:stride=40000", "nv12:8x4:stride=", "nv12:8x4:stride=9:stride=9", "nv12:8x4:full:full",
+            "nv12:8x4:stride=9:full:x",
+        ] {
             #expect(faultMessage { _ = try FrameLayout(wrong, option: "stdin") }?.hasPrefix("--stdin \(wrong): ") == true)
         }
-        for wrong in ["", "nv12", "nv12:", "nv12:640", "nv12:640x", "nv12:0x5", "nv12:8193x5", "nv12:-4x5", "nv21:4x4", "nv12:4x4:pal", "nv12:4x4:full:x", "mjpeg:4x4", "nv12:4x4 "] {
+        for wrong in [
+            "", "nv12", "nv12:", "nv12:640", "nv12:640x", "nv12:0x5", "nv12:8193x5", "nv12:-4x5", "nv21:4x4", "nv12:4x4:pal", "nv12:4x4:full:x", "mjpeg:4x4",
+            "nv12:4x4 ",
+        ] {
             #expect(faultMessage { _ = try FrameLayout(wrong, option: "stdin") }?.hasPrefix("--stdin \(wrong): ") == true)
         }
     }

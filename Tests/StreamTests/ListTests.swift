@@ -1,8 +1,8 @@
 import Capture
 import Foundation
 import Imaging
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct ListTests {
     @Test func picturesFoldersAndLists() throws {

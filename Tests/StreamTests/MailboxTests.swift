@@ -1,8 +1,8 @@
 import Capture
 import Foundation
 import System
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct MailboxTests {
     private func publish(_ mailbox: FrameMailbox, _ value: UInt8) -> Bool {
@@ -41,7 +41,8 @@ import TestSupport
 
     /// Whole frames in order, none counted twice, on two threads; with and without dropping.
     @Test(arguments: [false, true]) func twoThreads(keepsAll: Bool) throws {
-        let mailbox = FrameMailbox(keepsAll: keepsAll), total = 20_000
+        let mailbox = FrameMailbox(keepsAll: keepsAll)
+        let total = 20_000
         let producer = try System.Thread {
             for number in 1...total {
                 let frame = mailbox.buffer
@@ -52,7 +53,9 @@ import TestSupport
             }
             mailbox.end()
         }
-        var taken = 0, last = 0, torn = 0
+        var taken = 0
+        var last = 0
+        var torn = 0
         while let frame = mailbox.take() {
             #expect(frame.number > last)
             last = frame.number
@@ -67,7 +70,8 @@ import TestSupport
 
     /// Only a frame captured after the trigger is handed over, one for each.
     @Test func triggerAsksForAFreshFrame() throws {
-        let mailbox = FrameMailbox(isTriggered: true), taken = Log<Int>()
+        let mailbox = FrameMailbox(isTriggered: true)
+        let taken = Log<Int>()
         let taker = try System.Thread {
             while let frame = mailbox.take() { taken.add(frame.number) }
             taken.add(-1)
@@ -96,7 +100,8 @@ import TestSupport
     }
 
     @Test func endWakesBothSides() throws {
-        let empty = FrameMailbox(), full = FrameMailbox(keepsAll: true)
+        let empty = FrameMailbox()
+        let full = FrameMailbox(keepsAll: true)
         let taker = try System.Thread { #expect(empty.take() == nil) }
         #expect(publish(full, 1))
         let giver = try System.Thread {
@@ -112,7 +117,8 @@ import TestSupport
 
     /// A loss is delivered once, after the frames before it; the next frame takes it back.
     @Test func lossesOfTheSource() throws {
-        let mailbox = FrameMailbox(), kinds = Log<String>()
+        let mailbox = FrameMailbox()
+        let kinds = Log<String>()
         @Sendable func next() -> String {
             switch mailbox.next() {
             case .frame(let frame, let isAsked): "\(frame.number) \(isAsked)"
@@ -139,7 +145,9 @@ import TestSupport
     /// Before a trigger a frame may be had all the same; whoever asks for one still gets another.
     @Test func unaskedFrames() throws {
         let mailbox = FrameMailbox(isTriggered: true)
-        func next(_ unasked: Bool) -> String? { if case .frame(let frame, let isAsked) = mailbox.next(unasked: unasked) { "\(frame.number) \(isAsked)" } else { nil } }
+        func next(_ unasked: Bool) -> String? {
+            if case .frame(let frame, let isAsked) = mailbox.next(unasked: unasked) { "\(frame.number) \(isAsked)" } else { nil }
+        }
         #expect(publish(mailbox, 1) && next(true) == "1 false")
         #expect(publish(mailbox, 2))
         usleep(2000)

@@ -1,8 +1,8 @@
 import CSystem
 import Foundation
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// Where files are written, and what they replace.
 @Suite struct NewFileTests {
@@ -41,7 +41,8 @@ import TestSupport
 
     /// What is open already is written to where it stands, not replaced.
     @Test func openDescriptors() throws {
-        let folder = try TemporaryFolder(), path = try folder.file("log", Array("before\n".utf8))
+        let folder = try TemporaryFolder()
+        let path = try folder.file("log", Array("before\n".utf8))
         let descriptor = open(path, O_WRONLY | O_APPEND)
         defer { close(descriptor) }
         for name in ["/dev/fd/\(descriptor)", "/proc/self/fd/\(descriptor)", "/proc/\(getpid())/fd/\(descriptor)"] { try write("\(name)\n", to: name) }
@@ -58,7 +59,8 @@ import TestSupport
 
     /// Going back stays within what was written, and is refused where it cannot be.
     @Test func goingBackInOpenDescriptors() throws {
-        let folder = try TemporaryFolder(), path = try folder.file("log", [])
+        let folder = try TemporaryFolder()
+        let path = try folder.file("log", [])
         let descriptor = open(path, O_WRONLY)
         _ = Array("before ".utf8).withUnsafeBytes { writeAll($0, to: descriptor) }
         let file = try AtomicFile(path: "/dev/fd/\(descriptor)")
@@ -70,13 +72,16 @@ import TestSupport
         #expect(try text(path) == "before aXYdefg")
         let appending = open(path, O_WRONLY | O_APPEND)
         defer { close(appending) }
-        #expect(faultMessage { try AtomicFile(path: "/dev/fd/\(appending)").overwrite(at: 0, [1]) } == "/dev/fd/\(appending): cannot be written: opened for appending only")
+        #expect(
+            faultMessage { try AtomicFile(path: "/dev/fd/\(appending)").overwrite(at: 0, [1]) }
+                == "/dev/fd/\(appending): cannot be written: opened for appending only")
     }
 
     @Test func whatCannotBeReplaced() throws {
         let folder = try TemporaryFolder()
         #expect(faultMessage { _ = try AtomicFile(path: folder.path) } == "\(folder.path): cannot be written: Is a directory")
-        #expect(faultMessage { _ = try AtomicFile(path: folder.path("none/here")) } == folder.path("none/here") + ": cannot be written: No such file or directory")
+        #expect(
+            faultMessage { _ = try AtomicFile(path: folder.path("none/here")) } == folder.path("none/here") + ": cannot be written: No such file or directory")
         #expect(faultMessage { try write("x", to: "/dev/full") } == "/dev/full: cannot be written: No space left on device")
         // As long as names may be.
         let long = String(repeating: "ä", count: 127)
@@ -103,7 +108,9 @@ import TestSupport
     }
 
     @Test func piecesOfAnySize() throws {
-        let folder = try TemporaryFolder(), path = folder.path("f"), file = try AtomicFile(path: path)
+        let folder = try TemporaryFolder()
+        let path = folder.path("f")
+        let file = try AtomicFile(path: path)
         var expected: [UInt8] = []
         for (index, count) in [0, 1, 65535, 1, 65536, 65537, 3, 200_000, 0].enumerated() {
             let bytes = noise(count, seed: UInt64(index))
@@ -129,7 +136,9 @@ import TestSupport
     }
 
     @Test func filesAreToldApartThroughLinks() throws {
-        let folder = try TemporaryFolder(), file = try folder.file("file", [1]), other = try folder.file("other", [1])
+        let folder = try TemporaryFolder()
+        let file = try folder.file("file", [1])
+        let other = try folder.file("other", [1])
         try FileManager.default.createSymbolicLink(atPath: folder.path("soft"), withDestinationPath: "file")
         try FileManager.default.linkItem(atPath: file, toPath: folder.path("hard"))
         try FileManager.default.createSymbolicLink(atPath: folder.path("new"), withDestinationPath: "absent")
@@ -151,7 +160,9 @@ import TestSupport
     }
 
     @Test func descriptorsAreFiles() throws {
-        let folder = try TemporaryFolder(), path = try folder.file("file", [1]), descriptor = open(path, O_RDONLY)
+        let folder = try TemporaryFolder()
+        let path = try folder.file("file", [1])
+        let descriptor = open(path, O_RDONLY)
         defer { close(descriptor) }
         var claims = FileClaims()
         claims.read(descriptor: descriptor, as: "standard input")

@@ -5,8 +5,8 @@ import ModelFormat
 import Network
 import Sinks
 import System
-import Testing
 import TestSupport
+import Testing
 
 /// A board with scripted lines, which remembers what was done to them.
 final class FakePins: PinSystem, @unchecked Sendable {
@@ -23,10 +23,11 @@ final class FakePins: PinSystem, @unchecked Sendable {
     private func name(_ handle: UnsafeMutableRawPointer) -> String { names[Int(bitPattern: handle)]! }
 
     func open(_ line: PinName) -> (handle: UnsafeMutableRawPointer?, error: Int32) {
-        let text = switch line {
-        case .name(let name): name
-        case .offset(let chip, let offset): "\(chip)/\(offset)"
-        }
+        let text =
+            switch line {
+            case .name(let name): name
+            case .offset(let chip, let offset): "\(chip)/\(offset)"
+            }
         guard openError == 0 else { return (nil, openError) }
         guard let index = lines.firstIndex(of: text) else { return (nil, ENOENT) }
         names[index + 1] = text
@@ -68,7 +69,9 @@ final class FakePins: PinSystem, @unchecked Sendable {
         #expect(try PinName("gpiochip0:17", option: "trigger") == .offset(chip: "gpiochip0", line: 17))
         #expect(try PinName("/dev/gpiochip4:0", option: "trigger") == .offset(chip: "/dev/gpiochip4", line: 0))
         for wrong in ["", ":", ":4", "chip:", "chip:-1", "chip:x", "a:1:2", "chip:99999999999"] {
-            #expect(faultMessage { _ = try PinName(wrong, option: "trigger") } == "--trigger \(wrong): a line's name, or CHIP:OFFSET, is expected; gpioinfo lists them")
+            #expect(
+                faultMessage { _ = try PinName(wrong, option: "trigger") }
+                    == "--trigger \(wrong): a line's name, or CHIP:OFFSET, is expected; gpioinfo lists them")
         }
     }
 
@@ -86,9 +89,10 @@ final class FakePins: PinSystem, @unchecked Sendable {
             #expect(faultMessage { try pin.toggle() } == "--alarm LED: cannot be driven: No such device")
             withExtendedLifetime(pin) { board.setError = 0 }
         }
-        #expect(board.talk == [
-            "open LED", "output LED", "LED 1", "LED 0", "LED 1", "open gpiochip0/4", "edges gpiochip0/4", "close gpiochip0/4", "LED 0", "close LED",
-        ])
+        #expect(
+            board.talk == [
+                "open LED", "output LED", "LED 1", "LED 0", "LED 1", "open gpiochip0/4", "edges gpiochip0/4", "close gpiochip0/4", "LED 0", "close LED",
+            ])
     }
 
     @Test func faultsSayWhatToDo() throws {
@@ -111,12 +115,16 @@ final class FakePins: PinSystem, @unchecked Sendable {
     /// This machine has no GPIO, or at least no line of this name: libgpiod itself says so.
     @Test func realBoardWithoutTheLine() throws {
         for line in [PinName.name("fcclip-edge-no-such-line"), .offset(chip: "/dev/gpiochip77", line: 3)] {
-            #expect(faultMessage { _ = try Pin(LinuxPins(), line, output: true, option: "alarm") }?.hasPrefix("--alarm \(line == .name("fcclip-edge-no-such-line") ? "fcclip-edge-no-such-line" : "/dev/gpiochip77:3"): ") == true)
+            #expect(
+                faultMessage { _ = try Pin(LinuxPins(), line, output: true, option: "alarm") }?.hasPrefix(
+                    "--alarm \(line == .name("fcclip-edge-no-such-line") ? "fcclip-edge-no-such-line" : "/dev/gpiochip77:3"): ") == true)
         }
     }
 
     @Test func edgesAreWaitedFor() throws {
-        let board = FakePins(["BUTTON"]), stop = try Cancellation(), seen = Log<Int>()
+        let board = FakePins(["BUTTON"])
+        let stop = try Cancellation()
+        let seen = Log<Int>()
         let pin = try Pin(board, .name("BUTTON"), output: false, option: "trigger")
         let thread = try System.Thread {
             do throws(Fault) {
@@ -147,18 +155,25 @@ final class FakePins: PinSystem, @unchecked Sendable {
         #expect(try rule("gpiochip0:17:person") == (.offset(chip: "gpiochip0", line: 17), "person", 0))
         #expect(try rule("gpiochip0:17:person:5%") == (.offset(chip: "gpiochip0", line: 17), "person", 0.05))
         #expect(try rule("L:n:1") == (.name("L"), "n", 1))
-        for wrong in ["", "GPIO17", "GPIO17:", "GPIO17:person:", "GPIO17:person:2", "GPIO17:person:101%", "GPIO17:person:-1", "GPIO17:person:x", "a:b:c:d:e", ":person", "L:n:1e3", "L:n:%"] {
+        for wrong in [
+            "", "GPIO17", "GPIO17:", "GPIO17:person:", "GPIO17:person:2", "GPIO17:person:101%", "GPIO17:person:-1", "GPIO17:person:x", "a:b:c:d:e", ":person",
+            "L:n:1e3", "L:n:%",
+        ] {
             #expect(faultMessage { _ = try AlarmRule(wrong) } != nil, "\(wrong)")
         }
     }
 
     @Test func alarmsAreRaisedByNameAndArea() throws {
-        let legend = Legend([.init(names: ["sky"], colour: Colour(0)), .init(names: ["person", "man"], colour: Colour(1)), .init(names: ["man"], colour: Colour(2))])
+        let legend = Legend([
+            .init(names: ["sky"], colour: Colour(0)), .init(names: ["person", "man"], colour: Colour(1)), .init(names: ["man"], colour: Colour(2)),
+        ])
         func raises(_ text: String, _ segments: [(category: Int, area: Int)]) throws -> Bool {
             var segmentation = Segmentation(task: .panoptic, size: Size(height: 10, width: 10))
             for (index, segment) in segments.enumerated() {
-                segmentation.segments.append(Segment(
-                    id: index + 1, category: segment.category, synonym: 0, isThing: true, score: 1, area: segment.area, box: Box(x: 0, y: 0, width: 1, height: 1)))
+                segmentation.segments.append(
+                    Segment(
+                        id: index + 1, category: segment.category, synonym: 0, isThing: true, score: 1, area: segment.area,
+                        box: Box(x: 0, y: 0, width: 1, height: 1)))
             }
             let rule = try AlarmRule(text)
             return rule.isRaised(by: segmentation, categories: try rule.categories(legend))

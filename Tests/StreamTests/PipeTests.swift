@@ -2,16 +2,19 @@ import Capture
 import Foundation
 import Kernels
 import System
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct PipeTests {
     static let small = FrameLayout(.grey, size: Size(height: 5, width: 20))
 
     /// What comes out of a pipe that `bytes` are written into in pieces of `piece`.
     private func frames(_ bytes: [UInt8], _ layout: FrameLayout, piece: Int) throws -> (frames: [[UInt8]], dropped: Int) {
-        let pipe = TestPipe(), stop = try Cancellation(), mailbox = FrameMailbox(keepsAll: true)
-        let source = PipeSource("test", descriptor: pipe.reading, layout: layout, stop: stop), faults = Log<String>()
+        let pipe = TestPipe()
+        let stop = try Cancellation()
+        let mailbox = FrameMailbox(keepsAll: true)
+        let source = PipeSource("test", descriptor: pipe.reading, layout: layout, stop: stop)
+        let faults = Log<String>()
         let writer = try System.Thread {
             for start in stride(from: 0, to: bytes.count, by: piece) {
                 _ = bytes[start..<min(start + piece, bytes.count)].withUnsafeBytes { writeAll($0, to: pipe.writing) }
@@ -48,7 +51,9 @@ import TestSupport
     }
 
     @Test func stopEndsWaiting() throws {
-        let pipe = TestPipe(), stop = try Cancellation(), mailbox = FrameMailbox()
+        let pipe = TestPipe()
+        let stop = try Cancellation()
+        let mailbox = FrameMailbox()
         defer {
             close(pipe.reading)
             close(pipe.writing)
@@ -70,27 +75,32 @@ import TestSupport
     static let layout = FrameLayout(.mjpeg, size: Size(height: 0, width: 0))
 
     private func pictures() throws -> [[UInt8]] {
-        try ["baseline_420.jpg", "progressive.jpg", "restart.jpg", "orientation_6.jpg", "one_pixel.jpg", "synth_420x300.jpg"].map { try Fixture.bytes("pictures/" + $0) }
+        try ["baseline_420.jpg", "progressive.jpg", "restart.jpg", "orientation_6.jpg", "one_pixel.jpg", "synth_420x300.jpg"].map {
+            try Fixture.bytes("pictures/" + $0)
+        }
     }
 
     @Test(arguments: [1, 5, 1000, 1 << 20]) func jpegPictures(piece: Int) throws {
         let pictures = try pictures()
         #expect(try frames(Array(pictures.joined()), Self.layout, piece: piece) == (pictures, 0))
         // As a multipart stream has them, with headers and zeros between.
-        let before = Array("--frame\r\nContent-Type: image/jpeg\r\n\r\n".utf8), after: [UInt8] = [0, 0xFF, 0, 0xFF]
+        let before = Array("--frame\r\nContent-Type: image/jpeg\r\n\r\n".utf8)
+        let after: [UInt8] = [0, 0xFF, 0, 0xFF]
         let parts = Array(pictures.map { before + $0 + after }.joined())
         #expect(try frames(parts, Self.layout, piece: piece) == (pictures, 0))
     }
 
     @Test func thumbnailsAreNoPictures() throws {
-        let picture = try Fixture.bytes("pictures/baseline_420.jpg"), inner = try Fixture.bytes("pictures/one_pixel.jpg")
+        let picture = try Fixture.bytes("pictures/baseline_420.jpg")
+        let inner = try Fixture.bytes("pictures/one_pixel.jpg")
         let length = inner.count + 2
         let outer = picture[..<2] + [0xFF, 0xE1, UInt8(length >> 8), UInt8(length & 255)] + inner + picture[2...]
         #expect(try frames(outer + picture, Self.layout, piece: 100).frames == [Array(outer), picture])
     }
 
     @Test func jpegThatIsCutShort() throws {
-        let whole = try Fixture.bytes("pictures/synth_420x300.jpg"), cut = Array(whole[..<(whole.count / 2)])
+        let whole = try Fixture.bytes("pictures/synth_420x300.jpg")
+        let cut = Array(whole[..<(whole.count / 2)])
         #expect(try frames(cut + whole, Self.layout, piece: 100) == ([cut, whole], 0))
         #expect(try frames(whole + cut, Self.layout, piece: 100) == ([whole, cut], 0))
         // One that ends among its headers spoils the next, no more.
@@ -101,16 +111,21 @@ import TestSupport
     }
 
     @Test func endlessDataAreNoPicture() throws {
-        let whole = try Fixture.bytes("pictures/one_pixel.jpg"), start = try #require(whole.firstRange(of: [0xFF, 0xDA])).upperBound
+        let whole = try Fixture.bytes("pictures/one_pixel.jpg")
+        let start = try #require(whole.firstRange(of: [0xFF, 0xDA])).upperBound
         let endless = whole[..<(start + 20)] + [UInt8](repeating: 7, count: 33 << 20)
         let found = try frames(endless + whole, Self.layout, piece: 1 << 16)
         #expect(found.frames == [whole] && found.dropped == 1)
     }
 
     /// A marker with a length, among compressed data or in place of a header's length, runs over the pictures that follow; they come all the same.
-    @Test(arguments: [1, 700, 1 << 20], [[0xFF, 0xC4, 0xFF, 0xFF], [0xFF, 0xE1, 0xFF, 0xFF], [0xFF, 0xDA, 0x40, 0], [0xFF, 0xC0, 0xF0, 0], [0xFF, 0xD8, 0, 0], [0xFF, 0xFE, 0x80, 1]] as [[UInt8]])
+    @Test(
+        arguments: [1, 700, 1 << 20],
+        [[0xFF, 0xC4, 0xFF, 0xFF], [0xFF, 0xE1, 0xFF, 0xFF], [0xFF, 0xDA, 0x40, 0], [0xFF, 0xC0, 0xF0, 0], [0xFF, 0xD8, 0, 0], [0xFF, 0xFE, 0x80, 1]]
+            as [[UInt8]])
     func strayMarkers(piece: Int, marker: [UInt8]) throws {
-        let picture = try Fixture.bytes("pictures/baseline_420.jpg"), data = try #require(picture.firstRange(of: [0xFF, 0xDA])).upperBound + 60
+        let picture = try Fixture.bytes("pictures/baseline_420.jpg")
+        let data = try #require(picture.firstRange(of: [0xFF, 0xDA])).upperBound + 60
         var bad = picture
         bad.replaceSubrange(data..<data + 4, with: marker)
         let found = try frames(picture + bad + picture + picture + picture, Self.layout, piece: piece).frames
@@ -133,17 +148,22 @@ import TestSupport
 
     /// One picture of ten is damaged anywhere and in any way: all others come, byte for byte.
     @Test func damageCostsOnePicture() throws {
-        let pictures = try ["baseline_420.jpg", "progressive.jpg", "restart.jpg", "orientation_6.jpg", "synth_420x300.jpg"].map { try Fixture.bytes("pictures/" + $0) }
+        let pictures = try ["baseline_420.jpg", "progressive.jpg", "restart.jpg", "orientation_6.jpg", "synth_420x300.jpg"].map {
+            try Fixture.bytes("pictures/" + $0)
+        }
         var generator = SplitMix(seed: 11)
         func random(_ bound: Int) -> Int { Int(generator.next() % UInt64(bound)) }
         for round in 0..<400 {
             var series = (0..<10).map { pictures[($0 + round) % pictures.count] }
-            let victim = random(9), before = series
+            let victim = random(9)
+            let before = series
             for _ in 0...random(3) {
                 let place = 2 + random(series[victim].count - 4)
                 switch random(4) {
                 case 0: series[victim][place] = UInt8(truncatingIfNeeded: generator.next())
-                case 1: series[victim].insert(contentsOf: [0xFF, UInt8(truncatingIfNeeded: generator.next()), UInt8(truncatingIfNeeded: generator.next())], at: place)
+                case 1:
+                    series[victim].insert(
+                        contentsOf: [0xFF, UInt8(truncatingIfNeeded: generator.next()), UInt8(truncatingIfNeeded: generator.next())], at: place)
                 case 2: series[victim].removeSubrange(place..<min(place + 1 + random(300), series[victim].count))
                 default: series[victim][place] = 0xFF
                 }
@@ -157,8 +177,11 @@ import TestSupport
 
     /// Thousands of pictures that are none, each in a segment that claims all that follows.
     @Test(.timeLimit(.minutes(1))) func picturesWithinPictures() throws {
-        let whole = try Fixture.bytes("pictures/one_pixel.jpg"), claim: [UInt8] = [0xFF, 0xD8, 0xFF, 0xE1, 0xFF, 0xFF]
-        let found = try frames(Array([[UInt8]](repeating: claim, count: 300_000).joined()) + [UInt8](repeating: 0, count: 1 << 17) + whole, Self.layout, piece: 1 << 16).frames
+        let whole = try Fixture.bytes("pictures/one_pixel.jpg")
+        let claim: [UInt8] = [0xFF, 0xD8, 0xFF, 0xE1, 0xFF, 0xFF]
+        let found = try frames(
+            Array([[UInt8]](repeating: claim, count: 300_000).joined()) + [UInt8](repeating: 0, count: 1 << 17) + whole, Self.layout, piece: 1 << 16
+        ).frames
         #expect(found == [whole])
     }
 
@@ -168,8 +191,12 @@ import TestSupport
         var generator = SplitMix(seed: 5)
         for _ in 0..<60 {
             var bytes = stream
-            for _ in 0..<20 { bytes[Int(generator.next() % UInt64(bytes.count))] = [0xFF, 0xD8, 0xD9, 0xDA, 0x00, UInt8(truncatingIfNeeded: generator.next())][Int(generator.next() % 6)] }
-            let large = try? frames(bytes, Self.layout, piece: 1 << 16), small = try? frames(bytes, Self.layout, piece: 61)
+            for _ in 0..<20 {
+                bytes[Int(generator.next() % UInt64(bytes.count))] =
+                    [0xFF, 0xD8, 0xD9, 0xDA, 0x00, UInt8(truncatingIfNeeded: generator.next())][Int(generator.next() % 6)]
+            }
+            let large = try? frames(bytes, Self.layout, piece: 1 << 16)
+            let small = try? frames(bytes, Self.layout, piece: 61)
             #expect(large?.frames == small?.frames && large?.dropped == small?.dropped)
         }
     }

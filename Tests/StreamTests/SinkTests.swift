@@ -1,12 +1,13 @@
 import Foundation
 import Sinks
 import System
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct SinkTests {
     @Test func slowSinkHoldsUpNobody() throws {
-        let gate = TestPipe(), written = Log<Int>()
+        let gate = TestPipe()
+        let written = Log<Int>()
         let sink = try SinkThread<Int>(capacity: 3, empty: 0) { number in
             var byte: UInt8 = 0
             _ = read(gate.reading, &byte, 1)
@@ -44,7 +45,9 @@ import TestSupport
 
     /// A sink that is to lose nothing holds back whoever feeds it, at the end as well; somebody in a hurry ends that.
     @Test(arguments: [false, true]) func sinkThatKeepsAll(isHurried: Bool) throws {
-        let gate = TestPipe(), written = Log<Int>(), fed = Log<Int>()
+        let gate = TestPipe()
+        let written = Log<Int>()
+        let fed = Log<Int>()
         let sink = try SinkThread<Int>(capacity: 3, keepsAll: true, empty: 0) { number in
             var byte: UInt8 = 0
             _ = read(gate.reading, &byte, 1)
@@ -76,7 +79,8 @@ import TestSupport
     // MARK: - Lines
 
     @Test func linesAreAppendedToFiles() throws {
-        let folder = try TemporaryFolder(), path = try folder.file("lines.json", Array("before\n".utf8))
+        let folder = try TemporaryFolder()
+        let path = try folder.file("lines.json", Array("before\n".utf8))
         for line in ["one\n", "two\n"] { try LineOutput(path).write(Array(line.utf8)) }
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "before\none\ntwo\n")
         #expect(faultMessage { _ = try LineOutput(folder.path("none/here")) } == folder.path("none/here") + ": cannot be written: No such file or directory")
@@ -88,17 +92,20 @@ import TestSupport
         let isSix = host == "[::1]"
         let socket = socket(isSix ? AF_INET6 : AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
         defer { close(socket) }
-        var six = sockaddr_in6(), four = sockaddr_in()
+        var six = sockaddr_in6()
+        var four = sockaddr_in()
         six.sin6_family = sa_family_t(AF_INET6)
         six.sin6_addr = in6addr_loopback
         four.sin_family = sa_family_t(AF_INET)
         four.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let bound = isSix
+        let bound =
+            isSix
             ? withUnsafePointer(to: &six) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, 28) } }
             : withUnsafePointer(to: &four) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, 16) } }
         // A machine without IPv6 has nothing to test here.
         guard bound == 0 else { return #expect(isSix) }
-        var name = sockaddr_in6(), length = socklen_t(28)
+        var name = sockaddr_in6()
+        var length = socklen_t(28)
         withUnsafeMutablePointer(to: &name) { _ = $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) } }
         let port = UInt16(bigEndian: name.sin6_port)
         let output = try LineOutput("udp://\(host):\(port)")
@@ -127,7 +134,8 @@ import TestSupport
     }
 
     @Test func tornLinesStayAlone() throws {
-        let folder = try TemporaryFolder(), path = try folder.file("lines.json", Array("{\"schema\":1,\"pic".utf8))
+        let folder = try TemporaryFolder()
+        let path = try folder.file("lines.json", Array("{\"schema\":1,\"pic".utf8))
         let output = try LineOutput(path)
         for line in ["one\n", "two\n"] { try output.write(Array(line.utf8)) }
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "{\"schema\":1,\"pic\none\ntwo\n")
@@ -135,10 +143,13 @@ import TestSupport
 
     /// A reader that is slow on a pipe that does not block.
     @Test func descriptorsThatDoNotBlock() throws {
-        let pipe = TestPipe(), bytes = noise(1 << 20), received = Log<[UInt8]>()
+        let pipe = TestPipe()
+        let bytes = noise(1 << 20)
+        let received = Log<[UInt8]>()
         #expect(fcntl(pipe.writing, F_SETFL, O_NONBLOCK) == 0)
         let reader = try System.Thread {
-            var all: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 5000)
+            var all: [UInt8] = []
+            var chunk = [UInt8](repeating: 0, count: 5000)
             while case let count = read(pipe.reading, &chunk, chunk.count), count > 0 {
                 all += chunk[..<count]
                 usleep(100)
@@ -152,7 +163,9 @@ import TestSupport
         close(pipe.reading)
     }
 
-    @Test(arguments: ["udp://", "udp://host", "udp://1.2.3.4", "udp://1.2.3.4:0", "udp://1.2.3.4:65536", "udp://robot.local:5005", "udp://:5005", "udp://1.2.3:7"])
+    @Test(arguments: [
+        "udp://", "udp://host", "udp://1.2.3.4", "udp://1.2.3.4:0", "udp://1.2.3.4:65536", "udp://robot.local:5005", "udp://:5005", "udp://1.2.3:7",
+    ])
     func wrongAddresses(address: String) {
         #expect(faultMessage { _ = try LineOutput(address) }?.hasPrefix("\(address): udp://ADDRESS:PORT") == true)
     }
@@ -163,7 +176,9 @@ import TestSupport
         let folder = try TemporaryFolder()
         // 2026-11-21 10:38:55.123 UTC
         let start = 1_795_257_535_123.0
-        for name in ["20250101T000000.000Z.png", "20250101T000001.000Z-000001.png", "mine.png", "20250101T00000.0000Z.png", "20250101T000001.000Z-1.png"] { _ = try folder.file(name, [1]) }
+        for name in ["20250101T000000.000Z.png", "20250101T000001.000Z-000001.png", "mine.png", "20250101T00000.0000Z.png", "20250101T000001.000Z-1.png"] {
+            _ = try folder.file(name, [1])
+        }
         let series = try PictureSeries(folder: folder.path, keep: 3)
         #expect(series.path(capturedAt: start, number: 42) == folder.path("20261121T103855.123Z-000042.png"))
         #expect(series.path(capturedAt: start, number: 1_234_567) == folder.path("20261121T103855.123Z-1234567.png"))
@@ -172,10 +187,11 @@ import TestSupport
             try Data([2]).write(to: URL(filePath: series.path(capturedAt: start + delay, number: number)))
             series.written(capturedAt: start + delay, number: number)
         }
-        #expect(try folder.contents() == [
-            "20250101T00000.0000Z.png", "20250101T000001.000Z-1.png", "20261121T103856.123Z-000003.png", "20261121T103857.123Z-000004.png",
-            "20261121T103857.123Z-000005.png", "mine.png",
-        ])
+        #expect(
+            try folder.contents() == [
+                "20250101T00000.0000Z.png", "20250101T000001.000Z-1.png", "20261121T103856.123Z-000003.png", "20261121T103857.123Z-000004.png",
+                "20261121T103857.123Z-000005.png", "mine.png",
+            ])
         let all = try PictureSeries(folder: folder.path("new"), keep: nil)
         all.written(capturedAt: start, number: 1)
         #expect(FileManager.default.fileExists(atPath: folder.path("new")))

@@ -35,7 +35,9 @@ public struct JSONSchema {
             case "required":
                 for name in rule as! [String] where (value as? [String: Any])?[name] == nil { found.append("\(place).\(name): is missing") }
             case "additionalProperties":
-                for (name, member) in value as? [String: Any] ?? [:] where properties[name] == nil { found += check(member, rule as! [String: Any], "\(place).\(name)") }
+                for (name, member) in value as? [String: Any] ?? [:] where properties[name] == nil {
+                    found += check(member, rule as! [String: Any], "\(place).\(name)")
+                }
             default: found.append("\(place): keyword \(keyword) is not supported")
             }
         }

@@ -93,7 +93,10 @@ public struct TorchBuilder: Sendable {
         if let pickle { return pickle }
         var builder = PickleBuilder()
         builder.opcode("}")
-        if let wrapper { builder.text(wrapper); builder.opcode("}") }
+        if let wrapper {
+            builder.text(wrapper)
+            builder.opcode("}")
+        }
         builder.opcode("(")
         for tensor in tensors {
             builder.text(tensor.name)

@@ -31,10 +31,13 @@ public struct ZipBuilder: Sendable {
     }
 
     public func bytes() -> [UInt8] {
-        var file: [UInt8] = [], directory: [UInt8] = []
+        var file: [UInt8] = []
+        var directory: [UInt8] = []
         for entry in entries {
-            let checksum = entry.checksum ?? crc32(entry.data), size = UInt32(entry.data.count)
-            let name = Array(entry.name.utf8), localName = Array((entry.localName ?? entry.name).utf8)
+            let checksum = entry.checksum ?? crc32(entry.data)
+            let size = UInt32(entry.data.count)
+            let name = Array(entry.name.utf8)
+            let localName = Array((entry.localName ?? entry.name).utf8)
             let offset = UInt32(file.count)
             let header = file.count + 30 + localName.count
             let padding = (alignment - header % alignment) % alignment

@@ -1,7 +1,8 @@
 import Imaging
 import System
-import Testing
 import TestSupport
+import Testing
+
 @testable import Text
 
 @Suite struct NameListTests {
@@ -11,12 +12,13 @@ import TestSupport
 
     @Test func readsPlainLists() throws {
         let list = try list("\u{FEFF}# a comment\n\ncat, kitten\n7:sky,clouds\tstuff\t#0080FF\r\ndog\tthing\nwindow box (for plants)\t#102030\n")
-        #expect(list.categories == [
-            .init(names: ["cat", "kitten"], id: nil, isThing: true, colour: nil),
-            .init(names: ["sky", "clouds"], id: 7, isThing: false, colour: Colour(red: 0, green: 128, blue: 255)),
-            .init(names: ["dog"], id: nil, isThing: true, colour: nil),
-            .init(names: ["window box (for plants)"], id: nil, isThing: true, colour: Colour(red: 16, green: 32, blue: 48)),
-        ])
+        #expect(
+            list.categories == [
+                .init(names: ["cat", "kitten"], id: nil, isThing: true, colour: nil),
+                .init(names: ["sky", "clouds"], id: 7, isThing: false, colour: Colour(red: 0, green: 128, blue: 255)),
+                .init(names: ["dog"], id: nil, isThing: true, colour: nil),
+                .init(names: ["window box (for plants)"], id: nil, isThing: true, colour: Colour(red: 16, green: 32, blue: 48)),
+            ])
         #expect(list.names == ["cat", "kitten", "sky", "clouds", "dog", "window box (for plants)"])
     }
 
@@ -43,16 +45,24 @@ import TestSupport
     @Test func readsWhatEditorsWrite() throws {
         let plain = try list("person\ntraffic light,lamp\nsky\tstuff\n").categories
         for text in [
-            "person\rtraffic light,lamp\rsky\tstuff\r", "person\r\ntraffic light,lamp\r\nsky\tstuff", "person\u{2028}traffic light,lamp\u{2029}sky\tstuff\u{85}",
-            "\u{FEFF}person\n\u{FEFF}traffic light,lamp\n\u{FEFF}sky\tstuff\n", "person\ntraffic\u{A0}light,\u{3000}lamp\n sky \t stuff \n", "person\ntraffic  light , lamp\nsky\t\tstuff\n",
+            "person\rtraffic light,lamp\rsky\tstuff\r", "person\r\ntraffic light,lamp\r\nsky\tstuff",
+            "person\u{2028}traffic light,lamp\u{2029}sky\tstuff\u{85}",
+            "\u{FEFF}person\n\u{FEFF}traffic light,lamp\n\u{FEFF}sky\tstuff\n", "person\ntraffic\u{A0}light,\u{3000}lamp\n sky \t stuff \n",
+            "person\ntraffic  light , lamp\nsky\t\tstuff\n",
         ] {
             #expect(try list(text).categories == plain, "\(text.debugDescription)")
             #expect(try list(text).warnings == [])
         }
         for (mark, isBig) in [([0xFF, 0xFE], false), ([0xFE, 0xFF], true)] as [([UInt8], Bool)] {
-            let wide = mark + Array("person\ntraffic light,lamp\nsky\tstuff\n".utf16).flatMap { isBig ? [UInt8($0 >> 8), UInt8($0 & 255)] : [UInt8($0 & 255), UInt8($0 >> 8)] }
+            let wide =
+                mark
+                + Array("person\ntraffic light,lamp\nsky\tstuff\n".utf16).flatMap {
+                    isBig ? [UInt8($0 >> 8), UInt8($0 & 255)] : [UInt8($0 & 255), UInt8($0 >> 8)]
+                }
             #expect(try NameList(wide, path: "names.txt").categories == plain)
-            #expect(faultMessage { _ = try NameList(Array(wide.dropLast()), path: "names.txt") } == "names.txt: UTF-16 text of \(wide.count - 1) bytes, an odd number; it was cut off")
+            #expect(
+                faultMessage { _ = try NameList(Array(wide.dropLast()), path: "names.txt") }
+                    == "names.txt: UTF-16 text of \(wide.count - 1) bytes, an odd number; it was cut off")
             let unmarked = #expect(throws: Fault.self) { try NameList(Array(wide.dropFirst(2)), path: "names.txt") }
             #expect(try #require(unmarked).message.contains("UTF-16 without a byte-order mark"))
         }
@@ -62,10 +72,13 @@ import TestSupport
     }
 
     @Test(arguments: [
-        ("bus\nb\u{200B}us", "names.txt:2: \"b\\u{200B}us\" holds an invisible character (U+200B)"), ("a\u{AD}b", "names.txt:1: \"a\\u{AD}b\" holds"), ("a\u{202E}b", "names.txt:1: "),
-        ("a\u{1B}[2Jb", "names.txt:1: "), ("a\u{7}", "names.txt:1: "), ("a\u{200D}b", "names.txt:1: "), ("a\u{2060}", "names.txt:1: "), ("a\u{E000}", "names.txt:1: "),
+        ("bus\nb\u{200B}us", "names.txt:2: \"b\\u{200B}us\" holds an invisible character (U+200B)"), ("a\u{AD}b", "names.txt:1: \"a\\u{AD}b\" holds"),
+        ("a\u{202E}b", "names.txt:1: "),
+        ("a\u{1B}[2Jb", "names.txt:1: "), ("a\u{7}", "names.txt:1: "), ("a\u{200D}b", "names.txt:1: "), ("a\u{2060}", "names.txt:1: "),
+        ("a\u{E000}", "names.txt:1: "),
         ("person\nsky,clouds    stuff", "names.txt:2: blanks before \"stuff\" where a tab is expected"), ("sky  thing", "names.txt:1: blanks before \"thing\""),
-        ("sky #70b0ff", "names.txt:1: blanks before \"#70b0ff\""), ("sky\\tstuff", "names.txt:1: a tab is spelled out"), ("sky<TAB>stuff", "names.txt:1: a tab is spelled out"),
+        ("sky #70b0ff", "names.txt:1: blanks before \"#70b0ff\""), ("sky\\tstuff", "names.txt:1: a tab is spelled out"),
+        ("sky<TAB>stuff", "names.txt:1: a tab is spelled out"),
     ])
     func whatCannotBeMeantIsRefused(text: String, message: String) throws {
         let fault = #expect(throws: Fault.self) { try list(text) }
@@ -82,10 +95,15 @@ import TestSupport
 
     /// What may be meant is read, and a person is told.
     @Test func warnings() throws {
-        #expect(try list("cat,kitten,cat\nkitchen stuff\nCat\tstuff").warnings == [
-            "names.txt:2: \"kitchen stuff\" is taken for a name; for stuff, put a tab before it", "names.txt:3: \"Cat\" names a class in line 1 already; what is found by this name counts for one of them only",
-        ])
-        #expect(try NameList(path: nil, typed: ["bus", "bus"]).warnings == ["the names given:2: \"bus\" names a class in line 1 already; what is found by this name counts for one of them only"])
+        #expect(
+            try list("cat,kitten,cat\nkitchen stuff\nCat\tstuff").warnings == [
+                "names.txt:2: \"kitchen stuff\" is taken for a name; for stuff, put a tab before it",
+                "names.txt:3: \"Cat\" names a class in line 1 already; what is found by this name counts for one of them only",
+            ])
+        #expect(
+            try NameList(path: nil, typed: ["bus", "bus"]).warnings == [
+                "the names given:2: \"bus\" names a class in line 1 already; what is found by this name counts for one of them only"
+            ])
         // Joiners are parts of some words.
         #expect(try list("\u{645}\u{6CC}\u{200C}\u{62E}\u{648}\u{627}\u{647}\u{645}").warnings == [])
         for name in ["ade20k-150", "coco-panoptic"] {

@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import Testing
+
 @testable import Text
 
 /// The text encoder against the original implementation on the same weights.
@@ -8,9 +9,12 @@ import Testing
     @Test(arguments: ["demo", "four"])
     func embeddingsEqualTheOriginals(vocabulary: String) throws {
         let folder = try TemporaryFolder()
-        let checkpoint = try Fixtures.checkpoint(in: folder), recorded = try Fixtures.recorded(), tokenizer = try Fixtures.tokenizer()
+        let checkpoint = try Fixtures.checkpoint(in: folder)
+        let recorded = try Fixtures.recorded()
+        let tokenizer = try Fixtures.tokenizer()
         let names = try Fixtures.names(vocabulary).names
-        let tokens = try #require(recorded.tensor("\(vocabulary).tokens")), raw = try #require(recorded.tensor("\(vocabulary).raw"))
+        let tokens = try #require(recorded.tensor("\(vocabulary).tokens"))
+        let raw = try #require(recorded.tensor("\(vocabulary).raw"))
         let classifier = try #require(recorded.tensor("\(vocabulary).classifier"))
 
         let prompts = names.flatMap(PromptTemplates.prompts).map(tokenizer.encode)
@@ -33,7 +37,8 @@ import Testing
     /// A prompt's embedding does not depend on which other prompts share the tree, nor on how they are divided into batches.
     @Test func batchesDoNotChangeEmbeddings() throws {
         let folder = try TemporaryFolder()
-        let encoder = try TextEncoder(checkpoint: Fixtures.checkpoint(in: folder)), tokenizer = try Fixtures.tokenizer()
+        let encoder = try TextEncoder(checkpoint: Fixtures.checkpoint(in: folder))
+        let tokenizer = try Fixtures.tokenizer()
         let prompts = try Fixtures.names("demo").names.flatMap(PromptTemplates.prompts).map(tokenizer.encode)
         let together = encoder.encode(prompts)
         // Other shapes of product sum in another order.
@@ -51,7 +56,8 @@ import Testing
 
     @Test func longestTextIsEncoded() throws {
         let folder = try TemporaryFolder()
-        let encoder = try TextEncoder(checkpoint: Fixtures.checkpoint(in: folder)), tokenizer = try Fixtures.tokenizer()
+        let encoder = try TextEncoder(checkpoint: Fixtures.checkpoint(in: folder))
+        let tokenizer = try Fixtures.tokenizer()
         let prompt = tokenizer.encode(String(repeating: "dog ", count: 200))
         #expect(prompt.count == 77 && encoder.encode([prompt]).allSatisfy { $0.isFinite })
     }

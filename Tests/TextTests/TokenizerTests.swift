@@ -1,6 +1,7 @@
 import Foundation
 import System
 import Testing
+
 @testable import Text
 
 @Suite struct TokenizerTests {
@@ -51,10 +52,13 @@ import Testing
 
     /// Expected values: ftfy 6.3.1, html.unescape twice, strip, collapse, lower, as open_clip runs them.
     @Test(arguments: [
-        ("caf\u{C3}\u{A9}", "café"), ("it\u{E2}\u{20AC}\u{2122}s", "it's"), ("wei\u{DF}\u{2026}", "weiß…"), ("\u{C5}\u{201C}uvre", "œuvre"), ("na\u{C3}\u{192}\u{C2}\u{AF}ve", "naïve"),
-        ("\u{FF23}\u{FF21}\u{FF34}\u{3000}\u{FF8A}\u{FF9E}", "cat バ"), ("\u{FB05}and", "ſtand"), ("\u{1C4}ep", "džep"), ("\u{201C}x\u{201D} \u{2018}y\u{2019}", "\"x\" 'y'"),
+        ("caf\u{C3}\u{A9}", "café"), ("it\u{E2}\u{20AC}\u{2122}s", "it's"), ("wei\u{DF}\u{2026}", "weiß…"), ("\u{C5}\u{201C}uvre", "œuvre"),
+        ("na\u{C3}\u{192}\u{C2}\u{AF}ve", "naïve"),
+        ("\u{FF23}\u{FF21}\u{FF34}\u{3000}\u{FF8A}\u{FF9E}", "cat バ"), ("\u{FB05}and", "ſtand"), ("\u{1C4}ep", "džep"),
+        ("\u{201C}x\u{201D} \u{2018}y\u{2019}", "\"x\" 'y'"),
         ("P&EACUTE;REZ", "pérez"), ("a &lt; b", "a < b"), ("<b> &eacute", "<b> é"), ("&#8217;&#x41;&#150;&#0;", "'a–\u{FFFD}"), ("this&not that", "this¬ that"),
-        ("tom &amp;amp; jerry", "tom & jerry"), ("a\u{1B}[31mred\u{1B}[0m\u{7}", "ared"), ("ΟΔΟΣ ΣΑΣ Σ", "οδος σας σ"), ("e\u{301}", "é"), ("a\r\nb\u{2028}c", "a b c"),
+        ("tom &amp;amp; jerry", "tom & jerry"), ("a\u{1B}[31mred\u{1B}[0m\u{7}", "ared"), ("ΟΔΟΣ ΣΑΣ Σ", "οδος σας σ"), ("e\u{301}", "é"),
+        ("a\r\nb\u{2028}c", "a b c"),
         ("x\u{85}y", "x…y"), ("\u{FEFF}bom", "bom"), ("&lang;&rang;", "⟨⟩"), ("&;&#;&#x;&nosuch;", "&;&#;&#x;&nosuch;"), ("&notit;", "¬it;"),
     ])
     func cleansLikeUpstream(text: String, expected: String) {

@@ -3,13 +3,16 @@ import Imaging
 import ModelFormat
 import System
 import Testing
+
 @testable import Text
 
 @Suite struct VocabularyTests {
     @Test(arguments: ["demo", "four"])
     func fileHoldsWhatTheOriginalComputed(vocabulary: String) throws {
         let folder = try TemporaryFolder()
-        let checkpoint = try Fixtures.checkpoint(in: folder), recorded = try Fixtures.recorded(), list = try Fixtures.names(vocabulary)
+        let checkpoint = try Fixtures.checkpoint(in: folder)
+        let recorded = try Fixtures.recorded()
+        let list = try Fixtures.names(vocabulary)
         let path = folder.path("v.gguf")
         var fractions = [Double]()
         let summary = try VocabularyBuilder(checkpoint: checkpoint, tokenizer: Fixtures.tokenizerPath()).write(list, to: path) { fractions.append($0) }
@@ -44,12 +47,17 @@ import Testing
 
     /// Names that CLIP does not read to their end, and different ones that are the same to it.
     @Test func cutNamesAreNamed() throws {
-        let folder = try TemporaryFolder(), builder = try VocabularyBuilder(checkpoint: Fixtures.checkpoint(in: folder), tokenizer: Fixtures.tokenizerPath())
-        func warnings(_ names: [String]) throws -> [String] { builder.warnings(about: try NameList(Array(names.joined(separator: "\n").utf8), path: "names.txt")) }
+        let folder = try TemporaryFolder()
+        let builder = try VocabularyBuilder(checkpoint: Fixtures.checkpoint(in: folder), tokenizer: Fixtures.tokenizerPath())
+        func warnings(_ names: [String]) throws -> [String] {
+            builder.warnings(about: try NameList(Array(names.joined(separator: "\n").utf8), path: "names.txt"))
+        }
         let long = String(repeating: "very ", count: 80)
         #expect(try warnings(["cat", "a small red cup"]) == [])
         let found = try warnings(["cat", long + "red", long + "blue"])
-        #expect(found.count == 3 && found[0].hasSuffix("is cut: CLIP reads 77 tokens of a prompt") && found[1].hasSuffix("is cut: CLIP reads 77 tokens of a prompt"), "\(found)")
+        #expect(
+            found.count == 3 && found[0].hasSuffix("is cut: CLIP reads 77 tokens of a prompt")
+                && found[1].hasSuffix("is cut: CLIP reads 77 tokens of a prompt"), "\(found)")
         #expect(found.last?.contains("is the same to CLIP as") == true)
         #expect(try warnings(["cat <end_of_text> dog"]).count == 1)
         // The longest that is read whole: the templates have up to nine tokens besides.
@@ -113,7 +121,8 @@ import Testing
         #expect(try fault(shape: [12]).contains("not 3 rows"))
         #expect(try fault(rows: [1, 0, 0, 0, 1, 0, 0, 0, 0.9, 0, 0, 0]).contains("name 2 is not of length 1"))
         #expect(try fault(rows: [1, 0, 0, 0, .nan, 0, 0, 0, 1, 0, 0, 0]).contains("name 1 is not of length 1"))
-        for key in ["general.architecture", "fcclip.vocabulary.names", "fcclip.vocabulary.category.seen", Vocabulary.fingerprintKey, Vocabulary.embeddingsName] {
+        for key in ["general.architecture", "fcclip.vocabulary.names", "fcclip.vocabulary.category.seen", Vocabulary.fingerprintKey, Vocabulary.embeddingsName]
+        {
             #expect(try fault(leavingOut: key).contains(key), "\(key)")
         }
     }

@@ -37,7 +37,8 @@ public final class LayerAudit {
         defer { calibration.arithmetic.audit = nil }
         preprocessor.withResized {
             calibration.network.run(
-                $0, size: preprocessor.resizedSize, padded: preprocessor.paddedSize, classifier: calibration.anyClassifier) { _ in }
+                $0, size: preprocessor.resizedSize, padded: preprocessor.paddedSize, classifier: calibration.anyClassifier
+            ) { _ in }
         }
         return calibration.arithmetic.layers.compactMap { layer in
             ratios[layer.name].map { Fidelity(name: layer.name, decibels: $0.decibels) }
@@ -72,14 +73,16 @@ public final class LayerAudit {
 
     /// Normalised colours back to the bytes they were, less 128.
     private func bytes(_ colours: Matrix) -> [Int8] {
-        let mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
+        let mean = PixelStatistics.mean
+        let deviation = PixelStatistics.deviation
         return (0..<colours.count).map { index in
             let value = colours.base[index]
-            let colour = switch index % 3 {
-            case 0: value * deviation.0 + mean.0
-            case 1: value * deviation.1 + mean.1
-            default: value * deviation.2 + mean.2
-            }
+            let colour =
+                switch index % 3 {
+                case 0: value * deviation.0 + mean.0
+                case 1: value * deviation.1 + mean.1
+                default: value * deviation.2 + mean.2
+                }
             return Int8(min(max(colour.rounded() - 128, -128), 127))
         }
     }

@@ -26,7 +26,9 @@ public struct ReferenceComparison {
         }
         var segmenter = Segmenter(arithmetic)
         segmenter.semanticOrder = dump.hasPanoptic ? .masksFirst : .scoresFirst
-        var panoptic: Segmentation?, semantic: Segmentation?, instances: Segmentation?
+        var panoptic: Segmentation?
+        var semantic: Segmentation?
+        var instances: Segmentation?
         arithmetic.trace = { dump.compare($0, $1) }
         let geometry = dump.geometry
         dump.pixels.withUnsafeBufferPointer { pixels in
@@ -39,13 +41,18 @@ public struct ReferenceComparison {
         deviations = dump.deviations
         unstableFraction = dump.unstableFraction
         missing = dump.missing
-        semanticMismatch = dump.semantic.isEmpty ? nil : semantic.map { result in
-            Self.mismatch(result.labels.map { $0 == 0 ? UInt16.max : UInt16(result.segments[Int($0) - 1].category) }, dump.semantic)
-        }
+        semanticMismatch =
+            dump.semantic.isEmpty
+            ? nil
+            : semantic.map { result in
+                Self.mismatch(result.labels.map { $0 == 0 ? UInt16.max : UInt16(result.segments[Int($0) - 1].category) }, dump.semantic)
+            }
         panopticMismatch = dump.hasPanoptic ? panoptic.map { Self.mismatch($0.labels, dump.panoptic) } : nil
-        segmentsEqual = dump.hasPanoptic ? panoptic.map { result in
-            result.segments.map { [$0.id, $0.isThing ? 1 : 0, $0.category] } == dump.panopticSegments
-        } : nil
+        segmentsEqual =
+            dump.hasPanoptic
+            ? panoptic.map { result in
+                result.segments.map { [$0.id, $0.isThing ? 1 : 0, $0.category] } == dump.panopticSegments
+            } : nil
         instanceDeviation = dump.instances.isEmpty ? nil : instances.map { Self.deviation($0, dump.instances) }
     }
 

@@ -1,5 +1,5 @@
-import Checkpoint
 import CSystem
+import Checkpoint
 import Foundation
 import Imaging
 import Kernels
@@ -56,7 +56,9 @@ public final class ReferenceDump {
         /// Whole numbers of 0...`limit`.
         func numbers(_ name: String, upTo limit: Int) throws(Fault) -> [Int] {
             let floats = try values(name)
-            guard floats.allSatisfy({ $0 >= 0 && $0 <= Float(limit) }) else { throw Fault("\(path): \(name) holds something else than numbers of 0...\(limit)") }
+            guard floats.allSatisfy({ $0 >= 0 && $0 <= Float(limit) }) else {
+                throw Fault("\(path): \(name) holds something else than numbers of 0...\(limit)")
+            }
             return floats.map { Int($0) }
         }
         let sizes = try numbers("meta.sizes", upTo: 1 << 16)
@@ -67,11 +69,15 @@ public final class ReferenceDump {
             picture: Size(height: sizes[0], width: sizes[1]), inner: Size(height: sizes[2], width: sizes[3]),
             padded: Size(height: sizes[4], width: sizes[5]))
         pixels = try numbers("resized_rgb", upTo: 255).map { UInt8($0) }
-        let names = try numbers("num_templates", upTo: 1 << 16), seen = try values("overlap"), thing = try values("meta.thing")
+        let names = try numbers("num_templates", upTo: 1 << 16)
+        let seen = try values("overlap")
+        let thing = try values("meta.thing")
         let rows = try values("text.classifier")
-        let count = names.reduce(0, +), width = rows.count / (count + 1)
+        let count = names.reduce(0, +)
+        let width = rows.count / (count + 1)
         guard pixels.count == sizes[2] * sizes[3] * 3, !names.isEmpty, names.count == seen.count, names.count == thing.count,
-              names.allSatisfy({ $0 > 0 }), width > 0, rows.count == width * (count + 1) else {
+            names.allSatisfy({ $0 > 0 }), width > 0, rows.count == width * (count + 1)
+        else {
             throw Fault("\(path): its picture, classes and embeddings contradict each other")
         }
         let embeddings = NameEmbeddings(rows: count, columns: width)
@@ -98,14 +104,19 @@ public final class ReferenceDump {
         }
     }
 
-
     /// Compares `values` with the record called `name`, if there is one. - Returns: the deviation, which is also kept.
     @discardableResult
     public func compare(_ name: String, _ values: Matrix) -> Deviation? {
         if name.hasSuffix("mask_logits") { noteUnstable(values) }
         guard let record = records[name] else { return nil }
         let isPerQuery = Self.pooled.contains { name.contains($0) }
-        var squares = 0.0, differences = 0.0, stableSquares = 0.0, stableDifferences = 0.0, largest = 0.0, stableLargest = 0.0, unequal = 0
+        var squares = 0.0
+        var differences = 0.0
+        var stableSquares = 0.0
+        var stableDifferences = 0.0
+        var largest = 0.0
+        var stableLargest = 0.0
+        var unequal = 0
         guard record.values.count == (values.count + record.step - 1) / record.step else {
             let deviation = Deviation(name: name, relative: .infinity, largest: .infinity, unequal: 1, relativeOfStable: .infinity, largestOfStable: .infinity)
             deviations.append(deviation)
@@ -134,9 +145,10 @@ public final class ReferenceDump {
     private static let pooled = ["maskpool", "class_embed", "class_logits", "clip.", "prob."]
 
     private func noteUnstable(_ logits: Matrix) {
-        unstable = Set((0..<logits.rows).filter { query in
-            (0..<logits.columns).contains { abs(logits[query, $0]) < 1e-4 }
-        })
+        unstable = Set(
+            (0..<logits.rows).filter { query in
+                (0..<logits.columns).contains { abs(logits[query, $0]) < 1e-4 }
+            })
         unstableFraction = max(unstableFraction, Double(unstable.count) / Double(max(logits.rows, 1)))
     }
 

@@ -10,7 +10,8 @@ public struct SignalToNoise {
 
     public mutating func add(_ reference: Matrix, _ other: Matrix) {
         for index in 0..<reference.count {
-            let expected = Double(reference.base[index]), error = Double(other.base[index]) - expected
+            let expected = Double(reference.base[index])
+            let error = Double(other.base[index]) - expected
             signal += expected * expected
             noise += error * error
         }

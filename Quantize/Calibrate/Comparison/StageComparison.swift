@@ -56,7 +56,8 @@ public final class StageComparison {
         integer.backbone.stem(pixels, size: size, padded: padded, into: other)
         note("stem", maps[0], other)
         for stage in 0..<4 {
-            let previous = stage == 0 ? nil : maps[stage - 1], previousSize = sizes[max(stage - 1, 0)]
+            let previous = stage == 0 ? nil : maps[stage - 1]
+            let previousSize = sizes[max(stage - 1, 0)]
             let other = copy(maps[stage])
             float.backbone.stage(stage, from: previous, previousSize: previousSize, map: maps[stage], size: sizes[stage])
             integer.backbone.stage(stage, from: previous, previousSize: previousSize, map: other, size: sizes[stage])
@@ -66,13 +67,15 @@ public final class StageComparison {
     }
 
     private func pixelDecoder(_ maps: [Matrix], levels: [Size], ranges: [Range<Int>], padded: Size) -> (tokens: Matrix, features: Matrix) {
-        let hidden = float.architecture.hidden, sources: InlineArray<3, Matrix> = [maps[3], maps[2], maps[1]]
+        let hidden = float.architecture.hidden
+        let sources: InlineArray<3, Matrix> = [maps[3], maps[2], maps[1]]
         let tokens = float.arithmetic.matrix(rows: ranges[2].upperBound, columns: hidden)
         let other = copy(tokens)
         float.pixelDecoder.project(sources, levels: levels, ranges: ranges, into: tokens)
         integer.pixelDecoder.project(sources, levels: levels, ranges: ranges, into: other)
         note("input projections", tokens, other)
-        let tables = float.pixelDecoder.samplingTables(levels), integerTables = integer.pixelDecoder.samplingTables(levels)
+        let tables = float.pixelDecoder.samplingTables(levels)
+        let integerTables = integer.pixelDecoder.samplingTables(levels)
         for layer in 0..<float.architecture.encoderLayers {
             let other = copy(tokens)
             float.pixelDecoder.encode(layer, tokens, levels: levels, ranges: ranges, tables: tables[layer])
@@ -80,7 +83,8 @@ public final class StageComparison {
             note("encoder layer \(layer)", tokens, other)
         }
         let size = Backbone<FloatArithmetic>.size(stage: 0, of: padded)
-        let features = float.arithmetic.matrix(rows: size.area, columns: hidden), otherFeatures = copy(features)
+        let features = float.arithmetic.matrix(rows: size.area, columns: hidden)
+        let otherFeatures = copy(features)
         let encoded = tokens.rows(ranges[2])
         float.pixelDecoder.maskFeatures(maps[0], size: size, encoded: encoded, encodedSize: levels[2], into: features)
         integer.pixelDecoder.maskFeatures(maps[0], size: size, encoded: encoded, encodedSize: levels[2], into: otherFeatures)
@@ -90,29 +94,38 @@ public final class StageComparison {
 
     /// - Returns: the mask logits.
     private func maskDecoder(_ tokens: Matrix, features: Matrix, maskSize: Size, levels: [Size], ranges: [Range<Int>]) -> Matrix {
-        let arithmetic = float.arithmetic, decoder = float.maskDecoder, other = integer.maskDecoder
-        let tables = decoder.memoryTables(levels), otherTables = other.memoryTables(levels)
-        let x = copy(decoder.queries), normed = copy(x), otherNormed = copy(x)
+        let arithmetic = float.arithmetic
+        let decoder = float.maskDecoder
+        let other = integer.maskDecoder
+        let tables = decoder.memoryTables(levels)
+        let otherTables = other.memoryTables(levels)
+        let x = copy(decoder.queries)
+        let normed = copy(x)
+        let otherNormed = copy(x)
         let reduced = levels.map { level in
             let smaller = arithmetic.matrix(rows: level.area, columns: features.columns)
             resizeBilinear(features, from: maskSize, to: level, into: smaller)
             return smaller
         }
         for layer in 0..<float.architecture.decoderLayers {
-            let level = layer % 3, tokensOfLevel = tokens.rows(ranges[level])
+            let level = layer % 3
+            let tokensOfLevel = tokens.rows(ranges[level])
             let wordsPerRow = (levels[level].area + 63) / 64
             let blocked = BlockedKeys(words: arithmetic.words(wordsPerRow * x.rows), wordsPerRow: wordsPerRow)
-            decoder.blockedKeys(decoder.maskEmbeddings(x, normed: normed), features: decoder.features(reduced[level]), tokens: levels[level].area, into: blocked)
+            decoder.blockedKeys(
+                decoder.maskEmbeddings(x, normed: normed), features: decoder.features(reduced[level]), tokens: levels[level].area, into: blocked)
             let result = copy(x)
             other.layer(layer, result, memory: other.memory(tokensOfLevel, level: level), tables: otherTables[layer], blocked: blocked)
             decoder.layer(layer, x, memory: decoder.memory(tokensOfLevel, level: level), tables: tables[layer], blocked: blocked)
             note("decoder layer \(layer)", x, result)
         }
-        let masks = arithmetic.matrix(rows: x.rows, columns: features.rows), otherMasks = copy(masks)
+        let masks = arithmetic.matrix(rows: x.rows, columns: features.rows)
+        let otherMasks = copy(masks)
         arithmetic.masks(decoder.maskEmbeddings(x, normed: normed), features: decoder.features(features), into: masks)
         integer.arithmetic.masks(other.maskEmbeddings(x, normed: otherNormed), features: other.features(features), into: otherMasks)
         note("mask logits", masks, otherMasks)
-        let classes = arithmetic.matrix(rows: x.rows, columns: float.architecture.embedding), otherClasses = copy(classes)
+        let classes = arithmetic.matrix(rows: x.rows, columns: float.architecture.embedding)
+        let otherClasses = copy(classes)
         decoder.classEmbeddings(normed: normed, logits: masks, features: decoder.features(features), into: classes, trace: 0)
         other.classEmbeddings(normed: normed, logits: masks, features: other.features(features), into: otherClasses, trace: 0)
         note("class embeddings", classes, otherClasses)
@@ -123,7 +136,8 @@ public final class StageComparison {
         let arithmetic = float.arithmetic
         let logits = arithmetic.matrix(rows: masks.rows, columns: size.area)
         for query in 0..<masks.rows { resizeBilinearPlane(masks.row(query), from: maskSize, to: size, into: logits.row(query)) }
-        let embeddings = arithmetic.matrix(rows: masks.rows, columns: float.architecture.embedding), other = copy(embeddings)
+        let embeddings = arithmetic.matrix(rows: masks.rows, columns: float.architecture.embedding)
+        let other = copy(embeddings)
         float.head.embeddings(dense, logits: logits, into: embeddings)
         integer.head.embeddings(dense, logits: logits, into: other)
         note("open-vocabulary head", embeddings, other)

@@ -52,7 +52,8 @@ public struct ModelWriter {
             guard let own = scales[point.name], !own.factors.isEmpty else { continue }
             try writer.append(point.name + ".scale", (0..<point.channels).map(own.scale(_:)))
         }
-        var integerLayers = 0, floatLayers = 0
+        var integerLayers = 0
+        var floatLayers = 0
         for layer in arithmetic.layers {
             if let input = scales[layer.input.name] {
                 let quantized = calibration.quantized(layer, input: input)
@@ -75,7 +76,8 @@ public struct ModelWriter {
     }
 
     private func describe(_ writer: GGUFWriter, scales: [String: QuantizationParameters]) throws(Fault) {
-        let architecture = calibration.network.architecture, preprocessing = calibration.preprocessing
+        let architecture = calibration.network.architecture
+        let preprocessing = calibration.preprocessing
         try writer.set("general.architecture", .string(ModelFile.architectureName))
         try writer.set("general.name", .string("FC-CLIP int8"))
         try writer.set(ModelFile.Key.version, .uint32(UInt32(ModelFile.version)))
@@ -91,7 +93,8 @@ public struct ModelWriter {
         try writer.set(ModelFile.Key.longestEdge, .uint32(UInt32(preprocessing.maximumSize)))
         try writer.set(ModelFile.Key.alpha, .float32(ensemble.alpha))
         try writer.set(ModelFile.Key.beta, .float32(ensemble.beta))
-        let mean = PixelStatistics.mean, deviation = PixelStatistics.deviation
+        let mean = PixelStatistics.mean
+        let deviation = PixelStatistics.deviation
         try writer.set(ModelFile.Key.mean, .float32s([mean.0, mean.1, mean.2]))
         try writer.set(ModelFile.Key.deviation, .float32s([deviation.0, deviation.1, deviation.2]))
         try writer.set(ModelFile.Key.fingerprint, .string(try calibration.checkpoint.clipFingerprint()))

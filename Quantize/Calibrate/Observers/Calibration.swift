@@ -1,6 +1,6 @@
 import CHash
-import Checkpoint
 import CSystem
+import Checkpoint
 import Foundation
 import Imaging
 import Kernels

@@ -37,14 +37,16 @@ public struct QuantizationParameters {
     /// - Parameter weights: largest weight that reads each channel.
     public static func balanced(_ ranges: ChannelRanges, weights: [Float]) -> QuantizationParameters {
         let factors = (0..<ranges.channels).map { channel -> Float in
-            let magnitude = max(ranges.magnitude(channel), 1e-5), weight = max(weights[channel], 1e-5)
+            let magnitude = max(ranges.magnitude(channel), 1e-5)
+            let weight = max(weights[channel], 1e-5)
             return power(magnitude, migration) / power(weight, 1 - migration)
         }
         return spread(ranges, factors: factors, symmetric: false)
     }
 
     private static func spread(_ ranges: ChannelRanges, factors: [Float], symmetric: Bool) -> QuantizationParameters {
-        var low: Float = 0, high: Float = 0
+        var low: Float = 0
+        var high: Float = 0
         for channel in 0..<ranges.channels {
             let factor = factors.isEmpty ? 1 : factors[channel]
             low = min(low, ranges.least[channel] / factor)

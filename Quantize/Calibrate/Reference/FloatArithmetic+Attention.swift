@@ -30,7 +30,9 @@ extension FloatArithmetic {
         return operand(result, at: point)
     }
 
-    public func sampledAttention(value: Matrix, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint) -> Matrix {
+    public func sampledAttention(
+        value: Matrix, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint
+    ) -> Matrix {
         let result = matrix(rows: offsets.rows, columns: value.columns)
         let samples = levels.count * points
         var start = 0
@@ -46,9 +48,11 @@ extension FloatArithmetic {
                         for head in 0..<heads { softmax(weights.row(row) + head * samples, count: samples) }
                     }
                     withUnsafeTemporaryAllocation(of: Float.self, capacity: SampledAttention.scratchCount(samples: weights.columns)) { scratch in
-                        KernelSet.best.perform(.sampledAttention(SampledAttention(
-                            .floats(value), levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range,
-                            scratch: scratch.baseAddress!, into: result)))
+                        KernelSet.best.perform(
+                            .sampledAttention(
+                                SampledAttention(
+                                    .floats(value), levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range,
+                                    scratch: scratch.baseAddress!, into: result)))
                     }
                 }
             }

@@ -8,7 +8,8 @@ extension FloatArithmetic {
         let width = padded.width / 4
         parallel(map.rows) { range in
             for patch in range {
-                let top = patch / width * 4, left = patch % width * 4
+                let top = patch / width * 4
+                let left = patch % width * 4
                 let values = patches.row(patch)
                 for row in 0..<4 {
                     for column in 0..<4 {
@@ -52,7 +53,8 @@ extension FloatArithmetic {
         let width = size.width / 2
         parallel(map.rows) { range in
             for patch in range {
-                let top = patch / width * 2, left = patch % width * 2
+                let top = patch / width * 2
+                let left = patch % width * 2
                 for row in 0..<2 {
                     (patches.row(patch) + row * 2 * x.columns).update(from: input.row((top + row) * size.width + left), count: 2 * x.columns)
                 }
@@ -76,7 +78,8 @@ extension FloatArithmetic {
                 for x0 in 0..<size.width {
                     let patch = patches.row((y - rows.lowerBound) * size.width + x0)
                     for tap in 0..<9 {
-                        let sourceY = y + tap / 3 - 1, sourceX = x0 + tap % 3 - 1
+                        let sourceY = y + tap / 3 - 1
+                        let sourceX = x0 + tap % 3 - 1
                         guard sourceY >= 0, sourceY < size.height, sourceX >= 0, sourceX < size.width else { continue }
                         (patch + tap * x.columns).update(from: x.row(sourceY * size.width + sourceX), count: x.columns)
                     }

@@ -21,7 +21,8 @@ extension FloatArithmetic {
     }
 
     /// Borders are left out, in which `convolution3x3` agrees.
-    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Matrix {
+    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Matrix
+    {
         let values = matrix(rows: size.area, columns: columns)
         write(.floats(values.base, stride: columns), size.width)
         return operand(values, at: point)
@@ -36,7 +37,8 @@ extension FloatArithmetic {
         guard let table else { return }
         parallel(result.rows) { range in
             for row in range {
-                let y = result.row(row), vertical = table.vertical.row(row / table.period)
+                let y = result.row(row)
+                let vertical = table.vertical.row(row / table.period)
                 for column in 0..<result.columns { y[column] += vertical[column] }
                 guard let horizontal = table.horizontal?.row(row % table.period) else { continue }
                 for column in 0..<result.columns { y[column] += horizontal[column] }

@@ -88,18 +88,22 @@ public final class FoldedCheckpoint {
     private func load(_ source: Source) throws(Fault) -> FloatWeights {
         let key = source.key
         if let third = source.third {
-            let weights = try vector(key + "in_proj_weight"), bias = try vector(key + "in_proj_bias")
-            let columns = bias.count / 3, depth = weights.count / bias.count
+            let weights = try vector(key + "in_proj_weight")
+            let bias = try vector(key + "in_proj_bias")
+            let columns = bias.count / 3
+            let depth = weights.count / bias.count
             return FloatWeights(
                 weights: Array(weights[third * columns * depth..<(third + 1) * columns * depth]),
                 bias: Array(bias[third * columns..<(third + 1) * columns]), columns: columns, depth: depth)
         }
         let shape = try checkpoint.tensor(key + ".weight").shape
         let stored = try vector(key + ".weight")
-        let columns = shape[0], depth = stored.count / max(columns, 1)
+        let columns = shape[0]
+        let depth = stored.count / max(columns, 1)
         let bias = source.hasBias ? try vector(key + ".bias") : [Float](repeating: 0, count: columns)
         guard shape.count == 4, shape[2] * shape[3] > 1 else { return FloatWeights(weights: stored, bias: bias, columns: columns, depth: depth) }
-        let channels = shape[1], taps = shape[2] * shape[3]
+        let channels = shape[1]
+        let taps = shape[2] * shape[3]
         var weights = [Float](repeating: 0, count: stored.count)
         for column in 0..<columns {
             for channel in 0..<channels {
@@ -188,7 +192,8 @@ public final class FoldedCheckpoint {
         guard parts.count == 4 else {
             return Source(key: prefix + "transformer_ffn_layers.\(number)." + (last == "expand" ? "linear1" : "linear2"))
         }
-        let attention = parts[2] == "cross"
+        let attention =
+            parts[2] == "cross"
             ? prefix + "transformer_cross_attention_layers.\(number).multihead_attn."
             : prefix + "transformer_self_attention_layers.\(number).self_attn."
         switch last {

@@ -52,8 +52,11 @@ private struct Attention {
                 var factors = InlineArray<4, Float>(repeating: 0)
                 for index in 0..<4 {
                     // Queries that are missing weigh nothing.
-                    if index < count { factors[index] = weigh(first + index, head: head, into: scores + index * padded) }
-                    else { (scores + index * padded).update(repeating: 0, count: keys.rows) }
+                    if index < count {
+                        factors[index] = weigh(first + index, head: head, into: scores + index * padded)
+                    } else {
+                        (scores + index * padded).update(repeating: 0, count: keys.rows)
+                    }
                 }
                 for start in stride(from: 0, to: headWidth, by: 32) {
                     let width = min(32, headWidth - start)
@@ -91,9 +94,13 @@ private struct Attention {
             let bits = blockedBits(mask, key: key, of: keys.rows)
             guard bits != .max else { continue }
             // Four times sixteen scores: their additions do not wait for each other.
-            var a = splat(0), b = a, c = a, d = a
+            var a = splat(0)
+            var b = a
+            var c = a
+            var d = a
             for channel in 0..<headWidth {
-                let column = transposed + (channel &* padded &+ key), factor = channels[channel]
+                let column = transposed + (channel &* padded &+ key)
+                let factor = channels[channel]
                 a += load(column) * factor
                 b += load(column + 16) * factor
                 c += load(column + 32) * factor
@@ -121,10 +128,15 @@ private struct Attention {
 
     /// Adds up the value rows, each times its weight, in key order; rows of weight zero count for nothing.
     func sum(column: Int, width: Int, factors: InlineArray<4, Float>, query: Int, count: Int) {
-        let first = min(16, width), second = width - first
-        var low = InlineArray<4, Lanes>(repeating: splat(0)), high = low
+        let first = min(16, width)
+        let second = width - first
+        var low = InlineArray<4, Lanes>(repeating: splat(0))
+        var high = low
         for key in 0..<keys.rows {
-            let a = scores[key], b = scores[padded &+ key], c = scores[2 &* padded &+ key], d = scores[3 &* padded &+ key]
+            let a = scores[key]
+            let b = scores[padded &+ key]
+            let c = scores[2 &* padded &+ key]
+            let d = scores[3 &* padded &+ key]
             guard a.bitPattern | b.bitPattern | c.bitPattern | d.bitPattern != 0 else { continue }
             let left = load(values.row(key) + column, count: first)
             let right = second > 0 ? load(values.row(key) + column + 16, count: second) : splat(0)

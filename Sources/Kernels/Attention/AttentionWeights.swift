@@ -58,7 +58,9 @@ public struct AttentionWeights {
     /// - Returns: the sum of the row's weights.
     @inlinable @inline(__always)
     func weigh<Path>(_ row: Int, _ mask: UnsafePointer<UInt64>?, top: Int32, _: Path.Type) -> Float {
-        let scores = scores + row * stride, upper = weights + row * weightStride, lower = upper + rows * weightStride
+        let scores = scores + row * stride
+        let upper = weights + row * weightStride
+        let lower = upper + rows * weightStride
         let binary = scale * 1.44269504
         var total = simd_splat_words(0)
         for key in Swift.stride(from: 0, to: keys, by: 64) {
@@ -68,7 +70,9 @@ public struct AttentionWeights {
                 if !isBlocked {
                     // 2^x = 2^n 2^f with |f| <= 1/2; 32639 * 2^f by a polynomial within 3e-6 of it, n added to the exponent.
                     let below = converted(simd_subtract_words(load(scores + start, count: 16), simd_splat_words(top)))
-                    let x = larger(below * binary, splat(-24)), shifted = x + 12_582_912, f = x - (shifted - 12_582_912)
+                    let x = larger(below * binary, splat(-24))
+                    let shifted = x + 12_582_912
+                    let f = x - (shifted - 12_582_912)
                     var p = f * 312.35855 + 1825.1030
                     p = p * f + 7841.4365
                     p = p * f + 22622.803
@@ -108,7 +112,8 @@ public struct AttentionMeans {
             let factor = 1 / totals[index]
             for start in stride(from: 0, to: width, by: 16) {
                 let count = min(16, width - start)
-                var upper = simd_splat_words(0), lower = upper
+                var upper = simd_splat_words(0)
+                var lower = upper
                 for part in 0..<parts {
                     let first = sums + ((part * 2 * rows + index) * width + start)
                     upper = simd_add_words(upper, load(first, count: count))

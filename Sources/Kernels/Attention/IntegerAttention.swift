@@ -39,12 +39,14 @@ public struct IntegerAttention {
     ///   - scratch: aligned to 64 bytes, not shared between threads.
     ///   - output: the rows `range` of the head's columns are written.
     public func perform(_ range: Range<Int>, with table: KernelSet, scratch: UnsafeMutableRawPointer, output: RowOutput) {
-        let scratch = Scratch(scratch, keys: keys.rows, headWidth: headWidth, layout: table.layout), first = head * headWidth
+        let scratch = Scratch(scratch, keys: keys.rows, headWidth: headWidth, layout: table.layout)
+        let first = head * headWidth
         pack(scratch, layout: table.layout)
         let panels = 64 / table.columnsPerPanel * table.layout.panelBytes(depth: headWidth)
         let partBytes = table.layout.byteCount(columns: headWidth, depth: Self.part)
         for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.group) {
-            let count = min(Self.group, range.upperBound - start), words = blocked.map { $0 + start * wordsPerRow }
+            let count = min(Self.group, range.upperBound - start)
+            let words = blocked.map { $0 + start * wordsPerRow }
             findSeen(words, rows: count, into: scratch.seen)
             var word = 0
             while word < scratch.words {
@@ -57,10 +59,12 @@ public struct IntegerAttention {
                 }
                 word += 1
             }
-            table.perform(.attentionWeights(AttentionWeights(
-                scores: scratch.scores, stride: scratch.scoreStride, rows: count, keys: keys.rows, offset: scratch.offset,
-                scale: queries.scale * keys.scale / squareRoot(Float(headWidth)), blocked: words, wordsPerRow: wordsPerRow,
-                weights: scratch.weights, weightStride: scratch.weightStride, totals: scratch.totals)))
+            table.perform(
+                .attentionWeights(
+                    AttentionWeights(
+                        scores: scratch.scores, stride: scratch.scoreStride, rows: count, keys: keys.rows, offset: scratch.offset,
+                        scale: queries.scale * keys.scale / squareRoot(Float(headWidth)), blocked: words, wordsPerRow: wordsPerRow,
+                        weights: scratch.weights, weightStride: scratch.weightStride, totals: scratch.totals)))
             var parts = 0
             for key in stride(from: 0, to: keys.rows, by: Self.part) where isSeen(scratch, from: key) {
                 table.product(
@@ -68,15 +72,18 @@ public struct IntegerAttention {
                     scratch.values + key / Self.part * partBytes, headWidth, scratch.sums + parts * 2 * count * headWidth, headWidth)
                 parts += 1
             }
-            table.perform(.attentionMeans(AttentionMeans(
-                sums: scratch.sums, parts: parts, rows: count, width: headWidth, totals: scratch.totals, scale: values.scale,
-                zeroPoint: values.zeroPoint, row: start, column: first, output: output)))
+            table.perform(
+                .attentionMeans(
+                    AttentionMeans(
+                        sums: scratch.sums, parts: parts, rows: count, width: headWidth, totals: scratch.totals, scale: values.scale,
+                        zeroPoint: values.zeroPoint, row: start, column: first, output: output)))
         }
     }
 
     /// Keys are the columns of the first product; values, some keys' at a time, those of the second.
     private func pack(_ scratch: Scratch, layout: PackedLayout) {
-        let keyBase = keys.base + head * headWidth, valueBase = values.base + head * headWidth
+        let keyBase = keys.base + head * headWidth
+        let valueBase = values.base + head * headWidth
         packWeights(keyBase, columns: keys.rows, depth: headWidth, columnStride: keys.stride, layout: layout, into: scratch.keys)
         for key in 0..<keys.rows {
             // (q - z) k is q k less z k; the keys' own zero point adds the same to all scores of a query, which changes no weight.
@@ -98,7 +105,8 @@ public struct IntegerAttention {
         seen.update(repeating: blocked == nil, count: words)
         guard let blocked else { return }
         for row in 0..<rows {
-            let mask = blocked + row * wordsPerRow, seesAll = isFull(mask, count: keys.rows, Portable.self)
+            let mask = blocked + row * wordsPerRow
+            let seesAll = isFull(mask, count: keys.rows, Portable.self)
             for word in 0..<words where seesAll || blockedBits(mask, key: word * 64, of: keys.rows) != .max { seen[word] = true }
         }
     }
@@ -121,7 +129,8 @@ public struct IntegerAttention {
             words = (count + 63) / 64
             // A line more than whole pages, so that rows do not fall into the same lines of the cache.
             (scoreStride, weightStride) = (words * 64 + 16, words * 64 + 64)
-            let parts = (count + IntegerAttention.part - 1) / IntegerAttention.part, rows = 2 * IntegerAttention.group
+            let parts = (count + IntegerAttention.part - 1) / IntegerAttention.part
+            let rows = 2 * IntegerAttention.group
             var next = start
             func take<Value>(_: Value.Type, _ count: Int) -> UnsafeMutablePointer<Value> {
                 defer { next += (count * MemoryLayout<Value>.stride + 63) / 64 * 64 }

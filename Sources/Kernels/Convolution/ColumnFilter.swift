@@ -62,7 +62,8 @@ func filterGroup<Filter: ColumnFilter>(
     into y: UnsafeMutablePointer<Int32>, used: Int
 ) {
     // A row outside the map counts by taps of zero; a row inside is read in its place, so that no column asks again.
-    var offsets = InlineArray<7, Int>(repeating: 0), tapOffsets = offsets
+    var offsets = InlineArray<7, Int>(repeating: 0)
+    var tapOffsets = offsets
     for row in 0..<7 {
         offsets[row] = max(rows.lowerBound, min(row, rows.upperBound - 1)) * width * channels
         tapOffsets[row] = row * 7 * channels

@@ -53,7 +53,8 @@ public func depthwise7x7(
         let out = y + column * channels
         out.update(repeating: 0, count: channels)
         forEachTap(size, row: row, column: column) { tap, pixel in
-            let source = x + pixel * channels, taps = weights + tap * channels
+            let source = x + pixel * channels
+            let taps = weights + tap * channels
             for channel in 0..<channels {
                 out[channel] &+= Int32(source[channel]) &* Int32(taps[channel])
             }

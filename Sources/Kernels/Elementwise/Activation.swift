@@ -67,7 +67,9 @@ func softmax<Path>(_ x: UnsafeMutablePointer<Float>, count: Int, _ path: Path.Ty
 @inlinable @inline(__always)
 func exponentials<Path>(_ x: UnsafeMutablePointer<Float>, count: Int, _: Path.Type) -> Float {
     var highest = splat(-.infinity)
-    forEachGroup(count) { highest = larger(load(x + $0), highest) } rest: {
+    forEachGroup(count) {
+        highest = larger(load(x + $0), highest)
+    } rest: {
         highest = larger(load(x + $0, count: $1, fill: -.infinity), highest)
     }
     let top = splat(largest(highest))

@@ -3,7 +3,6 @@ import CSIMD
 // Elementary functions from additions, multiplications, divisions and bit operations alone: the same bits on every machine.
 // Error bounds are checked against the C library's double precision in `Tests/KernelTests`.
 
-
 /// e^x within 2 units in the last place. 0 below the smallest normal result (x < -87.33), infinite above x = 88.72.
 @_transparent
 public func exponential(_ x: Lanes) -> Lanes {

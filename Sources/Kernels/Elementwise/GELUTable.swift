@@ -26,7 +26,9 @@ public struct GELUTable: Sendable {
         for cubic in 0..<31 {
             let nodes: InlineArray<4, Double> = [-0.46193976625564337, -0.19134171618254489, 0.19134171618254489, 0.46193976625564337]
             // Newton's form, multiplied out from the innermost term.
-            var places = InlineArray<4, Double>(repeating: 0), differences = places, powers = places
+            var places = InlineArray<4, Double>(repeating: 0)
+            var differences = places
+            var powers = places
             for node in 0..<4 {
                 places[node] = (Double(cubic) + nodes[node]) * Double(Self.bound) / 31
                 let a = Float(places[node])
@@ -76,17 +78,22 @@ public struct GELUTable: Sendable {
     ) -> Bool {
         // 768 more, a result of -256...256 is a fixed-point number: the last bit of a float of 512...1024 is 2^-14.
         let zero = splat(Float(zeroPoint) + 768)
-        let a = fixed(sums, offset, scale, bias, multiplier, zero), b = fixed(sums + sumsStride, offset, scale, bias, multiplier, zero)
-        let c = fixed(sums + 2 * sumsStride, offset, scale, bias, multiplier, zero), d = fixed(sums + 3 * sumsStride, offset, scale, bias, multiplier, zero)
+        let a = fixed(sums, offset, scale, bias, multiplier, zero)
+        let b = fixed(sums + sumsStride, offset, scale, bias, multiplier, zero)
+        let c = fixed(sums + 2 * sumsStride, offset, scale, bias, multiplier, zero)
+        let d = fixed(sums + 3 * sumsStride, offset, scale, bias, multiplier, zero)
         // More than a half leaves everything in doubt.
         let margin = simd_lanes_to_words(smaller(multiplier * (Self.error * 16384) + (Self.rounding * 16384 + 1), splat(16384)))
-        let half = simd_splat_words(8192 - 0x4440_0000), above = simd_add_words(half, margin), below = simd_subtract_words(half, margin)
+        let half = simd_splat_words(8192 - 0x4440_0000)
+        let above = simd_add_words(half, margin)
+        let below = simd_subtract_words(half, margin)
         store(a, above, y)
         store(b, above, y + stride)
         store(c, above, y + 2 * stride)
         store(d, above, y + 3 * stride)
         // Whole numbers that differ, exponents that do.
-        let none = simd_splat_words(0), exponent = simd_splat_words(0x4400_0000)
+        let none = simd_splat_words(0)
+        let exponent = simd_splat_words(0x4400_0000)
         let whole = simd_differ(simd_differ(simd_differ(simd_differ(none, a, above, below), b, above, below), c, above, below), d, above, below)
         let outside = simd_or_differ(simd_or_differ(simd_or_differ(simd_or_differ(none, a, exponent), b, exponent), c, exponent), d, exponent)
         return simd_any(
@@ -117,21 +124,29 @@ extension Epilogue {
         // 64 times 64 values are 64 blocks, one bit each.
         for top in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: 64) {
             for left in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 64) {
-                let bottom = min(top + 64, rows.upperBound), right = min(left + 64, columns.upperBound)
-                var doubts: UInt64 = 0, bit: UInt64 = 1
+                let bottom = min(top + 64, rows.upperBound)
+                let right = min(left + 64, columns.upperBound)
+                var doubts: UInt64 = 0
+                var bit: UInt64 = 1
                 for row in Swift.stride(from: top, to: bottom, by: 4) {
                     for column in Swift.stride(from: left, to: right, by: 16) {
                         let isWhole = row + 4 <= bottom && column + 16 <= right
-                        if !isWhole || gelu.write(
-                            sums + ((row - rows.lowerBound) * valuesStride + column - columns.lowerBound), sumsStride: valuesStride,
-                            offset: load(offset + column, count: 16), scale: load(scale + column), bias: load(bias + column),
-                            multiplier: load(multiplier + column), zeroPoint: zeroPoint, y + (row * stride + column), stride: stride) { doubts |= bit }
+                        if !isWhole
+                            || gelu.write(
+                                sums + ((row - rows.lowerBound) * valuesStride + column - columns.lowerBound), sumsStride: valuesStride,
+                                offset: load(offset + column, count: 16), scale: load(scale + column), bias: load(bias + column),
+                                multiplier: load(multiplier + column), zeroPoint: zeroPoint, y + (row * stride + column), stride: stride)
+                        {
+                            doubts |= bit
+                        }
                         bit <<= 1
                     }
                 }
                 while doubts != 0 {
-                    let index = doubts.trailingZeroBitCount, across = (right - left + 15) / 16
-                    let row = top + index / across * 4, column = left + index % across * 16
+                    let index = doubts.trailingZeroBitCount
+                    let across = (right - left + 15) / 16
+                    let row = top + index / across * 4
+                    let column = left + index % across * 16
                     var block = self
                     block.values = .sums(
                         sums + ((row - rows.lowerBound) * valuesStride + column - columns.lowerBound), offset: offset, scale: scale)

@@ -2,7 +2,11 @@
 @inlinable @inline(__always)
 public func dotProduct(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int) -> Float {
     var lanes = splat(0)
-    forEachGroup(count) { lanes += load(x + $0) * load(y + $0) } rest: { lanes += load(x + $0, count: $1) * load(y + $0, count: $1) }
+    forEachGroup(count) {
+        lanes += load(x + $0) * load(y + $0)
+    } rest: {
+        lanes += load(x + $0, count: $1) * load(y + $0, count: $1)
+    }
     return sum(lanes)
 }
 
@@ -54,7 +58,9 @@ public struct DotProducts {
 
     @inlinable @inline(__always)
     func tile<Path, let R: Int, let C: Int>(_ row: Int, _ column: Int, _: TileShape<R, C>.Type, _: Path.Type) {
-        let depth = x.columns, rows = x.row(row), weights = weights + column * depth
+        let depth = x.columns
+        let rows = x.row(row)
+        let weights = weights + column * depth
         var sums = InlineArray<R, _>(repeating: InlineArray<C, _>(repeating: splat(0)))
         var factors = InlineArray<C, _>(repeating: splat(0))
         var position = 0

@@ -109,7 +109,8 @@ public struct Epilogue {
     @inlinable @inline(__always)
     func perform<Path: FloatPath>(_ path: Path.Type) {
         if Path.registers >= 32, case .gelu = activation, table == nil, case .sums(let sums, let offset, let scale) = values,
-            case .int8(let y, let stride, let multiplier, let zeroPoint) = output {
+            case .int8(let y, let stride, let multiplier, let zeroPoint) = output
+        {
             performByTable(sums, offset, scale, y, stride, multiplier, zeroPoint, path)
         } else {
             performExactly(path)
@@ -145,7 +146,8 @@ public struct Epilogue {
     /// `count` columns of up to four rows.
     @usableFromInline @_transparent
     func finish(_ row: Int, _ column: Int, _ count: Int, _ activate: (FourLanes) -> FourLanes) {
-        let bias = load(bias + column, count: count), last = rows.upperBound - 1
+        let bias = load(bias + column, count: count)
+        let last = rows.upperBound - 1
         // Where fewer are left, the last one again and again, of which one is written.
         let block = (row, min(row + 1, last), min(row + 2, last), min(row + 3, last))
         var values = self.values(block, column, count) + FourLanes(bias, bias, bias, bias)
@@ -163,12 +165,14 @@ public struct Epilogue {
         let start = column - columns.lowerBound - rows.lowerBound * valuesStride
         switch values {
         case .sums(let sums, let offset, let scale):
-            let offset = load(offset + column, count: count), scale = load(scale + column, count: count)
+            let offset = load(offset + column, count: count)
+            let scale = load(scale + column, count: count)
             return each(block) { converted(simd_add_words(load(sums + ($0 * valuesStride + start), count: count), offset)) * scale }
         case .floats(let floats):
             return each(block) { load(floats + ($0 * valuesStride + start), count: count) }
         case .normalized(let floats, let means, let factors):
-            let mean = load(means + column, count: count), factor = load(factors + column, count: count)
+            let mean = load(means + column, count: count)
+            let factor = load(factors + column, count: count)
             return each(block) { (load(floats + ($0 * valuesStride + start), count: count) - mean) * factor }
         }
     }

@@ -66,15 +66,22 @@ public func packWeights(
     _ weights: UnsafePointer<Int8>, columns: Int, depth: Int, columnStride: Int? = nil, depthStride: Int = 1, layout: PackedLayout,
     into packed: UnsafeMutablePointer<Int8>
 ) {
-    let width = layout.columnsPerPanel, step = layout.depthStep, panelBytes = layout.panelBytes(depth: depth), columnStride = columnStride ?? depth
+    let width = layout.columnsPerPanel
+    let step = layout.depthStep
+    let panelBytes = layout.panelBytes(depth: depth)
+    let columnStride = columnStride ?? depth
     for first in stride(from: 0, to: columns, by: width) {
-        let own = min(width, columns - first), panel = packed + first / width * panelBytes, source = weights + first * columnStride
+        let own = min(width, columns - first)
+        let panel = packed + first / width * panelBytes
+        let source = weights + first * columnStride
         panel.update(repeating: 0, count: own == width && layout.padded(depth) == depth ? layout.headerBytes : panelBytes)
         if layout.activationOffset != 0 {
             writeCosts(source, columns: own, depth: depth, columnStride, depthStride, offset: layout.activationOffset, into: panel)
         }
         for group in stride(from: 0, to: depth, by: step) {
-            let from = source + group * depthStride, to = panel + (layout.headerBytes + group * width), count = min(step, depth - group)
+            let from = source + group * depthStride
+            let to = panel + (layout.headerBytes + group * width)
+            let count = min(step, depth - group)
             // The usual ones by vectors or words: attention packs its keys and values at every frame.
             if count == 4, depthStride == 1 {
                 for column in 0..<own { packWord(from + column &* columnStride, into: to + column &* step) }
@@ -114,7 +121,8 @@ private func writeCosts(
 /// Four consecutive weights of one column.
 @inline(__always)
 private func packWord(_ weights: UnsafePointer<Int8>, into packed: UnsafeMutablePointer<Int8>) {
-    let word = UnsafeRawPointer(weights).loadUnaligned(as: UInt32.self), flipped = word ^ 0x8080_8080
+    let word = UnsafeRawPointer(weights).loadUnaligned(as: UInt32.self)
+    let flipped = word ^ 0x8080_8080
     // The high bit of the bytes that were -128: those that are zero now.
     let lowest = ~((flipped & 0x7F7F_7F7F) &+ 0x7F7F_7F7F | flipped) & 0x8080_8080
     UnsafeMutableRawPointer(packed).storeBytes(of: word &+ (lowest >> 7), as: UInt32.self)
@@ -147,14 +155,17 @@ public func product(
     _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, parts: Int, partStride: Int, _ packed: UnsafePointer<Int8>,
     layout: PackedLayout, columns: Int, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
 ) {
-    let width = layout.columnsPerPanel, step = layout.depthStep, panelBytes = layout.panelBytes(depth: parts * depth)
+    let width = layout.columnsPerPanel
+    let step = layout.depthStep
+    let panelBytes = layout.panelBytes(depth: parts * depth)
     for row in 0..<rows {
         let source = a + row * stride
         for column in 0..<columns {
             let panel = packed + column / width * panelBytes + layout.headerBytes + column % width * step
             var total: Int32 = 0
             for part in 0..<parts {
-                let source = source + part * partStride, panel = panel + part * depth * width
+                let source = source + part * partStride
+                let panel = panel + part * depth * width
                 for k in 0..<depth { total &+= Int32(source[k]) &* Int32(panel[k / step * step * width + k % step]) }
             }
             accumulators[row * accumulatorStride + column] = total

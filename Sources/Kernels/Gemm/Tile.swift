@@ -51,7 +51,9 @@ func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
     panelLanes: Int, columns: Int, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int,
     sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
 ) {
-    var weights = panel, a = a, left = parts
+    var weights = panel
+    var a = a
+    var left = parts
     repeat {
         sums = accumulate(ISA.self, a, stride: stride, rows: rows, steps: steps, weights, panelLanes: panelLanes, sums: sums)
         weights += steps * panelLanes * ISA.depth
@@ -87,7 +89,8 @@ func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
     sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
 ) -> InlineArray<MR, InlineArray<NV, ISA.Sums>> {
-    var weights = panel, a = a
+    var weights = panel
+    var a = a
     let end = a + steps * ISA.depth
     repeat {
         for row in 0..<MR {
@@ -118,14 +121,18 @@ public func tiledProduct<ISA: InstructionSet, let MR: Int, let NV: Int, let Narr
     _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, parts: Int, partStride: Int, _ packed: UnsafePointer<Int8>, columns: Int,
     into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
 ) {
-    let steps = (depth + ISA.depth - 1) / ISA.depth, height = MR * ISA.rows, width = NV * ISA.lanes
+    let steps = (depth + ISA.depth - 1) / ISA.depth
+    let height = MR * ISA.rows
+    let width = NV * ISA.lanes
     let panelBytes = (ISA.activationOffset == 0 ? 0 : width * 4) + parts * steps * ISA.depth * width
     // Rows that overlap are counted once.
     let block = max(height, 131_072 / max(parts * min(depth, stride), 1) / height * height)
     for firstRow in Swift.stride(from: 0, to: rows, by: block) {
-        let count = min(block, rows - firstRow), a = a + firstRow * stride
+        let count = min(block, rows - firstRow)
+        let a = a + firstRow * stride
         for column in Swift.stride(from: 0, to: columns, by: width) {
-            let panel = packed + column / width * panelBytes, out = accumulators + (firstRow * accumulatorStride + column)
+            let panel = packed + column / width * panelBytes
+            let out = accumulators + (firstRow * accumulatorStride + column)
             if NarrowNV < NV, columns - column <= NarrowNV * ISA.lanes {
                 panelProduct(
                     ISA.self, narrow, a, rows: count, stride: stride, steps: steps, parts: parts, partStride: partStride, panel,

@@ -28,9 +28,14 @@ public struct TransposedSums {
             for row in Swift.stride(from: 0, to: rows, by: 16) {
                 let first = sums + (row * stride + column)
                 // Each quarter of a register holds four rows, transposed four by four.
-                let a = sixteen(first), b = sixteen(first + stride), c = sixteen(first + 2 * stride), d = sixteen(first + 3 * stride)
-                let left = simd_low_words(a, b), right = simd_low_words(c, d)
-                let upperLeft = simd_high_words(a, b), upperRight = simd_high_words(c, d)
+                let a = sixteen(first)
+                let b = sixteen(first + stride)
+                let c = sixteen(first + 2 * stride)
+                let d = sixteen(first + 3 * stride)
+                let left = simd_low_words(a, b)
+                let right = simd_low_words(c, d)
+                let upperLeft = simd_high_words(a, b)
+                let upperRight = simd_high_words(c, d)
                 let seen = min(16, rows - row)
                 finish(simd_low_pairs(left, right), column, row, count: seen)
                 if count > 1 { finish(simd_high_pairs(left, right), column + 1, row, count: seen) }

@@ -20,7 +20,11 @@ public struct ChannelMoments {
 
     @inlinable @inline(__always)
     func perform<Path>(_: Path.Type) {
-        forEachGroup(x.columns) { moments($0, 16) } rest: { moments($0, $1) }
+        forEachGroup(x.columns) {
+            moments($0, 16)
+        } rest: {
+            moments($0, $1)
+        }
     }
 
     @usableFromInline @_transparent
@@ -50,7 +54,8 @@ public func groupFactors(
     _ moments: Matrix, rows: Int, groups: Int, range: Range<Int>, epsilon: Float, weight: UnsafePointer<Float>,
     means: UnsafeMutablePointer<Float>, factors: UnsafeMutablePointer<Float>
 ) {
-    let width = moments.columns / groups, count = Double(rows) * Double(width)
+    let width = moments.columns / groups
+    let count = Double(rows) * Double(width)
     func forEachBlock(_ body: (_ rows: Double, _ means: UnsafeMutablePointer<Float>, _ squares: UnsafeMutablePointer<Float>) -> Void) {
         for block in 0..<moments.rows / 2 {
             body(Double(min(ChannelMoments.blockRows, rows - block * ChannelMoments.blockRows)), moments.row(2 * block), moments.row(2 * block + 1))
@@ -58,7 +63,8 @@ public func groupFactors(
     }
     for group in range {
         let channels = group * width..<(group + 1) * width
-        var total = 0.0, squares = 0.0
+        var total = 0.0
+        var squares = 0.0
         forEachBlock { rows, blockMeans, _ in
             for channel in channels { total += rows * Double(blockMeans[channel]) }
         }

@@ -47,8 +47,11 @@ public struct LayerNorm {
     /// `R` rows from `row` on.
     @inlinable @inline(__always)
     func normalize<Path, let R: Int>(_ row: Int, _: TileShape<R, 1>.Type, _: Path.Type) {
-        let x = x + row * columns, stride = columns
-        var sums = InlineArray<R, _>(repeating: splat(0)), means = InlineArray<R, _>(repeating: 0 as Float), factors = means
+        let x = x + row * columns
+        let stride = columns
+        var sums = InlineArray<R, _>(repeating: splat(0))
+        var means = InlineArray<R, _>(repeating: 0 as Float)
+        var factors = means
         forEachGroup(columns) {
             for r in 0..<R { sums[r] += load(x + (r &* stride &+ $0)) }
         } rest: {

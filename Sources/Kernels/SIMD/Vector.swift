@@ -136,5 +136,9 @@ func forEachGroup(_ count: Int, _ full: (_ start: Int) -> Void, rest: (_ start: 
 /// Replaces each of `count` values by `body` of it. `body` sees zeros in lanes beyond the end.
 @usableFromInline @_transparent
 func transform(_ x: UnsafeMutablePointer<Float>, count: Int, _ body: (Lanes) -> Lanes) {
-    forEachGroup(count) { store(body(load(x + $0)), x + $0) } rest: { store(body(load(x + $0, count: $1)), x + $0, count: $1) }
+    forEachGroup(count) {
+        store(body(load(x + $0)), x + $0)
+    } rest: {
+        store(body(load(x + $0, count: $1)), x + $0, count: $1)
+    }
 }

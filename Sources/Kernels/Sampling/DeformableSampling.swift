@@ -58,7 +58,8 @@ public struct SampledAttention {
 
     @inlinable @inline(__always)
     public func perform<Path>(_ path: Path.Type) {
-        let count = heads * levels.count * points, samples = Samples(scratch, count: count)
+        let count = heads * levels.count * points
+        let samples = Samples(scratch, count: count)
         for sample in 0..<samples.stride {
             let level = sample / points % levels.count
             samples.widths[sample] = Float(levels.sizes[level].width)
@@ -68,10 +69,12 @@ public struct SampledAttention {
         var level = 0
         for index in rows {
             while level + 1 < levels.count && index >= levels.starts[level + 1] { level += 1 }
-            let size = levels.sizes[level], pixel = index - levels.starts[level]
+            let size = levels.sizes[level]
+            let pixel = index - levels.starts[level]
             let x = (Float(pixel % size.width) + 0.5) / Float(size.width)
             let y = (Float(pixel / size.width) + 0.5) / Float(size.height)
-            let offsets = offsets.row(index), weights = weights.row(index)
+            let offsets = offsets.row(index)
+            let weights = weights.row(index)
             forEachGroup(count) {
                 let cornerWeights = samples.locate($0, load(offsets + 2 * $0), load(offsets + 2 * $0 + 16), x, y)
                 keep(cornerWeights, load(weights + $0), samples.cornerWeights + $0, stride: samples.stride)
@@ -108,22 +111,27 @@ public struct SampledAttention {
     /// Of each head, 32 channels at a time: what one pass keeps in registers.
     @inlinable @inline(__always)
     func gather<Path>(_ values: Int8Rows, _ samples: Samples, into out: UnsafeMutablePointer<Float>, _: Path.Type) {
-        let columns = self.out.columns, width = columns / heads
-        let zero = Int8(truncatingIfNeeded: values.zeroPoint), none = simd_splat_words(0)
+        let columns = self.out.columns
+        let width = columns / heads
+        let zero = Int8(truncatingIfNeeded: values.zeroPoint)
+        let none = simd_splat_words(0)
         for head in 0..<heads {
             var start = head * width
-            let end = start + width, own = head * levels.count * points..<(head + 1) * levels.count * points
+            let end = start + width
+            let own = head * levels.count * points..<(head + 1) * levels.count * points
             while start < end {
                 let wide = end - start > 16 && columns >= 32
                 // Where this many columns can be read: the last ones of a row lie further back.
                 let column = max(0, min(start, columns - (wide ? 32 : 16)))
                 let base = values.base + column
-                var high = (none, none), low = (none, none)
+                var high = (none, none)
+                var low = (none, none)
                 if wide {
                     samples.forEachPair(own) { left, right, highs, lows in
                         let a = UnsafeRawPointer(base + left &* values.stride).loadUnaligned(as: SIMD32<Int8>.self)
                         let b = UnsafeRawPointer(base + right &* values.stride).loadUnaligned(as: SIMD32<Int8>.self)
-                        let first = simd_pair_first(a, b, zero), second = simd_pair_second(a, b, zero)
+                        let first = simd_pair_first(a, b, zero)
+                        let second = simd_pair_second(a, b, zero)
                         high.0 = simd_add_pairs(high.0, first, highs)
                         low.0 = simd_add_pairs(low.0, first, lows)
                         high.1 = simd_add_pairs(high.1, second, highs)
@@ -142,7 +150,8 @@ public struct SampledAttention {
                     }
                 } else {
                     samples.forEachPair(own) { left, right, highs, lows in
-                        var a = SIMD16<Int8>(repeating: 0), b = a
+                        var a = SIMD16<Int8>(repeating: 0)
+                        var b = a
                         for lane in 0..<columns { (a[lane], b[lane]) = (base[left &* values.stride &+ lane], base[right &* values.stride &+ lane]) }
                         let pairs = simd_pair(a, b, zero)
                         high.0 = simd_add_pairs(high.0, pairs, highs)
@@ -158,7 +167,8 @@ public struct SampledAttention {
     /// Writes those of sixteen columns from `column` on that are among `own`.
     @usableFromInline @_transparent
     func put(_ values: Lanes, _ column: Int, of own: Range<Int>, in row: UnsafeMutablePointer<Float>) {
-        let count = min(16, out.columns), before = simd_lanes_before(Int32(truncatingIfNeeded: own.lowerBound - column))
+        let count = min(16, out.columns)
+        let before = simd_lanes_before(Int32(truncatingIfNeeded: own.lowerBound - column))
         let isOwn = simd_choose_words(before, simd_splat_words(0), simd_lanes_before(Int32(truncatingIfNeeded: own.upperBound - column)))
         store(choose(values, load(row + column, count: count), where: isOwn), row + column, count: count)
     }
@@ -166,7 +176,8 @@ public struct SampledAttention {
     /// The same of values that a model keeps in float32, sixteen channels at a time.
     @inlinable @inline(__always)
     func gather<Path>(_ values: Matrix, _ samples: Samples, into out: UnsafeMutablePointer<Float>, _: Path.Type) {
-        let width = self.out.columns / heads, count = levels.count * points
+        let width = self.out.columns / heads
+        let count = levels.count * points
         for head in 0..<heads {
             for start in Swift.stride(from: head * width, to: (head + 1) * width, by: 16) {
                 let channels = min(16, (head + 1) * width - start)
@@ -211,11 +222,14 @@ struct Samples {
     /// Stores the pixels around the sixteen samples from `sample` on. - Returns: their shares, 0 outside the map.
     @usableFromInline @_transparent
     func locate(_ sample: Int, _ firstOffsets: Lanes, _ secondOffsets: Lanes, _ x: Float, _ y: Float) -> Corners {
-        let widths = load(widths + sample), heights = load(heights + sample), starts = load(starts + sample)
+        let widths = load(widths + sample)
+        let heights = load(heights + sample)
+        let starts = load(starts + sample)
         let columns = Neighbours(widths * x + simd_even(firstOffsets, secondOffsets) - 0.5, widths)
         let rows = Neighbours(heights * y + simd_odd(firstOffsets, secondOffsets) - 0.5, heights)
         // Rows are exact in floats.
-        let upper = starts + rows.first * widths, lower = starts + rows.second * widths
+        let upper = starts + rows.first * widths
+        let lower = starts + rows.second * widths
         store(simd_lanes_to_words(upper + columns.first), pixels + sample)
         store(simd_lanes_to_words(upper + columns.second), pixels + sample + stride)
         store(simd_lanes_to_words(lower + columns.first), pixels + sample + 2 * stride)
@@ -264,8 +278,11 @@ struct Neighbours {
         // Kept where a conversion to an integer is safe; -2 and `extent + 1` are as far outside the map as anything beyond.
         let position = smaller(extent + 1, choose(position, splat(-2), where: splat(-2) .< position))
         let truncated = converted(simd_lanes_to_words(position))
-        let first = choose(truncated - 1, truncated, where: position .< truncated), second = first + 1, rest = position - first
-        let isFirst = simd_and_words(splat(0) .<= first, first .< extent), isSecond = simd_and_words(splat(0) .<= second, second .< extent)
+        let first = choose(truncated - 1, truncated, where: position .< truncated)
+        let second = first + 1
+        let rest = position - first
+        let isFirst = simd_and_words(splat(0) .<= first, first .< extent)
+        let isSecond = simd_and_words(splat(0) .<= second, second .< extent)
         self.first = choose(first, splat(0), where: isFirst)
         self.second = choose(second, splat(0), where: isSecond)
         firstWeight = choose(1 - rest, splat(0), where: isFirst)

@@ -66,7 +66,8 @@ public struct SignBits {
         for word in 0..<(count + 63) / 64 {
             var bits: UInt64 = 0
             for part in 0..<4 {
-                let start = word * 64 + part * 16, values = load(x + start, count: max(0, min(16, count - start)))
+                let start = word * 64 + part * 16
+                let values = load(x + start, count: max(0, min(16, count - start)))
                 let wanted = sign == .negative ? values .< splat(0) : splat(0) .< values
                 bits |= UInt64(simd_bits(wanted)) << UInt64(part * 16)
             }

@@ -68,8 +68,12 @@ public struct PanopticArgmax {
         let networkRows = vertical.picture[rows.lowerBound].lower..<vertical.picture[rows.upperBound - 1].upper + 1
         let maskRows = vertical.network[networkRows.lowerBound].lower..<vertical.network[networkRows.upperBound - 1].upper + 1
         // Of each pixel: the best value, its reciprocal and its owner. Of the candidate in work: the rows that its logits are blended from.
-        let best = scratch, reciprocal = best + 16 * rows.count, owner = reciprocal + 16 * rows.count
-        let networkLines = owner + 16 * rows.count, maskLines = networkLines + 16 * networkRows.count, areaLanes = maskLines + 16 * maskRows.count
+        let best = scratch
+        let reciprocal = best + 16 * rows.count
+        let owner = reciprocal + 16 * rows.count
+        let networkLines = owner + 16 * rows.count
+        let maskLines = networkLines + 16 * networkRows.count
+        let areaLanes = maskLines + 16 * maskRows.count
         for index in 0..<count { store(splat(0), areaLanes + 16 * index) }
         var start = 0
         while start < width {
@@ -82,8 +86,10 @@ public struct PanopticArgmax {
             // The reciprocal of the value that is the easiest to beat.
             var weakest = Float.infinity
             for index in 0..<count {
-                let first = candidates[index].mask + columns.mask, score = candidates[index].score
-                var highest = splat(-.infinity), lowest = splat(.infinity)
+                let first = candidates[index].mask + columns.mask
+                let score = candidates[index].score
+                var highest = splat(-.infinity)
+                var lowest = splat(.infinity)
                 for row in maskRows {
                     let line = load(first + row * maskSize.width, count: columns.maskCount)
                     highest = larger(highest, line)
@@ -109,13 +115,16 @@ public struct PanopticArgmax {
                         blend(simd_permute(line, columns.lower), simd_permute(line, columns.upper), columns.fraction),
                         networkLines + 16 * (row - networkRows.lowerBound))
                 }
-                var area = load(areaLanes + 16 * index), hasWon = false
+                var area = load(areaLanes + 16 * index)
+                var hasWon = false
                 for row in 0..<rows.count {
                     let logit = blend(networkLines, networkRows.lowerBound, vertical.picture[rows.lowerBound + row])
                     let isInside = splat(0) .<= logit
                     area += choose(columns.ones, splat(0), where: isInside)
                     guard index == 0 || simd_any(leastLogit(score, load(reciprocal + 16 * row)) .< logit) else { continue }
-                    let value = sigmoid(logit) * score, old = load(best + 16 * row), wins = old .< value
+                    let value = sigmoid(logit) * score
+                    let old = load(best + 16 * row)
+                    let wins = old .< value
                     let new = choose(value, old, where: wins)
                     let code = choose(splat(Float(index + Int(Self.insideBit))), splat(Float(index)), where: isInside)
                     store(new, best + 16 * row)
@@ -170,7 +179,8 @@ extension PanopticArgmax {
             }
             let last = axis.picture[start + count - 1].upper
             for lane in 0..<16 {
-                let tap = axis.picture[start + min(lane, count - 1)], maskTap = axis.network[min(first + lane, last)]
+                let tap = axis.picture[start + min(lane, count - 1)]
+                let maskTap = axis.network[min(first + lane, last)]
                 lower[lane] = Int32(tap.lower - first)
                 upper[lane] = Int32(tap.upper - first)
                 fraction[lane] = tap.fraction

@@ -41,10 +41,13 @@ public struct ResizedLine {
     @inlinable @inline(__always)
     func perform<Path>(_: Path.Type) {
         let vertical = BilinearTap(line, from: from.height, to: to.height)
-        let top = x.row(vertical.lower * from.width), bottom = x.row(vertical.upper * from.width)
+        let top = x.row(vertical.lower * from.width)
+        let bottom = x.row(vertical.upper * from.width)
         for column in 0..<to.width {
             let horizontal = BilinearTap(column, from: from.width, to: to.width)
-            let left = horizontal.lower * x.columns, right = horizontal.upper * x.columns, pixel = y + column * x.columns
+            let left = horizontal.lower * x.columns
+            let right = horizontal.upper * x.columns
+            let pixel = y + column * x.columns
             forEachGroup(x.columns) {
                 blend(top, bottom, left + $0, right + $0, vertical.fraction, horizontal.fraction, count: 16, into: pixel + $0)
             } rest: {
@@ -75,7 +78,8 @@ public func resizeBilinearPlane(_ x: UnsafePointer<Float>, from: Size, to: Size,
 /// One row of `resizeBilinearPlane`, `to.width` values.
 public func resizeBilinearPlaneRow(_ x: UnsafePointer<Float>, from: Size, to: Size, row: Int, into y: UnsafeMutablePointer<Float>) {
     let vertical = BilinearTap(row, from: from.height, to: to.height)
-    let top = x + vertical.lower * from.width, bottom = x + vertical.upper * from.width
+    let top = x + vertical.lower * from.width
+    let bottom = x + vertical.upper * from.width
     let lowerFraction = 1 - vertical.fraction
     for column in 0..<to.width {
         let tap = BilinearTap(column, from: from.width, to: to.width)

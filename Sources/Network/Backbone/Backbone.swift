@@ -27,9 +27,12 @@ public struct Backbone<A: Arithmetic> {
         self.arithmetic = arithmetic
         self.architecture = architecture
         let dims = architecture.dims
-        stemLayer = try arithmetic.linear("backbone.stem", columns: dims[0], depth: 48, input: try arithmetic.quantizationPoint("backbone.stem.input", channels: 3))
+        stemLayer = try arithmetic.linear(
+            "backbone.stem", columns: dims[0], depth: 48, input: try arithmetic.quantizationPoint("backbone.stem.input", channels: 3))
         stemNorm = try NormParameters("backbone.stem_norm", channels: dims[0], arithmetic)
-        var inputs: [A.QuantizationPoint] = [], layers: [A.Linear] = [], stages: [[Block]] = []
+        var inputs: [A.QuantizationPoint] = []
+        var layers: [A.Linear] = []
+        var stages: [[Block]] = []
         for stage in 0..<4 {
             if stage > 0 {
                 let input = try arithmetic.quantizationPoint("backbone.stage\(stage).reduce.input", channels: dims[stage - 1])
@@ -43,10 +46,11 @@ public struct Backbone<A: Arithmetic> {
                 let input = try arithmetic.quantizationPoint(name + ".depthwise.input", channels: channels)
                 let normed = try arithmetic.quantizationPoint(name + ".expand.input", channels: channels)
                 let hidden = try arithmetic.quantizationPoint(name + ".project.input", channels: 4 * channels)
-                blocks.append(Block(
-                    input: input, depthwise: try arithmetic.depthwise(name + ".depthwise", channels: channels, input: input),
-                    normed: normed, expand: try arithmetic.linear(name + ".expand", columns: 4 * channels, depth: channels, input: normed),
-                    hidden: hidden, project: try arithmetic.linear(name + ".project", columns: channels, depth: 4 * channels, input: hidden)))
+                blocks.append(
+                    Block(
+                        input: input, depthwise: try arithmetic.depthwise(name + ".depthwise", channels: channels, input: input),
+                        normed: normed, expand: try arithmetic.linear(name + ".expand", columns: 4 * channels, depth: channels, input: normed),
+                        hidden: hidden, project: try arithmetic.linear(name + ".project", columns: channels, depth: 4 * channels, input: hidden)))
             }
             stages.append(blocks)
         }

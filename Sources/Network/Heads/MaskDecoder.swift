@@ -75,7 +75,9 @@ public struct MaskDecoder<A: Arithmetic> {
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
         self.arithmetic = arithmetic
         self.architecture = architecture
-        let name = "mask_decoder.", width = architecture.hidden, count = architecture.queries
+        let name = "mask_decoder."
+        let width = architecture.hidden
+        let count = architecture.queries
         queries = try arithmetic.parameter(name + "queries", rows: count, columns: width)
         let positions = try arithmetic.parameter(name + "query_positions", rows: count, columns: width)
         levelEmbedding = try arithmetic.parameter(name + "level_embedding", rows: Architecture.levels, columns: width)
@@ -95,19 +97,22 @@ public struct MaskDecoder<A: Arithmetic> {
             let cross = try Attention(layer + "cross", width: width, input: crossInput, memory: memory[index % 3], norm: layer + "cross_norm", arithmetic)
             let own = try Attention(layer + "self", width: width, input: selfInput, memory: selfInput, norm: layer + "self_norm", arithmetic)
             let inner = architecture.decoderFeedForward
-            let expandInput = try arithmetic.quantizationPoint(layer + "expand.input", channels: width), hidden = try arithmetic.quantizationPoint(layer + "project.input", channels: inner)
-            layers.append(Layer(
-                crossInput: crossInput, cross: cross, selfInput: selfInput, own: own,
-                expandInput: expandInput, expand: try arithmetic.linear(layer + "expand", columns: inner, depth: width, input: expandInput),
-                hidden: hidden, project: try arithmetic.linear(layer + "project", columns: width, depth: inner, input: hidden),
-                feedForwardNorm: try NormParameters(layer + "perceptron_norm", channels: width, arithmetic),
-                crossQueries: table(cross.query), selfQueries: table(own.query), selfKeys: table(own.key)))
+            let expandInput = try arithmetic.quantizationPoint(layer + "expand.input", channels: width)
+            let hidden = try arithmetic.quantizationPoint(layer + "project.input", channels: inner)
+            layers.append(
+                Layer(
+                    crossInput: crossInput, cross: cross, selfInput: selfInput, own: own,
+                    expandInput: expandInput, expand: try arithmetic.linear(layer + "expand", columns: inner, depth: width, input: expandInput),
+                    hidden: hidden, project: try arithmetic.linear(layer + "project", columns: width, depth: inner, input: hidden),
+                    feedForwardNorm: try NormParameters(layer + "perceptron_norm", channels: width, arithmetic),
+                    crossQueries: table(cross.query), selfQueries: table(own.query), selfKeys: table(own.key)))
         }
         self.layers = layers
         norm = try NormParameters(name + "norm", channels: width, arithmetic)
         embeddingInput = try arithmetic.quantizationPoint(name + "mask_embedding0.input", channels: width)
         embeddingPoints = [
-            try arithmetic.quantizationPoint(name + "mask_embedding1.input", channels: width), try arithmetic.quantizationPoint(name + "mask_embedding2.input", channels: width),
+            try arithmetic.quantizationPoint(name + "mask_embedding1.input", channels: width),
+            try arithmetic.quantizationPoint(name + "mask_embedding2.input", channels: width),
             try arithmetic.quantizationPoint(name + "mask_embeddings", channels: width),
         ]
         embedding = [
@@ -121,7 +126,8 @@ public struct MaskDecoder<A: Arithmetic> {
         pool = try arithmetic.linear(name + "pool", columns: width, depth: width, input: poolInput)
         classInput = try arithmetic.quantizationPoint(name + "class_embedding0.input", channels: width)
         classHidden = [
-            try arithmetic.quantizationPoint(name + "class_embedding1.input", channels: width), try arithmetic.quantizationPoint(name + "class_embedding2.input", channels: width),
+            try arithmetic.quantizationPoint(name + "class_embedding1.input", channels: width),
+            try arithmetic.quantizationPoint(name + "class_embedding2.input", channels: width),
         ]
         classEmbedding = [
             try arithmetic.linear(name + "class_embedding0", columns: width, depth: width, input: classInput),
@@ -178,7 +184,8 @@ public struct MaskDecoder<A: Arithmetic> {
     /// Layer `index`, in place in `x` (Q x hidden): masked cross-attention, self-attention, feed-forward layers, all post-norm. Before layer 0 `x` holds
     /// the learned queries.
     public func layer(_ index: Int, _ x: Matrix, memory: A.Operand, tables: MemoryTables, blocked: BlockedKeys) {
-        let layer = layers[index], heads = architecture.heads
+        let layer = layers[index]
+        let heads = architecture.heads
         let mark = arithmetic.mark()
         do {
             let query = isConstant(before: index) ? constants[0].crossQueries : crossQueries(index, x)
@@ -275,7 +282,8 @@ public struct MaskDecoder<A: Arithmetic> {
 extension Arithmetic {
     /// Bits of the pixels inside each mask, those of positive `logits`: `(logits.columns + 63) / 64` words for each row.
     func insideBits(of logits: Matrix) -> UnsafeMutablePointer<UInt64> {
-        let words = (logits.columns + 63) / 64, bits = self.words(words * logits.rows)
+        let words = (logits.columns + 63) / 64
+        let bits = self.words(words * logits.rows)
         parallel(logits.rows) { range in
             for row in range { perform(.signBits(SignBits(logits.row(row), count: logits.columns, where: .positive, into: bits + row * words))) }
         }

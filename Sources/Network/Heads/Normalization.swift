@@ -19,8 +19,11 @@ struct NormParameters {
 
     func apply<A: Arithmetic>(_ x: Matrix, epsilon: Float = 1e-5, into y: Matrix, _ arithmetic: A) {
         arithmetic.parallel(x.rows) { range in
-            arithmetic.perform(.layerNorm(LayerNorm(
-                x.base, rows: range, columns: x.columns, epsilon: epsilon, weight: weight.base, bias: bias.base, output: .floats(y.base, stride: y.columns))))
+            arithmetic.perform(
+                .layerNorm(
+                    LayerNorm(
+                        x.base, rows: range, columns: x.columns, epsilon: epsilon, weight: weight.base, bias: bias.base,
+                        output: .floats(y.base, stride: y.columns))))
         }
     }
 }
@@ -89,13 +92,17 @@ private struct GroupNorm {
 
     /// Takes scratch memory.
     init<A: Arithmetic>(_ x: Matrix, _ parameters: NormParameters, _ arithmetic: A) {
-        let means = arithmetic.scratch(Float.self, count: x.columns), factors = arithmetic.scratch(Float.self, count: x.columns)
-        let rows = ChannelMoments.blockRows, blocks = (x.rows + rows - 1) / rows
+        let means = arithmetic.scratch(Float.self, count: x.columns)
+        let factors = arithmetic.scratch(Float.self, count: x.columns)
+        let rows = ChannelMoments.blockRows
+        let blocks = (x.rows + rows - 1) / rows
         let moments = arithmetic.matrix(rows: 2 * blocks, columns: x.columns)
         arithmetic.parallel(blocks) { range in
             for block in range {
-                arithmetic.perform(.channelMoments(ChannelMoments(
-                    x.rows(block * rows..<min((block + 1) * rows, x.rows)), means: moments.row(2 * block), squares: moments.row(2 * block + 1))))
+                arithmetic.perform(
+                    .channelMoments(
+                        ChannelMoments(
+                            x.rows(block * rows..<min((block + 1) * rows, x.rows)), means: moments.row(2 * block), squares: moments.row(2 * block + 1))))
             }
         }
         arithmetic.parallel(Architecture.groups) { range in

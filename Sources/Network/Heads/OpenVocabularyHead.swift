@@ -43,7 +43,9 @@ public struct OpenVocabularyHead<A: Arithmetic> {
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
         self.arithmetic = arithmetic
         self.architecture = architecture
-        let name = "open_vocabulary.", channels = architecture.dims[3], hidden = architecture.visualHidden
+        let name = "open_vocabulary."
+        let channels = architecture.dims[3]
+        let hidden = architecture.visualHidden
         densePoint = try arithmetic.quantizationPoint(name + "dense", channels: channels)
         projectInput = try arithmetic.quantizationPoint(name + "project.input", channels: hidden > 0 ? hidden : channels)
         expandInput = hidden > 0 ? try arithmetic.quantizationPoint(name + "expand.input", channels: channels) : projectInput
@@ -112,7 +114,9 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         let classes = classifier.count
         arithmetic.parallel(result.rows) { range in
             for row in range {
-                let inner = inVocabulary.row(row), outer = outOfVocabulary.row(row), mixed = result.row(row)
+                let inner = inVocabulary.row(row)
+                let outer = outOfVocabulary.row(row)
+                let mixed = result.row(row)
                 mixed.update(from: inner, count: classes + 1)
                 softmax(mixed, count: classes + 1)
                 let void = mixed[classes]

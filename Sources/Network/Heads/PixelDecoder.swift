@@ -41,8 +41,12 @@ public struct PixelDecoder<A: Arithmetic> {
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
         self.arithmetic = arithmetic
         self.architecture = architecture
-        let name = "pixel_decoder.", hidden = architecture.hidden, dims = architecture.dims
-        var points: [A.QuantizationPoint] = [], inputs: [A.Linear] = [], norms: [NormParameters] = []
+        let name = "pixel_decoder."
+        let hidden = architecture.hidden
+        let dims = architecture.dims
+        var points: [A.QuantizationPoint] = []
+        var inputs: [A.Linear] = []
+        var norms: [NormParameters] = []
         for level in 0..<3 {
             let point = try arithmetic.quantizationPoint(name + "input\(level).input", channels: dims[3 - level])
             points.append(point)
@@ -56,25 +60,28 @@ public struct PixelDecoder<A: Arithmetic> {
         var layers: [Layer] = []
         for index in 0..<architecture.encoderLayers {
             let layer = name + "layer\(index)."
-            let input = try arithmetic.quantizationPoint(layer + "input", channels: hidden), sampled = try arithmetic.quantizationPoint(layer + "output.input", channels: hidden)
+            let input = try arithmetic.quantizationPoint(layer + "input", channels: hidden)
+            let sampled = try arithmetic.quantizationPoint(layer + "output.input", channels: hidden)
             let width = architecture.encoderFeedForward
-            let expandInput = try arithmetic.quantizationPoint(layer + "expand.input", channels: hidden), projectInput = try arithmetic.quantizationPoint(layer + "project.input", channels: width)
+            let expandInput = try arithmetic.quantizationPoint(layer + "expand.input", channels: hidden)
+            let projectInput = try arithmetic.quantizationPoint(layer + "project.input", channels: width)
             let values = try arithmetic.quantizationPoint(layer + "values", channels: hidden)
             try arithmetic.require([values], symmetric: false, for: layer + "values")
-            layers.append(Layer(
-                input: input,
-                value: try arithmetic.linear(layer + "value", columns: hidden, depth: hidden, input: input),
-                values: values,
-                offsets: try arithmetic.linear(layer + "offsets", columns: 2 * architecture.samples, depth: hidden, input: input),
-                weights: try arithmetic.linear(layer + "weights", columns: architecture.samples, depth: hidden, input: input),
-                sampled: sampled,
-                output: try arithmetic.linear(layer + "output", columns: hidden, depth: hidden, input: sampled),
-                attentionNorm: try NormParameters(layer + "attention_norm", channels: hidden, arithmetic),
-                expandInput: expandInput,
-                expand: try arithmetic.linear(layer + "expand", columns: width, depth: hidden, input: expandInput),
-                hidden: projectInput,
-                project: try arithmetic.linear(layer + "project", columns: hidden, depth: width, input: projectInput),
-                feedForwardNorm: try NormParameters(layer + "perceptron_norm", channels: hidden, arithmetic)))
+            layers.append(
+                Layer(
+                    input: input,
+                    value: try arithmetic.linear(layer + "value", columns: hidden, depth: hidden, input: input),
+                    values: values,
+                    offsets: try arithmetic.linear(layer + "offsets", columns: 2 * architecture.samples, depth: hidden, input: input),
+                    weights: try arithmetic.linear(layer + "weights", columns: architecture.samples, depth: hidden, input: input),
+                    sampled: sampled,
+                    output: try arithmetic.linear(layer + "output", columns: hidden, depth: hidden, input: sampled),
+                    attentionNorm: try NormParameters(layer + "attention_norm", channels: hidden, arithmetic),
+                    expandInput: expandInput,
+                    expand: try arithmetic.linear(layer + "expand", columns: width, depth: hidden, input: expandInput),
+                    hidden: projectInput,
+                    project: try arithmetic.linear(layer + "project", columns: hidden, depth: width, input: projectInput),
+                    feedForwardNorm: try NormParameters(layer + "perceptron_norm", channels: hidden, arithmetic)))
         }
         self.layers = layers
         lateralInput = try arithmetic.quantizationPoint(name + "lateral.input", channels: dims[0])
@@ -147,7 +154,8 @@ public struct PixelDecoder<A: Arithmetic> {
         let offsets = arithmetic.matrix(rows: tokens.rows, columns: 2 * architecture.samples)
         let weights = arithmetic.matrix(rows: tokens.rows, columns: architecture.samples)
         for level in 0..<Architecture.levels {
-            let own = ranges[level], rows = arithmetic.rows(own, of: x)
+            let own = ranges[level]
+            let rows = arithmetic.rows(own, of: x)
             arithmetic.linear(rows, layer.offsets, adding: tables.offsets[level], into: offsets.rows(own))
             arithmetic.linear(rows, layer.weights, adding: tables.weights[level], into: weights.rows(own))
         }
@@ -193,7 +201,9 @@ public struct PixelDecoder<A: Arithmetic> {
         for (level, size) in levels.enumerated() {
             let code = PositionalEncoding(size: size, channels: architecture.hidden, arithmetic: arithmetic)
             for pixel in 0..<size.area {
-                let y = pixel / size.width, x = pixel % size.width, row = ranges[level].lowerBound + pixel
+                let y = pixel / size.width
+                let x = pixel % size.width
+                let row = ranges[level].lowerBound + pixel
                 for channel in 0..<architecture.hidden {
                     positions[row, channel] = code.vertical[y, channel] + code.horizontal[x, channel] + levelEmbedding[level, channel]
                 }

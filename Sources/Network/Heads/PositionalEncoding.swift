@@ -19,7 +19,9 @@ func sinePositionalEncoding(into code: Matrix) {
 
 /// 10000^x for x in 0...1, by repeated square roots: every step is exact to rounding on every machine.
 private func power10000(_ x: Double) -> Double {
-    var result = 1.0, root = 10000.0, rest = x
+    var result = 1.0
+    var root = 10000.0
+    var rest = x
     for _ in 0..<52 {
         root = root.squareRoot()
         rest *= 2
@@ -53,7 +55,8 @@ struct PositionalEncoding {
 
     /// `W pos` as the table of a linear layer with `columns` results.
     func projected<A: Arithmetic>(by layer: A.Linear, columns: Int, _ arithmetic: A) -> PositionTable {
-        let rows = arithmetic.matrix(rows: vertical.rows, columns: columns), across = arithmetic.matrix(rows: horizontal.rows, columns: columns)
+        let rows = arithmetic.matrix(rows: vertical.rows, columns: columns)
+        let across = arithmetic.matrix(rows: horizontal.rows, columns: columns)
         arithmetic.table(vertical, layer, into: rows)
         arithmetic.table(horizontal, layer, into: across)
         return PositionTable(vertical: rows, horizontal: across)

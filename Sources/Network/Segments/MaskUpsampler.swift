@@ -32,9 +32,12 @@ struct MaskUpsampler {
     /// Calls `body` with each row of `range` of the enlarged `mask` (maskSize, row-major).
     @inline(__always)
     func rows(_ range: Range<Int>, of mask: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>, _ body: (Int, UnsafePointer<Float>) -> Void) {
-        var above = scratch, below = above + output.width
-        let result = below + output.width, line = result + output.width
-        var aboveIndex = -1, belowIndex = -1
+        var above = scratch
+        var below = above + output.width
+        let result = below + output.width
+        let line = result + output.width
+        var aboveIndex = -1
+        var belowIndex = -1
         for row in range {
             let tap = outputRows[row]
             if aboveIndex != tap.lower {
@@ -57,7 +60,9 @@ struct MaskUpsampler {
 
     /// A row of the network's input, blended to the output's columns.
     private func networkRow(_ row: Int, of mask: UnsafePointer<Float>, line: UnsafeMutablePointer<Float>, into result: UnsafeMutablePointer<Float>) {
-        let tap = networkRows[row], above = mask + tap.lower * maskSize.width, below = mask + tap.upper * maskSize.width
+        let tap = networkRows[row]
+        let above = mask + tap.lower * maskSize.width
+        let below = mask + tap.upper * maskSize.width
         for column in 0..<inner.width {
             line[column] = blend(above, networkColumns[column]) * (1 - tap.fraction) + blend(below, networkColumns[column]) * tap.fraction
         }

@@ -20,11 +20,13 @@ extension Segmenter {
             found.insert(instance, at: position)
         }
         for index in 0..<found.count {
-            let pair = found[index].pair, mask = found[index].mask
-            result.segments.append(Segment(
-                id: index + 1, category: pair.category,
-                synonym: synonym(query: pair.query, category: pair.category, prediction: prediction, classifier: classifier),
-                isThing: true, score: found[index].score, area: mask.extent.area, box: mask.extent.box))
+            let pair = found[index].pair
+            let mask = found[index].mask
+            result.segments.append(
+                Segment(
+                    id: index + 1, category: pair.category,
+                    synonym: synonym(query: pair.query, category: pair.category, prediction: prediction, classifier: classifier),
+                    isThing: true, score: found[index].score, area: mask.extent.area, box: mask.extent.box))
             result.appendMask(mask.words)
         }
         for index in stride(from: found.count - 1, through: 0, by: -1) {
@@ -64,7 +66,8 @@ extension Segmenter {
             for category in 0..<classes {
                 let score = prediction.probabilities[query, category]
                 if best.count == instanceCount, score <= best[best.count - 1].score { continue }
-                var low = 0, high = best.count
+                var low = 0
+                var high = best.count
                 while low < high {
                     let middle = (low + high) / 2
                     if best[middle].score >= score { low = middle + 1 } else { high = middle }
@@ -77,7 +80,8 @@ extension Segmenter {
 
     private func mask(_ logits: UnsafePointer<Float>, _ upsampler: MaskUpsampler, row: Matrix) -> Mask {
         let size = upsampler.output
-        var mask = Mask(words: arithmetic.words((size.area + 63) / 64)), sum = 0.0
+        var mask = Mask(words: arithmetic.words((size.area + 63) / 64))
+        var sum = 0.0
         upsampler.rows(0..<size.height, of: logits, scratch: row.base) { y, row in
             for x in 0..<size.width where row[x] > 0 {
                 let pixel = y * size.width + x

@@ -14,7 +14,8 @@ extension Segmenter {
         var owners = arithmetic.list(of: Int.self, capacity: kept.count)
         let stuff = arithmetic.list(repeating: UInt16(0), count: classifier.count)
         for index in 0..<kept.count {
-            let candidate = kept[index], pixels = counts[index]
+            let candidate = kept[index]
+            let pixels = counts[index]
             guard pixels.won > 0, pixels.mask > 0, pixels.inside > 0, Double(pixels.won) / Double(pixels.mask) >= overlapThreshold else { continue }
             if !classifier.isThing[candidate.category], stuff[candidate.category] > 0 {
                 ids[index] = stuff[candidate.category]
@@ -37,10 +38,11 @@ extension Segmenter {
         let extents = extents(result, count: owners.count)
         for index in 0..<owners.count {
             let candidate = kept[owners[index]]
-            result.segments.append(Segment(
-                id: index + 1, category: candidate.category,
-                synonym: synonym(query: candidate.query, category: candidate.category, prediction: prediction, classifier: classifier),
-                isThing: classifier.isThing[candidate.category], score: candidate.score, area: extents[index].area, box: extents[index].box))
+            result.segments.append(
+                Segment(
+                    id: index + 1, category: candidate.category,
+                    synonym: synonym(query: candidate.query, category: candidate.category, prediction: prediction, classifier: classifier),
+                    isThing: classifier.isThing[candidate.category], score: candidate.score, area: extents[index].area, box: extents[index].box))
         }
     }
 
@@ -72,9 +74,13 @@ extension Segmenter {
         _ kept: ScratchList<Candidate>, _ prediction: Prediction, geometry: PictureGeometry, labels: inout [UInt16]
     ) -> ScratchList<PixelCounts> {
         let upsampler = upsampler(prediction, geometry: geometry)
-        let size = geometry.picture, bands = Self.bandCount(size), count = kept.count
-        let scratch = arithmetic.matrix(rows: bands, columns: PanopticArgmax.scratchCount(
-            rows: Self.bandRows, inner: geometry.inner.height, height: size.height, candidates: count))
+        let size = geometry.picture
+        let bands = Self.bandCount(size)
+        let count = kept.count
+        let scratch = arithmetic.matrix(
+            rows: bands,
+            columns: PanopticArgmax.scratchCount(
+                rows: Self.bandRows, inner: geometry.inner.height, height: size.height, candidates: count))
         let areas = arithmetic.words(bands * count)
         nonisolated(unsafe) let counts = arithmetic.list(repeating: PixelCounts(), count: bands * count)
         var competitors = arithmetic.list(of: PanopticArgmax.Candidate.self, capacity: count)
@@ -85,9 +91,11 @@ extension Segmenter {
         labels.withUnsafeMutableBufferPointer { buffer in
             nonisolated(unsafe) let labels = buffer.baseAddress!
             self.bands(of: size) { band, rows in
-                arithmetic.perform(.panopticArgmax(PanopticArgmax(
-                    candidates, count: count, maskSize: prediction.maskSize, vertical: upsampler.vertical, horizontal: upsampler.horizontal,
-                    rows: rows, width: size.width, scratch: scratch.row(band), winners: labels, areas: areas + band * count)))
+                arithmetic.perform(
+                    .panopticArgmax(
+                        PanopticArgmax(
+                            candidates, count: count, maskSize: prediction.maskSize, vertical: upsampler.vertical, horizontal: upsampler.horizontal,
+                            rows: rows, width: size.width, scratch: scratch.row(band), winners: labels, areas: areas + band * count)))
                 let own = counts.base + band * count
                 for index in 0..<count { own[index].mask = Int(areas[band * count + index]) }
                 for y in rows {

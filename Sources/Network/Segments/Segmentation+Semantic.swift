@@ -3,7 +3,8 @@ import Kernels
 extension Segmenter {
     /// Every pixel gets the class with the largest sum over queries of class probability x mask probability.
     func semantic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
-        let size = geometry.picture, classes = classifier.count
+        let size = geometry.picture
+        let classes = classifier.count
         let scoresFirst = semanticOrder == .scoresFirst
         let upsampler = upsampler(prediction, geometry: geometry, output: scoresFirst ? geometry.inner : geometry.picture)
         let probabilities = arithmetic.matrix(rows: classes, columns: prediction.masks.rows)
@@ -36,7 +37,8 @@ extension Segmenter {
                         for x in 0..<size.width {
                             let scores = blended.row(arithmetic.isTracing ? line * size.width + x : line)
                             blend(coarse, width: upsampler.output.width, firstRow: needed.lowerBound, vertical[y], horizontal[x], into: scores)
-                            var best = 0, total: Float = 0
+                            var best = 0
+                            var total: Float = 0
                             for category in 0..<classes {
                                 total += scores[category]
                                 if scores[category] > scores[best] { best = category }
@@ -57,7 +59,8 @@ extension Segmenter {
 
     /// Class scores of rows `range` at the enlarger's output size: one row for each pixel, one column for each class.
     private func scores(_ range: Range<Int>, _ prediction: Prediction, of probabilities: Matrix, upsampler: MaskUpsampler) -> Matrix {
-        let width = upsampler.output.width, queries = prediction.masks.rows
+        let width = upsampler.output.width
+        let queries = prediction.masks.rows
         let scores = arithmetic.matrix(rows: range.count * width, columns: probabilities.rows)
         let masks = arithmetic.matrix(rows: range.count * width, columns: queries)
         let scratch = arithmetic.matrix(rows: queries, columns: upsampler.scratchCount)
@@ -76,12 +79,19 @@ extension Segmenter {
     private func blend(
         _ scores: Matrix, width: Int, firstRow: Int, _ vertical: BilinearTap, _ horizontal: BilinearTap, into result: UnsafeMutablePointer<Float>
     ) {
-        let top = (vertical.lower - firstRow) * width, bottom = (vertical.upper - firstRow) * width
-        let left = horizontal.lower, right = horizontal.upper
-        let down = vertical.fraction, across = horizontal.fraction
-        let a = scores.row(top + left), b = scores.row(top + right), c = scores.row(bottom + left), d = scores.row(bottom + right)
+        let top = (vertical.lower - firstRow) * width
+        let bottom = (vertical.upper - firstRow) * width
+        let left = horizontal.lower
+        let right = horizontal.upper
+        let down = vertical.fraction
+        let across = horizontal.fraction
+        let a = scores.row(top + left)
+        let b = scores.row(top + right)
+        let c = scores.row(bottom + left)
+        let d = scores.row(bottom + right)
         for category in 0..<scores.columns {
-            result[category] = (a[category] * (1 - across) + b[category] * across) * (1 - down)
+            result[category] =
+                (a[category] * (1 - across) + b[category] * across) * (1 - down)
                 + (c[category] * (1 - across) + d[category] * across) * down
         }
     }
@@ -95,11 +105,12 @@ extension Segmenter {
             var query = 0
             for other in 0..<prediction.probabilities.rows
             where prediction.probabilities[other, category] > prediction.probabilities[query, category] { query = other }
-            result.segments.append(Segment(
-                id: result.segments.count + 1, category: category,
-                synonym: synonym(query: query, category: category, prediction: prediction, classifier: classifier),
-                isThing: classifier.isThing[category], score: Float(confidence[category] / Double(extents[category].area)),
-                area: extents[category].area, box: extents[category].box))
+            result.segments.append(
+                Segment(
+                    id: result.segments.count + 1, category: category,
+                    synonym: synonym(query: query, category: category, prediction: prediction, classifier: classifier),
+                    isThing: classifier.isThing[category], score: Float(confidence[category] / Double(extents[category].area)),
+                    area: extents[category].area, box: extents[category].box))
         }
         for pixel in result.labels.indices { result.labels[pixel] = ids[Int(result.labels[pixel])] }
     }

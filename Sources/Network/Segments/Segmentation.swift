@@ -126,7 +126,8 @@ extension Segmenter {
 
     /// Extents of segments 1...count of the label map.
     func extents(_ segmentation: Segmentation, count: Int) -> ScratchList<Extent> {
-        let size = segmentation.size, bands = Self.bandCount(size)
+        let size = segmentation.size
+        let bands = Self.bandCount(size)
         nonisolated(unsafe) let extents = arithmetic.list(repeating: Extent(), count: bands * count)
         segmentation.labels.withUnsafeBufferPointer { buffer in
             nonisolated(unsafe) let labels = buffer.baseAddress!
