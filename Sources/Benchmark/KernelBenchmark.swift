@@ -23,7 +23,7 @@ public struct KernelBenchmark {
     public let valueRows: [Row]
 
     /// Rows, columns, depth.
-    private static let products: [(Int, Int, Int)] = [
+    private static let gemms: [(Int, Int, Int)] = [
         (256, 3072, 768), (256, 768, 3072), (256, 1536, 6144), (1024, 256, 256), (250, 256, 256), (1024, 544, 256), (1024, 192, 48),
     ]
     /// Keys of attention.
@@ -39,8 +39,8 @@ public struct KernelBenchmark {
         let pool = ThreadPool(threads: 1)
         peaks = tables.map { Rate(kernels: $0.name, rate: measuredPeak(of: $0, on: pool)) }
         var rows: [Row] = []
-        for (count, columns, depth) in Self.products {
-            rows.append(Row(name: "product \(count)x\(columns)x\(depth)", rates: tables.map { Self.product($0, count, columns, depth) }))
+        for (count, columns, depth) in Self.gemms {
+            rows.append(Row(name: "gemm \(count)x\(columns)x\(depth)", rates: tables.map { Self.gemm($0, count, columns, depth) }))
         }
         for (height, width, channels) in Self.depthwise {
             rows.append(Row(name: "depthwise 7x7, \(height)x\(width)x\(channels)", rates: tables.map { Self.depthwise($0, height, width, channels) }))
@@ -63,7 +63,7 @@ public struct KernelBenchmark {
         }
     }
 
-    private static func product(_ table: KernelSet, _ rows: Int, _ columns: Int, _ depth: Int) -> Rate {
+    private static func gemm(_ table: KernelSet, _ rows: Int, _ columns: Int, _ depth: Int) -> Rate {
         withArena { arena in
             let stride = (depth + 15) / 16 * 16
             let a = noise(rows * stride, arena)
@@ -71,7 +71,9 @@ public struct KernelBenchmark {
             let packed = arena.take(Int8.self, count: table.layout.byteCount(columns: columns, depth: depth))
             let sums = arena.take(Int32.self, count: rows * columns)
             packWeights(weights, columns: columns, depth: depth, layout: table.layout, into: packed)
-            return rate(table, operations: rows * columns * depth) { table.product(a, rows, stride, depth, 1, 0, packed, columns, sums, columns) }
+            return rate(table, operations: rows * columns * depth) {
+                table.perform(Gemm(a, rows: rows, rowStride: stride, depth: depth, packed: packed, columns: columns, into: sums, sumStride: columns))
+            }
         }
     }
 
@@ -81,7 +83,9 @@ public struct KernelBenchmark {
             let weights = noise(49 * channels, arena)
             let sums = arena.take(Int32.self, count: width * channels)
             return rate(table, operations: height * width * 49 * channels) {
-                for row in 0..<height { table.depthwise7x7(x, height, width, channels, weights, row, sums) }
+                for row in 0..<height {
+                    table.perform(Depthwise7x7(x, height: height, width: width, channels: channels, weights: weights, row: row, into: sums))
+                }
             }
         }
     }

@@ -18,7 +18,7 @@ public func measuredPeak(of kernels: KernelSet, on pool: ThreadPool) -> Double {
 
     func run(_ rounds: Int) -> (milliseconds: Double, multiplyAdds: Int) {
         let start = monotonicMilliseconds()
-        pool.run(pool.threads) { thread in counts[thread] = kernels.peak(rounds, operands, sums + thread * KernelSet.peakSums) }
+        pool.run(pool.threads) { thread in counts[thread] = kernels.registerPeak(rounds: rounds, operands: operands, into: sums + thread * KernelSet.peakSums) }
         let milliseconds = monotonicMilliseconds() - start
         var total = 0
         for thread in 0..<pool.threads { total += counts[thread] }

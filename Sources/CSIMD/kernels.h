@@ -1,5 +1,5 @@
 // Entry points of the kernels that are compiled for one instruction set each.
-// The contracts are in Sources/Kernels/KernelSet.swift.
+// The arguments are described in Sources/Kernels/KernelSet.swift.
 #pragma once
 #include <stdint.h>
 
@@ -15,14 +15,12 @@ static inline int32_t simd_opaque(int32_t x) {
   return x;
 }
 
-/// Declares the entry points of one path; a path need not define what its table takes from another.
-#define KERNELS_OF(path) \
-  void fcclip_##path##_product(const int8_t *_Nonnull a, intptr_t rows, intptr_t stride, intptr_t depth, intptr_t parts, intptr_t part_stride, \
-                               const int8_t *_Nonnull packed, intptr_t columns, int32_t *_Nonnull accumulators, intptr_t accumulator_stride); \
-  void fcclip_##path##_depthwise7x7(const int8_t *_Nonnull x, intptr_t height, intptr_t width, intptr_t channels, \
-                                    const int8_t *_Nonnull weights, intptr_t row, int32_t *_Nonnull y); \
-  void fcclip_##path##_float(const void *_Nonnull kernel); \
-  intptr_t fcclip_##path##_peak(intptr_t rounds, const int8_t *_Nonnull operands, int32_t *_Nonnull sums);
+/// Declares the entry points of one instruction set; a set need not define what it takes from another. All take the address of their arguments.
+#define KERNELS_OF(set) \
+  void fcclip_##set##_gemm(const void *_Nonnull arguments); \
+  void fcclip_##set##_depthwise7x7(const void *_Nonnull arguments); \
+  void fcclip_##set##_float(const void *_Nonnull arguments); \
+  void fcclip_##set##_peak(const void *_Nonnull arguments);
 
 #if defined(__x86_64__)
 KERNELS_OF(avx2)

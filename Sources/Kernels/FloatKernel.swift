@@ -1,5 +1,5 @@
 /// What is compiled for one kind of registers.
-public protocol FloatPath {
+public protocol VectorRegisters {
     /// How many `Lanes` its registers hold.
     static var registers: Int { get }
 }
@@ -25,11 +25,11 @@ public enum FloatKernel {
     /// - Parameter path: a type of the module that this is compiled into. What is not inlined carries its name, so that the linker
     ///   never takes one path's code for another's.
     @inlinable @inline(__always)
-    public func perform<Path: FloatPath>(_ path: Path.Type) {
+    public func perform<Registers: VectorRegisters>(_ registers: Registers.Type) {
         switch self {
-        case .epilogue(let kernel): kernel.perform(path)
-        case .layerNorm(let kernel): kernel.perform(path)
-        case .channelMoments(let kernel): kernel.perform(path)
+        case .epilogue(let kernel): kernel.perform(registers)
+        case .layerNorm(let kernel): kernel.perform(registers)
+        case .channelMoments(let kernel): kernel.perform(registers)
         case .quantize(let x, let rows, let output):
             for row in rows {
                 forEachGroup(x.columns) {
@@ -38,15 +38,15 @@ public enum FloatKernel {
                     output.write(load(x.row(row) + $0, count: $1), row: row, column: $0, count: $1)
                 }
             }
-        case .softmaxes(let kernel): kernel.perform(path)
-        case .attentionWeights(let kernel): kernel.perform(path)
-        case .attentionMeans(let kernel): kernel.perform(path)
-        case .sampledAttention(let kernel): kernel.perform(path)
-        case .dotProducts(let kernel): kernel.perform(path)
-        case .panopticArgmax(let kernel): kernel.perform(path)
-        case .transposedSums(let kernel): kernel.perform(path)
-        case .resizedLine(let kernel): kernel.perform(path)
-        case .signBits(let kernel): kernel.perform(path)
+        case .softmaxes(let kernel): kernel.perform(registers)
+        case .attentionWeights(let kernel): kernel.perform(registers)
+        case .attentionMeans(let kernel): kernel.perform(registers)
+        case .sampledAttention(let kernel): kernel.perform(registers)
+        case .dotProducts(let kernel): kernel.perform(registers)
+        case .panopticArgmax(let kernel): kernel.perform(registers)
+        case .transposedSums(let kernel): kernel.perform(registers)
+        case .resizedLine(let kernel): kernel.perform(registers)
+        case .signBits(let kernel): kernel.perform(registers)
         }
     }
 }

@@ -6,6 +6,7 @@ import Kernels
 /// The byte product takes unsigned times signed values: |a| times w with the sign of a. |-128| is 128 unsigned, and a pair is at most
 /// 2 * 128 * 127 = 32512, so nothing saturates as long as no weight is -128.
 enum AVX2: InstructionSet {
+    typealias Shape = AVX2Shape
     /// Not a structure: copying one is a function that the whole program shares, compiled for AVX2 as all here.
     typealias Activations = (values: __m256i, sizes: __m256i)
 
@@ -14,10 +15,6 @@ enum AVX2: InstructionSet {
         (values, _mm256_abs_epi8(values))
     }
 
-    @inline(__always) static var rows: Int { 1 }
-    @inline(__always) static var lanes: Int { 8 }
-    @inline(__always) static var depth: Int { 4 }
-    @inline(__always) static var depthStep: Int { 4 }
     @inline(__always) static var zero: __m256i { __m256i(repeating: 0) }
 
     @inline(__always)

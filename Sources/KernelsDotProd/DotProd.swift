@@ -3,13 +3,10 @@ import Kernels
 
 /// `sdot` by lane: four columns' four depths each times one 32-bit lane of a row, so that one load of a row serves sixteen depths.
 enum DotProd: InstructionSet {
+    typealias Shape = DotProdShape
     /// Four columns of depths 0 to 3, 4 to 7, 8 to 11, 12 to 15.
     typealias Weights = (SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>)
 
-    @inline(__always) static var rows: Int { 1 }
-    @inline(__always) static var lanes: Int { 4 }
-    @inline(__always) static var depth: Int { 16 }
-    @inline(__always) static var depthStep: Int { 4 }
     @inline(__always) static var zero: SIMD4<Int32> { .zero }
 
     @inline(__always)

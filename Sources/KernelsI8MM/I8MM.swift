@@ -5,15 +5,12 @@ import Kernels
 ///
 ///     row 0 column 0    row 0 column 1    row 1 column 0    row 1 column 1
 enum I8MM: InstructionSet {
+    typealias Shape = I8MMShape
     /// Columns 0 and 1, columns 2 and 3.
     typealias Sums = (SIMD4<Int32>, SIMD4<Int32>)
     /// The same columns, first of depths 0 to 7, then of 8 to 15.
     typealias Weights = (near: (SIMD16<Int8>, SIMD16<Int8>), far: (SIMD16<Int8>, SIMD16<Int8>))
 
-    @inline(__always) static var rows: Int { 2 }
-    @inline(__always) static var lanes: Int { 4 }
-    @inline(__always) static var depth: Int { 16 }
-    @inline(__always) static var depthStep: Int { 8 }
     @inline(__always) static var zero: Sums { (.zero, .zero) }
 
     @inline(__always)

@@ -6,13 +6,10 @@ import Kernels
 /// Such a pair is at most 2 * 128 * 127 = 32512, so nothing wraps as long as no weight is -128. A register holds 16 depths of one column;
 /// its four sums are added up only when the tile is stored.
 enum NEON: InstructionSet {
+    typealias Shape = NEONShape
     typealias Sums = (SIMD4<Int32>, SIMD4<Int32>, SIMD4<Int32>, SIMD4<Int32>)
     typealias Weights = (SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>)
 
-    @inline(__always) static var rows: Int { 1 }
-    @inline(__always) static var lanes: Int { 4 }
-    @inline(__always) static var depth: Int { 16 }
-    @inline(__always) static var depthStep: Int { 16 }
     @inline(__always) static var zero: Sums { (.zero, .zero, .zero, .zero) }
 
     @inline(__always)

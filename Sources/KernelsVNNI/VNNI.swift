@@ -5,12 +5,8 @@ import Kernels
 ///
 /// Activations become unsigned by 128 more, one bit flipped; the sums begin with -128 times the weights' sum.
 enum VNNI: InstructionSet {
-    @inline(__always) static var rows: Int { 1 }
-    @inline(__always) static var lanes: Int { 16 }
-    @inline(__always) static var depth: Int { 4 }
-    @inline(__always) static var depthStep: Int { 4 }
+    typealias Shape = VNNIShape
     @inline(__always) static var zero: __m512i { __m512i(repeating: 0) }
-    @inline(__always) static var activationOffset: Int32 { 128 }
 
     @inline(__always)
     static func sums(_ pointer: UnsafePointer<Int8>) -> __m512i {

@@ -25,7 +25,7 @@ extension IntegerArithmetic {
                 }
             }
             let input = Operand(base: UnsafeMutableRawPointer(patches), rows: width, columns: 48, point: layer.input)
-            product(input, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
+            gemm(input, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
         }
     }
 
@@ -46,7 +46,7 @@ extension IntegerArithmetic {
                 }
             }
             let input = Operand(base: UnsafeMutableRawPointer(patches.base), rows: width, columns: 48, point: layer.input)
-            product(input, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
+            gemm(input, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
         }
     }
 
@@ -57,7 +57,7 @@ extension IntegerArithmetic {
             let channels = layer.channels
             let sums = scratch.take(Int32.self, count: size.width * channels)
             let values = scratch.take(Float.self, count: size.width * channels)
-            kernels.depthwise7x7(x.bytes, size.height, size.width, channels, layer.weights, line, sums)
+            kernels.perform(Depthwise7x7(x.bytes, height: size.height, width: size.width, channels: channels, weights: layer.weights, row: line, into: sums))
             kernels.perform(
                 .epilogue(
                     Epilogue(
@@ -86,7 +86,7 @@ extension IntegerArithmetic {
                                 x.row((line * 2 + row) * size.width + column), rows: 0..<1, columns: channels, epsilon: epsilon, output: target.output)))
                 }
             }
-            product(patches, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
+            gemm(patches, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
         }
     }
 
@@ -96,8 +96,8 @@ extension IntegerArithmetic {
         blocks(size.height, of: 1) { range, scratch in
             let line = range.lowerBound
             // Three pixels of a line lie side by side: the product reads those of three lines where they are.
-            product(
-                rows(line * period..<(line + 3) * period, of: x), layer, rows: 0..<width, parts: 3, partRows: period, scratch: scratch,
+            gemm(
+                rows(line * period..<(line + 3) * period, of: x), layer, rows: 0..<width, taps: 3, tapRows: period, scratch: scratch,
                 output: .floats(map.row(line * width), stride: map.columns))
         }
     }

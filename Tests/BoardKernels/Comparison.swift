@@ -18,18 +18,18 @@ struct Comparison {
 
     // MARK: - Shapes
 
-    mutating func products() {
-        for rows in 1...10 { for columns in 1...10 { for depth in 1...10 { product(rows, columns, depth) } } }
+    mutating func gemms() {
+        for rows in 1...10 { for columns in 1...10 { for depth in 1...10 { gemm(rows, columns, depth) } } }
         let odd = [7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129]
-        for columns in odd { for depth in odd { product(5, columns, depth) } }
-        for rows in odd { product(rows, 33, 19) }
-        product(3, 7, 32767)
-        product(300, 1, 5)
-        product(1, 700, 3)
-        product(9, 96, 3072)
-        product(250, 64, 256)
-        for (rows, columns, depth, parts) in [(1, 1, 16, 3), (5, 65, 96, 3), (17, 130, 48, 3), (9, 33, 32, 5)] { product(rows, columns, depth, parts: parts) }
-        for activation in [Int8(-128), 127] { for weight in [Int8(-127), 127] { product(9, 67, 130, activation: activation, weight: weight) } }
+        for columns in odd { for depth in odd { gemm(5, columns, depth) } }
+        for rows in odd { gemm(rows, 33, 19) }
+        gemm(3, 7, 32767)
+        gemm(300, 1, 5)
+        gemm(1, 700, 3)
+        gemm(9, 96, 3072)
+        gemm(250, 64, 256)
+        for (rows, columns, depth, taps) in [(1, 1, 16, 3), (5, 65, 96, 3), (17, 130, 48, 3), (9, 33, 32, 5)] { gemm(rows, columns, depth, taps: taps) }
+        for activation in [Int8(-128), 127] { for weight in [Int8(-127), 127] { gemm(9, 67, 130, activation: activation, weight: weight) } }
     }
 
     mutating func depthwiseConvolutions() {
@@ -53,27 +53,29 @@ struct Comparison {
     mutating func peak() {
         let operands = [Int8](repeating: 1, count: 256)
         var sums = [Int32](repeating: 0, count: KernelSet.peakSums)
-        let count = table.peak(3, operands, &sums)
+        let count = table.registerPeak(rounds: 3, operands: operands, into: &sums)
         judge(count > 0 && sums.reduce(0) { $0 + Int($1) } == count, "peak")
     }
 
     // MARK: - One comparison
 
-    private mutating func product(_ rows: Int, _ columns: Int, _ depth: Int, parts: Int = 1, activation: Int8? = nil, weight: Int8? = nil) {
-        // Rows further apart than they are long, with noise between them that must not count; those in parts overlap.
-        let stride = parts > 1 ? depth / 3 : (depth + 15) / 16 * 16 + 3
-        let partStride = (rows + 2) * stride
+    private mutating func gemm(_ rows: Int, _ columns: Int, _ depth: Int, taps: Int = 1, activation: Int8? = nil, weight: Int8? = nil) {
+        // Rows further apart than they are long, with noise between them that must not count; those in taps overlap.
+        let stride = taps > 1 ? depth / 3 : (depth + 15) / 16 * 16 + 3
+        let tapStride = (rows + 2) * stride
         let width = columns + 5
-        let a = bytes(parts * partStride + 3 * depth + 16, least: -128, all: activation)
-        let weights = bytes(columns * parts * depth, least: -127, all: weight)
+        let a = bytes(taps * tapStride + 3 * depth + 16, least: -128, all: activation)
+        let weights = bytes(columns * taps * depth, least: -127, all: weight)
         func run(_ table: KernelSet) -> [Int32] {
-            var packed = [Int8](repeating: 55, count: table.layout.byteCount(columns: columns, depth: parts * depth))
-            packWeights(weights, columns: columns, depth: parts * depth, layout: table.layout, into: &packed)
+            var packed = [Int8](repeating: 55, count: table.layout.byteCount(columns: columns, depth: taps * depth))
+            packWeights(weights, columns: columns, depth: taps * depth, layout: table.layout, into: &packed)
             var sums = [Int32](repeating: Self.mark, count: rows * width)
-            table.product(a, rows, stride, depth, parts, partStride, packed, columns, &sums, width)
+            table.gemm(
+                a, rows: rows, rowStride: stride, depth: depth, taps: taps, tapStride: tapStride, packed: packed, columns: columns, into: &sums,
+                sumStride: width)
             return sums
         }
-        judge(run(table) == run(Self.reference), "product \(rows)x\(columns)x\(depth)x\(parts)")
+        judge(run(table) == run(Self.reference), "gemm \(rows)x\(columns)x\(depth)x\(taps)")
     }
 
     private mutating func depthwise(_ height: Int, _ width: Int, _ channels: Int, activation: Int8? = nil, weight: Int8? = nil) {
@@ -83,7 +85,8 @@ struct Comparison {
             var y = [Int32](repeating: Self.mark, count: height * width * channels + 8)
             y.withUnsafeMutableBufferPointer { y in
                 for row in 0..<height {
-                    table.depthwise7x7(x, height, width, channels, weights, row, y.baseAddress! + row * width * channels)
+                    table.depthwise7x7(
+                        x, height: height, width: width, channels: channels, weights: weights, row: row, into: y.baseAddress! + row * width * channels)
                 }
             }
             return y
@@ -195,5 +198,25 @@ struct Comparison {
             }
         }
         return bytes
+    }
+}
+
+extension KernelSet {
+    /// `Gemm` over arrays: pointers that Swift makes of arrays live as long as the call.
+    func gemm(
+        _ a: UnsafePointer<Int8>, rows: Int, rowStride: Int, depth: Int, taps: Int = 1, tapStride: Int = 0, packed: UnsafePointer<Int8>, columns: Int,
+        into sums: UnsafeMutablePointer<Int32>, sumStride: Int
+    ) {
+        perform(
+            Gemm(
+                a, rows: rows, rowStride: rowStride, depth: depth, taps: taps, tapStride: tapStride, packed: packed, columns: columns, into: sums,
+                sumStride: sumStride))
+    }
+
+    /// `Depthwise7x7` over arrays.
+    func depthwise7x7(
+        _ x: UnsafePointer<Int8>, height: Int, width: Int, channels: Int, weights: UnsafePointer<Int8>, row: Int, into sums: UnsafeMutablePointer<Int32>
+    ) {
+        perform(Depthwise7x7(x, height: height, width: width, channels: channels, weights: weights, row: row, into: sums))
     }
 }

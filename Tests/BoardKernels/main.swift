@@ -12,7 +12,7 @@ func compareAll() throws(Fault) -> Int {
             continue
         }
         var comparison = Comparison(of: table)
-        comparison.products()
+        comparison.gemms()
         comparison.depthwiseConvolutions()
         comparison.attentions()
         comparison.samplings()

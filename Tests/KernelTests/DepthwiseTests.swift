@@ -9,7 +9,7 @@ import Testing
         return shapes + [(9, 16, 96), (16, 9, 192), (3, 40, 8), (40, 3, 7)]
     }()
 
-    /// Every path against sums written out here, exactly.
+    /// Every kernel set against sums written out here, exactly.
     @Test func int8() {
         for (height, width, channels) in Self.shapes {
             var random = Generator(height * 10_007 + width * 101 + channels)
@@ -21,7 +21,9 @@ import Testing
                 for index in y.indices { y[index] = -99 }
                 y.withUnsafeMutableBufferPointer { buffer in
                     for row in 0..<height {
-                        table.depthwise7x7(x, height, width, channels, weights, row, buffer.baseAddress! + row * width * channels)
+                        table.depthwise7x7(
+                            x, height: height, width: width, channels: channels, weights: weights, row: row,
+                            into: buffer.baseAddress! + row * width * channels)
                     }
                 }
                 #expect(y.prefix(expected.count).map(Int.init) == expected, "\(table.name) \(height)x\(width)x\(channels)")
@@ -37,7 +39,7 @@ import Testing
                 let weights = [Int8](repeating: weight, count: 49 * 9)
                 for table in testedTables {
                     var y = [Int32](repeating: 0, count: 7 * 9)
-                    table.depthwise7x7(x, 7, 7, 9, weights, 3, &y)
+                    table.depthwise7x7(x, height: 7, width: 7, channels: 9, weights: weights, row: 3, into: &y)
                     let centre = Array(y[3 * 9..<4 * 9])
                     #expect(centre == [Int32](repeating: 49 * Int32(activation) * Int32(weight), count: 9), "\(table.name)")
                 }

@@ -4,7 +4,7 @@ import Testing
 /// GELU to int8 by cubics gives the bytes of the exact function, above all where these change.
 @Suite struct GELUTableTests {
     /// Compiled for any processor, with as many registers as the paths that use the table.
-    private enum Wide: FloatPath {
+    private enum Wide: VectorRegisters {
         static var registers: Int { 32 }
     }
 

@@ -131,3 +131,23 @@ func groupNorm(_ x: Matrix, groups: Int, weight: [Float], bias: [Float], activat
     }
     withExtendedLifetime((moments, factors)) {}
 }
+
+extension KernelSet {
+    /// `Gemm` over arrays: pointers that Swift makes of arrays live as long as the call.
+    func gemm(
+        _ a: UnsafePointer<Int8>, rows: Int, rowStride: Int, depth: Int, taps: Int = 1, tapStride: Int = 0, packed: UnsafePointer<Int8>, columns: Int,
+        into sums: UnsafeMutablePointer<Int32>, sumStride: Int
+    ) {
+        perform(
+            Gemm(
+                a, rows: rows, rowStride: rowStride, depth: depth, taps: taps, tapStride: tapStride, packed: packed, columns: columns, into: sums,
+                sumStride: sumStride))
+    }
+
+    /// `Depthwise7x7` over arrays.
+    func depthwise7x7(
+        _ x: UnsafePointer<Int8>, height: Int, width: Int, channels: Int, weights: UnsafePointer<Int8>, row: Int, into sums: UnsafeMutablePointer<Int32>
+    ) {
+        perform(Depthwise7x7(x, height: height, width: width, channels: channels, weights: weights, row: row, into: sums))
+    }
+}

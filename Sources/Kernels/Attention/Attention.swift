@@ -182,7 +182,7 @@ func lanes(_ bits: UInt64) -> Words {
 
 /// Whether each of the first `count` bits is set.
 @inlinable @inline(__always)
-func isFull<Path>(_ words: UnsafePointer<UInt64>, count: Int, _: Path.Type) -> Bool {
+func isFull<Registers>(_ words: UnsafePointer<UInt64>, count: Int, _: Registers.Type) -> Bool {
     for word in 0..<count / 64 where words[word] != .max { return false }
     let rest = count % 64
     guard rest > 0 else { return true }

@@ -28,18 +28,18 @@ public struct AttentionWeights {
     @inlinable static var unseen: Int32 { -1 << 30 }
 
     @inlinable @inline(__always)
-    func perform<Path>(_ path: Path.Type) {
+    func perform<Registers>(_ registers: Registers.Type) {
         for row in 0..<rows {
             var mask = blocked.map { $0 + row * wordsPerRow }
-            if let words = mask, isFull(words, count: keys, path) { mask = nil }
-            let top = largestScore(row, mask, path)
-            totals[row] = weigh(row, mask, top: top, path)
+            if let words = mask, isFull(words, count: keys, registers) { mask = nil }
+            let top = largestScore(row, mask, registers)
+            totals[row] = weigh(row, mask, top: top, registers)
         }
     }
 
     /// Adds the offsets and lets blocked scores be `unseen`. - Returns: the largest.
     @inlinable @inline(__always)
-    func largestScore<Path>(_ row: Int, _ mask: UnsafePointer<UInt64>?, _: Path.Type) -> Int32 {
+    func largestScore<Registers>(_ row: Int, _ mask: UnsafePointer<UInt64>?, _: Registers.Type) -> Int32 {
         let scores = scores + row * stride
         var highest = simd_splat_words(Self.unseen)
         for key in Swift.stride(from: 0, to: keys, by: 64) {
@@ -57,7 +57,7 @@ public struct AttentionWeights {
 
     /// - Returns: the sum of the row's weights.
     @inlinable @inline(__always)
-    func weigh<Path>(_ row: Int, _ mask: UnsafePointer<UInt64>?, top: Int32, _: Path.Type) -> Float {
+    func weigh<Registers>(_ row: Int, _ mask: UnsafePointer<UInt64>?, top: Int32, _: Registers.Type) -> Float {
         let scores = scores + row * stride
         let upper = weights + row * weightStride
         let lower = upper + rows * weightStride
@@ -107,7 +107,7 @@ public struct AttentionMeans {
     public let output: RowOutput
 
     @inlinable @inline(__always)
-    func perform<Path>(_: Path.Type) {
+    func perform<Registers>(_: Registers.Type) {
         for index in 0..<rows {
             let factor = 1 / totals[index]
             for start in stride(from: 0, to: width, by: 16) {

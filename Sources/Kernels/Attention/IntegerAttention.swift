@@ -1,6 +1,6 @@
-/// softmax(Q K^T / sqrt(headWidth)) V of one head over int8 rows, as two int8 products with `AttentionWeights` between them.
+/// softmax(Q K^T / sqrt(headWidth)) V of one head over int8 rows, as two int8 GEMMs with `AttentionWeights` between them.
 ///
-/// Scores are exact; weights have 15 bits. Keys and values of -128 count as -127, since they take the part of a product's weights.
+/// Scores are exact; weights have 15 bits. Keys and values of -128 count as -127, since they take the part of a GEMM's weights.
 /// Nothing is multiplied where every query of a group is blocked.
 public struct IntegerAttention {
     public let queries: Int8Rows
@@ -38,12 +38,12 @@ public struct IntegerAttention {
     ///   - range: the query rows to compute; rows are independent of each other.
     ///   - scratch: aligned to 64 bytes, not shared between threads.
     ///   - output: the rows `range` of the head's columns are written.
-    public func perform(_ range: Range<Int>, with table: KernelSet, scratch: UnsafeMutableRawPointer, output: RowOutput) {
-        let scratch = Scratch(scratch, keys: keys.rows, headWidth: headWidth, layout: table.layout)
+    public func perform(_ range: Range<Int>, with kernels: KernelSet, scratch: UnsafeMutableRawPointer, output: RowOutput) {
+        let scratch = Scratch(scratch, keys: keys.rows, headWidth: headWidth, layout: kernels.layout)
         let first = head * headWidth
-        pack(scratch, layout: table.layout)
-        let panels = 64 / table.columnsPerPanel * table.layout.panelBytes(depth: headWidth)
-        let partBytes = table.layout.byteCount(columns: headWidth, depth: Self.part)
+        pack(scratch, layout: kernels.layout)
+        let panels = 64 / kernels.columnsPerPanel * kernels.layout.panelBytes(depth: headWidth)
+        let partBytes = kernels.layout.byteCount(columns: headWidth, depth: Self.part)
         for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.group) {
             let count = min(Self.group, range.upperBound - start)
             let words = blocked.map { $0 + start * wordsPerRow }
@@ -53,13 +53,15 @@ public struct IntegerAttention {
                 let from = word
                 while word < scratch.words, scratch.seen[word] { word += 1 }
                 if word > from {
-                    table.product(
-                        queries.base + (start * queries.stride + first), count, queries.stride, headWidth, 1, 0, scratch.keys + from * panels,
-                        min(word * 64, keys.rows) - from * 64, scratch.scores + from * 64, scratch.scoreStride)
+                    kernels.perform(
+                        Gemm(
+                            queries.base + (start * queries.stride + first), rows: count, rowStride: queries.stride, depth: headWidth,
+                            packed: scratch.keys + from * panels, columns: min(word * 64, keys.rows) - from * 64, into: scratch.scores + from * 64,
+                            sumStride: scratch.scoreStride))
                 }
                 word += 1
             }
-            table.perform(
+            kernels.perform(
                 .attentionWeights(
                     AttentionWeights(
                         scores: scratch.scores, stride: scratch.scoreStride, rows: count, keys: keys.rows, offset: scratch.offset,
@@ -67,12 +69,14 @@ public struct IntegerAttention {
                         weights: scratch.weights, weightStride: scratch.weightStride, totals: scratch.totals)))
             var parts = 0
             for key in stride(from: 0, to: keys.rows, by: Self.part) where isSeen(scratch, from: key) {
-                table.product(
-                    scratch.weights + key, 2 * count, scratch.weightStride, min(Self.part, keys.rows - key), 1, 0,
-                    scratch.values + key / Self.part * partBytes, headWidth, scratch.sums + parts * 2 * count * headWidth, headWidth)
+                kernels.perform(
+                    Gemm(
+                        scratch.weights + key, rows: 2 * count, rowStride: scratch.weightStride, depth: min(Self.part, keys.rows - key),
+                        packed: scratch.values + key / Self.part * partBytes, columns: headWidth,
+                        into: scratch.sums + parts * 2 * count * headWidth, sumStride: headWidth))
                 parts += 1
             }
-            table.perform(
+            kernels.perform(
                 .attentionMeans(
                     AttentionMeans(
                         sums: scratch.sums, parts: parts, rows: count, width: headWidth, totals: scratch.totals, scale: values.scale,
@@ -80,7 +84,7 @@ public struct IntegerAttention {
         }
     }
 
-    /// Keys are the columns of the first product; values, some keys' at a time, those of the second.
+    /// Keys are the columns of the first GEMM; values, some keys' at a time, those of the second.
     private func pack(_ scratch: Scratch, layout: PackedLayout) {
         let keyBase = keys.base + head * headWidth
         let valueBase = values.base + head * headWidth

@@ -25,7 +25,7 @@ extension ColumnFilter {
     @inlinable @inline(__always) public static func pixels(_ column: Column) -> Column { column }
 }
 
-/// One output row of the depthwise 7x7 convolution; the contract is that of `KernelSet.depthwise7x7`.
+/// One output row of the depthwise 7x7 convolution.
 ///
 /// The seven rows under the filter, and an eighth of zeros, are arranged column by column. Each column meets its weights once for each of
 /// the seven outputs that it touches:
@@ -37,12 +37,16 @@ extension ColumnFilter {
 /// or visited as `Filter.outside`.
 @inlinable @inline(__always)
 public func columnwiseDepthwise7x7<Filter: ColumnFilter>(
-    _: Filter.Type, _ x: UnsafePointer<Int8>, height: Int, width: Int, channels: Int, weights: UnsafePointer<Int8>, row: Int,
-    into y: UnsafeMutablePointer<Int32>
+    _: Filter.Type, _ convolution: Depthwise7x7
 ) {
-    let rows = max(0, 3 - row)..<min(7, height + 3 - row)
+    let width = convolution.width
+    let channels = convolution.channels
+    let weights = convolution.weights
+    let row = convolution.row
+    let y = convolution.sums
+    let rows = max(0, 3 - row)..<min(7, convolution.height + 3 - row)
     for channel in stride(from: 0, to: channels, by: Filter.Row.scalarCount) {
-        let origin = x + (row - 3) * width * channels + channel
+        let origin = convolution.x + (row - 3) * width * channels + channel
         if channel + Filter.Row.scalarCount <= channels {
             filterGroup(
                 Filter.self, origin, rows: rows, width: width, channels: channels, weights + channel, into: y + channel,

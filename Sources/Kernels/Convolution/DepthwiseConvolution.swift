@@ -41,22 +41,38 @@ public func depthwise7x7(
     }
 }
 
-/// The int8 reference: sums of products of values (zero point 0) and weights, no bias.
-///
-/// - Parameters: `x` is `[height][width][channels]`, `weights` `[49][channels]`, `y` `[width][channels]`.
-public func depthwise7x7(
-    _ x: UnsafePointer<Int8>, height: Int, width: Int, channels: Int,
-    weights: UnsafePointer<Int8>, row: Int, into y: UnsafeMutablePointer<Int32>
-) {
-    let size = Size(height: height, width: width)
-    for column in 0..<width {
-        let out = y + column * channels
-        out.update(repeating: 0, count: channels)
-        forEachTap(size, row: row, column: column) { tap, pixel in
-            let source = x + pixel * channels
-            let taps = weights + tap * channels
-            for channel in 0..<channels {
-                out[channel] &+= Int32(source[channel]) &* Int32(taps[channel])
+/// One output row of the int8 depthwise 7x7 convolution: sums of products of values (zero point 0) and weights, no bias.
+public struct Depthwise7x7 {
+    /// `[height][width][channels]`.
+    public let x: UnsafePointer<Int8>
+    public let height: Int
+    public let width: Int
+    public let channels: Int
+    /// `[49][channels]`, -127...127, the taps row-major.
+    public let weights: UnsafePointer<Int8>
+    /// Which output row, `0..<height`.
+    public let row: Int
+    /// `[width][channels]`.
+    public let sums: UnsafeMutablePointer<Int32>
+
+    @inlinable
+    public init(
+        _ x: UnsafePointer<Int8>, height: Int, width: Int, channels: Int, weights: UnsafePointer<Int8>, row: Int, into sums: UnsafeMutablePointer<Int32>
+    ) {
+        (self.x, self.height, self.width, self.channels, self.weights, self.row, self.sums) = (x, height, width, channels, weights, row, sums)
+    }
+
+    func performReference() {
+        let size = Size(height: height, width: width)
+        for column in 0..<width {
+            let out = sums + column * channels
+            out.update(repeating: 0, count: channels)
+            forEachTap(size, row: row, column: column) { tap, pixel in
+                let source = x + pixel * channels
+                let taps = weights + tap * channels
+                for channel in 0..<channels {
+                    out[channel] &+= Int32(source[channel]) &* Int32(taps[channel])
+                }
             }
         }
     }

@@ -32,9 +32,9 @@ public struct Softmaxes {
     }
 
     @inlinable @inline(__always)
-    func perform<Path>(_ path: Path.Type) {
+    func perform<Registers>(_ registers: Registers.Type) {
         guard width > 0, width <= 16 else {
-            for index in 0..<count { softmax(x + index * width, count: width, path) }
+            for index in 0..<count { softmax(x + index * width, count: width, registers) }
             return
         }
         // All four are read before any is written: registers reach into the next run, and reading what was just written takes long.
@@ -56,16 +56,16 @@ public func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
 }
 
 @inlinable @inline(__always)
-func softmax<Path>(_ x: UnsafeMutablePointer<Float>, count: Int, _ path: Path.Type) {
+func softmax<Registers>(_ x: UnsafeMutablePointer<Float>, count: Int, _ registers: Registers.Type) {
     guard count > 0 else { return }
-    let total = exponentials(x, count: count, path)
+    let total = exponentials(x, count: count, registers)
     let factor = 1 / total
     transform(x, count: count) { $0 * factor }
 }
 
 /// Replaces each x by e^(x - max) and returns their sum.
 @inlinable @inline(__always)
-func exponentials<Path>(_ x: UnsafeMutablePointer<Float>, count: Int, _: Path.Type) -> Float {
+func exponentials<Registers>(_ x: UnsafeMutablePointer<Float>, count: Int, _: Registers.Type) -> Float {
     var highest = splat(-.infinity)
     forEachGroup(count) {
         highest = larger(load(x + $0), highest)

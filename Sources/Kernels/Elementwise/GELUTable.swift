@@ -116,9 +116,9 @@ public struct GELUTable: Sendable {
 extension Epilogue {
     /// GELU of sums to int8, nothing else added: by the table, what is left in doubt exactly.
     @inlinable @inline(__always)
-    func performByTable<Path>(
+    func performByTable<Registers>(
         _ sums: UnsafePointer<Int32>, _ offset: UnsafePointer<Int32>, _ scale: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Int8>, _ stride: Int,
-        _ multiplier: UnsafePointer<Float>, _ zeroPoint: Int32, _ path: Path.Type
+        _ multiplier: UnsafePointer<Float>, _ zeroPoint: Int32, _ registers: Registers.Type
     ) {
         let gelu = GELUTable.shared
         // 64 times 64 values are 64 blocks, one bit each.
@@ -152,7 +152,7 @@ extension Epilogue {
                         sums + ((row - rows.lowerBound) * valuesStride + column - columns.lowerBound), offset: offset, scale: scale)
                     block.rows = row..<min(row + 4, bottom)
                     block.columns = column..<min(column + 16, right)
-                    block.performApart(path)
+                    block.performApart(registers)
                     doubts &= doubts - 1
                 }
             }
@@ -161,5 +161,5 @@ extension Epilogue {
 
     /// Inlined once more, it would make the compiler inline less of it everywhere.
     @inlinable @inline(never)
-    func performApart<Path>(_ path: Path.Type) { performExactly(path) }
+    func performApart<Registers>(_ registers: Registers.Type) { performExactly(registers) }
 }

@@ -24,40 +24,40 @@ public struct DotProducts {
     }
 
     @inlinable @inline(__always)
-    func perform<Path: FloatPath>(_: Path.Type) {
+    func perform<Registers: VectorRegisters>(_: Registers.Type) {
         // As many sums as there are registers for: every load then serves that many multiplications.
-        if Path.registers >= 32 { perform(TileShape<5, 5>.self, Path.self) } else { perform(TileShape<2, 2>.self, Path.self) }
+        if Registers.registers >= 32 { perform(TileShape<5, 5>.self, Registers.self) } else { perform(TileShape<2, 2>.self, Registers.self) }
     }
 
     /// The weights of a few columns stay in the first-level cache while all rows pass by.
     @inlinable @inline(__always)
-    func perform<Path, let R: Int, let C: Int>(_ shape: TileShape<R, C>.Type, _ path: Path.Type) {
+    func perform<Registers, let R: Int, let C: Int>(_ shape: TileShape<R, C>.Type, _ registers: Registers.Type) {
         var column = 0
         while column + C <= columns {
-            sweep(column, shape, TileShape<1, C>.self, path)
+            sweep(column, shape, TileShape<1, C>.self, registers)
             column += C
         }
         while column < columns {
-            sweep(column, TileShape<R, 1>.self, TileShape<1, 1>.self, path)
+            sweep(column, TileShape<R, 1>.self, TileShape<1, 1>.self, registers)
             column += 1
         }
     }
 
     @inlinable @inline(__always)
-    func sweep<Path, let R: Int, let C: Int>(_ column: Int, _ shape: TileShape<R, C>.Type, _ single: TileShape<1, C>.Type, _ path: Path.Type) {
+    func sweep<Registers, let R: Int, let C: Int>(_ column: Int, _ shape: TileShape<R, C>.Type, _ single: TileShape<1, C>.Type, _ registers: Registers.Type) {
         var row = 0
         while row + R <= x.rows {
-            tile(row, column, shape, path)
+            tile(row, column, shape, registers)
             row += R
         }
         while row < x.rows {
-            tile(row, column, single, path)
+            tile(row, column, single, registers)
             row += 1
         }
     }
 
     @inlinable @inline(__always)
-    func tile<Path, let R: Int, let C: Int>(_ row: Int, _ column: Int, _: TileShape<R, C>.Type, _: Path.Type) {
+    func tile<Registers, let R: Int, let C: Int>(_ row: Int, _ column: Int, _: TileShape<R, C>.Type, _: Registers.Type) {
         let depth = x.columns
         let rows = x.row(row)
         let weights = weights + column * depth

@@ -107,18 +107,18 @@ public struct Epilogue {
     }
 
     @inlinable @inline(__always)
-    func perform<Path: FloatPath>(_ path: Path.Type) {
-        if Path.registers >= 32, case .gelu = activation, table == nil, case .sums(let sums, let offset, let scale) = values,
+    func perform<Registers: VectorRegisters>(_ registers: Registers.Type) {
+        if Registers.registers >= 32, case .gelu = activation, table == nil, case .sums(let sums, let offset, let scale) = values,
             case .int8(let y, let stride, let multiplier, let zeroPoint) = output
         {
-            performByTable(sums, offset, scale, y, stride, multiplier, zeroPoint, path)
+            performByTable(sums, offset, scale, y, stride, multiplier, zeroPoint, registers)
         } else {
-            performExactly(path)
+            performExactly(registers)
         }
     }
 
     @inlinable @inline(__always)
-    func performExactly<Path>(_: Path.Type) {
+    func performExactly<Registers>(_: Registers.Type) {
         // Loops of their own: asked for again and again, the activation costs as much as some.
         switch activation {
         case .none: forEachBlock { $0 }

@@ -22,7 +22,7 @@ public struct TransposedSums {
     }
 
     @inlinable @inline(__always)
-    func perform<Path>(_: Path.Type) {
+    func perform<Registers>(_: Registers.Type) {
         for column in Swift.stride(from: 0, to: columns, by: 4) {
             let count = min(4, columns - column)
             for row in Swift.stride(from: 0, to: rows, by: 16) {

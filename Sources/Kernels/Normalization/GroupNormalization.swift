@@ -19,7 +19,7 @@ public struct ChannelMoments {
     }
 
     @inlinable @inline(__always)
-    func perform<Path>(_: Path.Type) {
+    func perform<Registers>(_: Registers.Type) {
         forEachGroup(x.columns) {
             moments($0, 16)
         } rest: {

@@ -28,25 +28,25 @@ public struct LayerNorm {
     }
 
     @inlinable @inline(__always)
-    func perform<Path: FloatPath>(_ path: Path.Type) {
+    func perform<Registers: VectorRegisters>(_ registers: Registers.Type) {
         guard columns > 0 else { return }
         var row = rows.lowerBound
         // Where sixteen lanes are one register, a row's sums would wait for each other.
-        if Path.registers >= 32 {
+        if Registers.registers >= 32 {
             while row + 4 <= rows.upperBound {
-                normalize(row, TileShape<4, 1>.self, path)
+                normalize(row, TileShape<4, 1>.self, registers)
                 row += 4
             }
         }
         while row < rows.upperBound {
-            normalize(row, TileShape<1, 1>.self, path)
+            normalize(row, TileShape<1, 1>.self, registers)
             row += 1
         }
     }
 
     /// `R` rows from `row` on.
     @inlinable @inline(__always)
-    func normalize<Path, let R: Int>(_ row: Int, _: TileShape<R, 1>.Type, _: Path.Type) {
+    func normalize<Registers, let R: Int>(_ row: Int, _: TileShape<R, 1>.Type, _: Registers.Type) {
         let x = x + row * columns
         let stride = columns
         var sums = InlineArray<R, _>(repeating: splat(0))

@@ -10,7 +10,7 @@ import CSIMD
 public typealias Lanes = SIMD16<Float>
 
 /// The path of what is compiled for every processor of the architecture.
-public enum Portable: FloatPath {
+public enum Portable: VectorRegisters {
     #if arch(arm64)
     @inlinable public static var registers: Int { 8 }
     #else

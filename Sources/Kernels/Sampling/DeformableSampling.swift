@@ -57,7 +57,7 @@ public struct SampledAttention {
     public static func scratchCount(samples: Int) -> Int { 11 * Samples.stride(samples) }
 
     @inlinable @inline(__always)
-    public func perform<Path>(_ path: Path.Type) {
+    public func perform<Registers>(_ registers: Registers.Type) {
         let count = heads * levels.count * points
         let samples = Samples(scratch, count: count)
         for sample in 0..<samples.stride {
@@ -84,8 +84,8 @@ public struct SampledAttention {
                 keep(cornerWeights, load(weights + $0, count: $1), samples.cornerWeights + $0, stride: samples.stride)
             }
             switch values {
-            case .int8(let values): gather(values, samples, into: out.row(index), path)
-            case .floats(let values): gather(values, samples, into: out.row(index), path)
+            case .int8(let values): gather(values, samples, into: out.row(index), registers)
+            case .floats(let values): gather(values, samples, into: out.row(index), registers)
             }
         }
     }
@@ -110,7 +110,7 @@ public struct SampledAttention {
 
     /// Of each head, 32 channels at a time: what one pass keeps in registers.
     @inlinable @inline(__always)
-    func gather<Path>(_ values: Int8Rows, _ samples: Samples, into out: UnsafeMutablePointer<Float>, _: Path.Type) {
+    func gather<Registers>(_ values: Int8Rows, _ samples: Samples, into out: UnsafeMutablePointer<Float>, _: Registers.Type) {
         let columns = self.out.columns
         let width = columns / heads
         let zero = Int8(truncatingIfNeeded: values.zeroPoint)
@@ -175,7 +175,7 @@ public struct SampledAttention {
 
     /// The same of values that a model keeps in float32, sixteen channels at a time.
     @inlinable @inline(__always)
-    func gather<Path>(_ values: Matrix, _ samples: Samples, into out: UnsafeMutablePointer<Float>, _: Path.Type) {
+    func gather<Registers>(_ values: Matrix, _ samples: Samples, into out: UnsafeMutablePointer<Float>, _: Registers.Type) {
         let width = self.out.columns / heads
         let count = levels.count * points
         for head in 0..<heads {

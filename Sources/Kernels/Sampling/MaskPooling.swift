@@ -62,7 +62,7 @@ public struct SignBits {
     }
 
     @inlinable @inline(__always)
-    func perform<Path>(_: Path.Type) {
+    func perform<Registers>(_: Registers.Type) {
         for word in 0..<(count + 63) / 64 {
             var bits: UInt64 = 0
             for part in 0..<4 {

@@ -64,7 +64,7 @@ public struct PanopticArgmax {
     }
 
     @inlinable @inline(__always)
-    func perform<Path>(_: Path.Type) {
+    func perform<Registers>(_: Registers.Type) {
         let networkRows = vertical.picture[rows.lowerBound].lower..<vertical.picture[rows.upperBound - 1].upper + 1
         let maskRows = vertical.network[networkRows.lowerBound].lower..<vertical.network[networkRows.upperBound - 1].upper + 1
         // Of each pixel: the best value, its reciprocal and its owner. Of the candidate in work: the rows that its logits are blended from.

@@ -39,7 +39,7 @@ public struct ResizedLine {
     }
 
     @inlinable @inline(__always)
-    func perform<Path>(_: Path.Type) {
+    func perform<Registers>(_: Registers.Type) {
         let vertical = BilinearTap(line, from: from.height, to: to.height)
         let top = x.row(vertical.lower * from.width)
         let bottom = x.row(vertical.upper * from.width)

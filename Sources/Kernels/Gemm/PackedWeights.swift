@@ -1,8 +1,6 @@
 import CSIMD
 
-// Products of int8 rows and int8 weights, summed in int32.
-
-/// How a path wants the weights: panels of columns, inside a panel groups of consecutive depth.
+/// How a GEMM wants its int8 weights: panels of columns, inside a panel groups of consecutive depths.
 ///
 ///     packed[panel][depth / depthStep][column in panel][depthStep]      zero beyond the last column and the last depth
 ///
@@ -58,7 +56,7 @@ public struct PackedLayout: Equatable, Sendable {
     }
 }
 
-/// Packs weights into `packed` (`layout.byteCount` bytes), -128 as -127: paths that multiply in pairs take no lower ones.
+/// Packs weights into `packed` (`layout.byteCount` bytes), -128 as -127: instruction sets that multiply in pairs take no lower ones.
 ///
 /// - Parameters:
 ///   - weights: weight `k` of column `c` lies at `c * columnStride + k * depthStride`; row-major `[columns][depth]` unless told otherwise.
@@ -142,33 +140,5 @@ private func packRows(_ weights: UnsafePointer<Int8>, _ stride: Int, columns: In
     while column < columns {
         for row in 0..<4 { packed[4 * column + row] = max(weights[row * stride + column], -127) }
         column += 1
-    }
-}
-
-/// The reference product over weights packed in any layout: accumulators[r][c] = sum over p and k of a[r][p][k] * weights[c][p * depth + k].
-///
-/// - Parameters:
-///   - a: `rows` rows, `stride` bytes apart, in `parts` parts of `depth` values, `partStride` bytes apart. Where there are several, `depth`
-///     is a multiple of `layout.depthBlock`.
-///   - accumulators: `[rows][accumulatorStride]`, of which the first `columns` are written. Sums wrap.
-public func product(
-    _ a: UnsafePointer<Int8>, rows: Int, stride: Int, depth: Int, parts: Int, partStride: Int, _ packed: UnsafePointer<Int8>,
-    layout: PackedLayout, columns: Int, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
-) {
-    let width = layout.columnsPerPanel
-    let step = layout.depthStep
-    let panelBytes = layout.panelBytes(depth: parts * depth)
-    for row in 0..<rows {
-        let source = a + row * stride
-        for column in 0..<columns {
-            let panel = packed + column / width * panelBytes + layout.headerBytes + column % width * step
-            var total: Int32 = 0
-            for part in 0..<parts {
-                let source = source + part * partStride
-                let panel = panel + part * depth * width
-                for k in 0..<depth { total &+= Int32(source[k]) &* Int32(panel[k / step * step * width + k % step]) }
-            }
-            accumulators[row * accumulatorStride + column] = total
-        }
     }
 }

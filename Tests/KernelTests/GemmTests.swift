@@ -1,8 +1,8 @@
 import Kernels
 import Testing
 
-/// Every product in the list against plain sums, exactly.
-@Suite struct ProductTests {
+/// Every GEMM in the list against plain sums, exactly.
+@Suite struct GemmTests {
     struct Shape: CustomTestStringConvertible, Sendable {
         let rows, columns, depth: Int
         var testDescription: String { "\(rows)x\(columns)x\(depth)" }
@@ -62,29 +62,31 @@ import Testing
         }
     }
 
-    /// Rows in parts that overlap, as the pixels that a 3x3 convolution sees.
+    /// Rows of taps that overlap, as the pixels that a 3x3 convolution sees.
     @Test(arguments: [(1, 1, 1, 3), (3, 5, 3, 3), (4, 64, 1, 2), (5, 65, 6, 3), (9, 33, 2, 5), (17, 130, 3, 3), (300, 24, 48, 3)])
-    func rowsInParts(_ rows: Int, _ columns: Int, _ blocks: Int, _ parts: Int) {
+    func rowsInTaps(_ rows: Int, _ columns: Int, _ blocks: Int, _ taps: Int) {
         let depth = 16 * blocks
         let stride = max(depth / 3, 1)
-        let partStride = (rows + 2) * stride
+        let tapStride = (rows + 2) * stride
         var random = Generator(rows + 31 * columns)
-        let a = random.bytes(parts * partStride + 3 * depth)
-        let shape = Shape(rows: rows, columns: columns, depth: parts * depth)
+        let a = random.bytes(taps * tapStride + 3 * depth)
+        let shape = Shape(rows: rows, columns: columns, depth: taps * depth)
         let weights = random.bytes(columns * shape.depth, in: -127...127)
         var patches: [Int8] = []
         for row in 0..<rows {
-            for part in 0..<parts { patches += a[(row * stride + part * partStride)...].prefix(depth) }
+            for tap in 0..<taps { patches += a[(row * stride + tap * tapStride)...].prefix(depth) }
         }
         for table in testedTables {
             let packed = pack(weights, shape, table.layout)
             var sums = [Int32](repeating: -77, count: rows * columns)
-            table.product(a, rows, stride, depth, parts, partStride, packed, columns, &sums, columns)
+            table.gemm(
+                a, rows: rows, rowStride: stride, depth: depth, taps: taps, tapStride: tapStride, packed: packed, columns: columns, into: &sums,
+                sumStride: columns)
             #expect(sums == plain(patches, weights, shape), "\(table.name)")
         }
     }
 
-    /// The reference reads every layout alike, also such as no path uses.
+    /// The reference reads every layout alike, also such as no kernel set uses.
     @Test(arguments: [(1, 1), (3, 2), (5, 8), (16, 4), (8, 16)]) func layouts(_ columnsPerPanel: Int, _ depthStep: Int) {
         var random = Generator(7)
         let layout = PackedLayout(columnsPerPanel: columnsPerPanel, depthStep: depthStep)
@@ -93,9 +95,16 @@ import Testing
             let weights = random.bytes(shape.columns * shape.depth, in: -127...127)
             let packed = pack(weights, shape, layout)
             var sums = [Int32](repeating: -1, count: shape.rows * shape.columns)
-            product(
-                a, rows: shape.rows, stride: shape.depth, depth: shape.depth, parts: 1, partStride: 0, packed, layout: layout,
-                columns: shape.columns, into: &sums, accumulatorStride: shape.columns)
+            a.withUnsafeBufferPointer { a in
+                packed.withUnsafeBufferPointer { packed in
+                    sums.withUnsafeMutableBufferPointer { sums in
+                        Gemm(
+                            a.baseAddress!, rows: shape.rows, rowStride: shape.depth, depth: shape.depth, packed: packed.baseAddress!,
+                            columns: shape.columns, into: sums.baseAddress!, sumStride: shape.columns
+                        ).performReference(layout: layout)
+                    }
+                }
+            }
             #expect(sums == plain(a, weights, shape))
         }
     }
@@ -115,7 +124,8 @@ import Testing
         for table in testedTables {
             let packed = pack(weights, shape, table.layout)
             var sums = [Int32](repeating: -77, count: shape.rows * width)
-            table.product(spread, shape.rows, stride, shape.depth, 1, 0, packed, shape.columns, &sums, width)
+            table.gemm(
+                spread, rows: shape.rows, rowStride: stride, depth: shape.depth, packed: packed, columns: shape.columns, into: &sums, sumStride: width)
             let written = (0..<shape.rows).flatMap { sums[$0 * width..<$0 * width + shape.columns] }
             #expect(written == expected, "\(table.name) \(shape.testDescription)")
             let isIntact = (0..<shape.rows).allSatisfy { sums[$0 * width + shape.columns..<($0 + 1) * width].allSatisfy { $0 == -77 } }

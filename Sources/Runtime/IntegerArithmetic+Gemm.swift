@@ -55,21 +55,21 @@ extension IntegerArithmetic {
 
     public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, into result: Matrix) {
         rowBlocks(x.rows, of: layer) { range, scratch in
-            product(x, layer, rows: range, scratch: scratch, adding: table, output: .floats(result.base, stride: result.columns))
+            gemm(x, layer, rows: range, scratch: scratch, adding: table, output: .floats(result.base, stride: result.columns))
         }
     }
 
     public func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: QuantizationPoint) -> Operand {
         let result = newOperand(rows: x.rows, columns: layer.columns, at: point)
         rowBlocks(x.rows, of: layer) { range, scratch in
-            product(x, layer, rows: range, scratch: scratch, adding: table, activation: activation, output: result.output)
+            gemm(x, layer, rows: range, scratch: scratch, adding: table, activation: activation, output: result.output)
         }
         return result
     }
 
     public func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix) {
         rowBlocks(x.rows, of: layer) { range, scratch in
-            product(x, layer, rows: range, scratch: scratch, output: .added(stream.base, stride: stream.columns))
+            gemm(x, layer, rows: range, scratch: scratch, output: .added(stream.base, stride: stream.columns))
         }
     }
 
@@ -78,8 +78,8 @@ extension IntegerArithmetic {
             let count = range.count
             let own = rows(range, of: x)
             let values = Operand(base: scratch.take(bytes: count * hidden.bytes(expand.columns)), rows: count, columns: expand.columns, point: hidden)
-            product(own, expand, rows: 0..<count, scratch: scratch, activation: activation, output: values.output)
-            product(values, project, rows: 0..<count, scratch: scratch, output: .added(stream.row(range.lowerBound), stride: stream.columns))
+            gemm(own, expand, rows: 0..<count, scratch: scratch, activation: activation, output: values.output)
+            gemm(values, project, rows: 0..<count, scratch: scratch, output: .added(stream.row(range.lowerBound), stride: stream.columns))
         }
     }
 
@@ -120,8 +120,10 @@ extension IntegerArithmetic {
         pack(embeddings.bytes, columns: queries, depth: depth, columnStride: embeddings.stride, zeroPoint: right.zeroPoint, into: packed, offset: offset)
         blocks(features.rows, of: 64) { range, scratch in
             let sums = scratch.take(Int32.self, count: 64 * stride)
-            kernels.product(
-                features.bytes + range.lowerBound * features.stride, range.count, features.stride, depth, 1, 0, packed, queries, sums, stride)
+            kernels.perform(
+                Gemm(
+                    features.bytes + range.lowerBound * features.stride, rows: range.count, rowStride: features.stride, depth: depth, packed: packed,
+                    columns: queries, into: sums, sumStride: stride))
             kernels.perform(
                 .transposedSums(
                     TransposedSums(
@@ -160,7 +162,7 @@ extension IntegerArithmetic {
         var piecesPerThread = 4
         // Weights in float32 do not fit the caches, but for a few columns: the fewer times they pass by, the better.
         if case .float32 = layer?.kind { (most, piecesPerThread) = (128, 1) }
-        // Whole tiles of any path, three to a piece at least.
+        // Whole tiles of any instruction set, three to a piece at least.
         let rows = 8
         let tiles = (count + rows - 1) / rows
         let threads = pool.threads
@@ -175,10 +177,10 @@ extension IntegerArithmetic {
         }
     }
 
-    /// Rows `rows` of `x W^T + bias`, finished and written as `Epilogue` says. In int8 a row of `x` may go on in `parts` parts, `partRows`
-    /// rows of `x` apart (see `KernelSet.product`).
-    func product(
-        _ x: Operand, _ layer: Linear, rows: Range<Int>, parts: Int = 1, partRows: Int = 0, scratch: Arena, adding table: PositionTable? = nil,
+    /// Rows `rows` of `x W^T + bias`, finished and written by `Epilogue`. In int8 a row of `x` may consist of several `taps`, `tapRows` rows of
+    /// `x` apart (see `Gemm`).
+    func gemm(
+        _ x: Operand, _ layer: Linear, rows: Range<Int>, taps: Int = 1, tapRows: Int = 0, scratch: Arena, adding table: PositionTable? = nil,
         activation: Activation = .none, output: RowOutput
     ) {
         let terms = table.map {
@@ -196,9 +198,11 @@ extension IntegerArithmetic {
                     values: .sums(sums, offset: offset, scale: scale), valuesStride: width, rows: rows, columns: columns, bias: layer.bias,
                     table: terms, activation: activation, output: output)
                 epilogue.prefetch()
-                kernels.product(
-                    x.bytes + rows.lowerBound * x.stride, rows.count, x.stride, layer.depth / parts, parts, partRows * x.stride,
-                    packed + column / layout.columnsPerPanel * layout.panelBytes(depth: layer.depth), columns.count, sums, width)
+                kernels.perform(
+                    Gemm(
+                        x.bytes + rows.lowerBound * x.stride, rows: rows.count, rowStride: x.stride, depth: layer.depth / taps, taps: taps,
+                        tapStride: tapRows * x.stride, packed: packed + column / layout.columnsPerPanel * layout.panelBytes(depth: layer.depth),
+                        columns: columns.count, into: sums, sumStride: width))
                 kernels.perform(.epilogue(epilogue))
             }
         case .float32(let weights):

@@ -36,11 +36,3 @@ extension AVX2: ColumnFilter {
         store(sums, pointer, stride: 0, rows: 1, columns: count)
     }
 }
-
-@c @implementation
-public func fcclip_avx2_depthwise7x7(
-    _ x: UnsafePointer<Int8>, _ height: Int, _ width: Int, _ channels: Int, _ weights: UnsafePointer<Int8>, _ row: Int,
-    _ y: UnsafeMutablePointer<Int32>
-) {
-    columnwiseDepthwise7x7(AVX2.self, x, height: height, width: width, channels: channels, weights: weights, row: row, into: y)
-}
