@@ -169,26 +169,23 @@ static int image_read_jpeg(const uint8_t *bytes, size_t count, int denominator, 
 
 // MARK: - PNG
 
-typedef struct {
-  const uint8_t *bytes;
-  size_t count, position;
-  image_report *report;
-} image_png_source;
-
 static inline void image_png_failed(png_structp png, png_const_charp text) {
-  image_report *report = ((image_png_source *)png_get_error_ptr(png))->report;
+  image_report *report = (image_report *)png_get_error_ptr(png);
   snprintf(report->message, sizeof report->message, "%s", text);
   png_longjmp(png, 1);
 }
 
-static inline void image_png_warned(png_structp png, png_const_charp text) {
-  image_warn(((image_png_source *)png_get_error_ptr(png))->report, text);
-}
+static inline void image_png_warned(png_structp png, png_const_charp text) { image_warn((image_report *)png_get_error_ptr(png), text); }
+
+typedef struct {
+  const uint8_t *bytes;
+  size_t count, position;
+} image_png_source;
 
 static inline void image_png_pull(png_structp png, png_bytep target, size_t count) {
   image_png_source *source = (image_png_source *)png_get_io_ptr(png);
   if (source->count - source->position < count) {
-    source->report->truncated = 1;
+    ((image_report *)png_get_error_ptr(png))->truncated = 1;
     png_error(png, "the data end early");
   }
   memcpy(target, source->bytes + source->position, count);
@@ -199,9 +196,9 @@ static inline void image_png_pull(png_structp png, png_bytep target, size_t coun
 /// samples keep their high byte; gamma and profiles are ignored. Parameters and result as for `image_read_jpeg`.
 __attribute__((noinline, unused))
 static int image_read_png(const uint8_t *bytes, size_t count, uint8_t *pixels, size_t capacity, image_report *report) {
-  image_png_source source = {bytes, count, 0, report};
+  image_png_source source = {bytes, count, 0};
   memset(report, 0, sizeof *report);
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source, image_png_failed, image_png_warned);
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, report, image_png_failed, image_png_warned);
   png_infop info = png ? png_create_info_struct(png) : NULL;
   if (!info) {
     png_destroy_read_struct(&png, NULL, NULL);
@@ -244,23 +241,8 @@ typedef struct {
   size_t count, capacity;
 } image_buffer;
 
-typedef struct {
-  image_buffer *buffer;
-  image_report *report;
-} image_png_sink;
-
-static inline void image_png_write_failed(png_structp png, png_const_charp text) {
-  image_report *report = ((image_png_sink *)png_get_error_ptr(png))->report;
-  snprintf(report->message, sizeof report->message, "%s", text);
-  png_longjmp(png, 1);
-}
-
-static inline void image_png_write_warned(png_structp png, png_const_charp text) {
-  image_warn(((image_png_sink *)png_get_error_ptr(png))->report, text);
-}
-
 static inline void image_png_push(png_structp png, png_bytep bytes, size_t count) {
-  image_buffer *buffer = ((image_png_sink *)png_get_io_ptr(png))->buffer;
+  image_buffer *buffer = (image_buffer *)png_get_io_ptr(png);
   if (buffer->capacity - buffer->count < count) {
     size_t capacity = (buffer->capacity + count) * 2;
     uint8_t *grown = (uint8_t *)realloc(buffer->bytes, capacity);
@@ -279,9 +261,8 @@ static inline void image_png_flush(png_structp png) { (void)png; }
 __attribute__((noinline, unused))
 static int image_write_png(const void *pixels, int32_t width, int32_t height, int channels, int level, image_buffer *buffer,
                               image_report *report) {
-  image_png_sink sink = {buffer, report};
   memset(report, 0, sizeof *report);
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &sink, image_png_write_failed, image_png_write_warned);
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, report, image_png_failed, image_png_warned);
   png_infop info = png ? png_create_info_struct(png) : NULL;
   if (!info) {
     png_destroy_write_struct(&png, NULL);
@@ -293,7 +274,7 @@ static int image_write_png(const void *pixels, int32_t width, int32_t height, in
     return 0;
   }
   int grey = channels == 1;
-  png_set_write_fn(png, &sink, image_png_push, image_png_flush);
+  png_set_write_fn(png, buffer, image_png_push, image_png_flush);
   png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, grey ? 16 : 8, grey ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
                PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_set_compression_level(png, level);

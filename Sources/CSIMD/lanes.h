@@ -141,19 +141,15 @@ SIMD_INLINE simd_words simd_join(simd_quarter a, simd_quarter b, simd_quarter c,
   int32_t __attribute__((ext_vector_type(8))) cd = __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7);
   return __builtin_shufflevector(ab, cd, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
+/// A permutation of two vectors, by the indices of lanes: those of `y` follow those of `x`.
+#define SIMD_SHUFFLE(name, type, ...) \
+  SIMD_INLINE type name(type x, type y) { return __builtin_shufflevector(x, y, __VA_ARGS__); }
+
 /// In each quarter: x0 y0 x1 y1 and x2 y2 x3 y3; x0 x1 y0 y1 and x2 x3 y2 y3.
-SIMD_INLINE simd_words simd_low_words(simd_words x, simd_words y) {
-  return __builtin_shufflevector(x, y, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
-}
-SIMD_INLINE simd_words simd_high_words(simd_words x, simd_words y) {
-  return __builtin_shufflevector(x, y, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
-}
-SIMD_INLINE simd_words simd_low_pairs(simd_words x, simd_words y) {
-  return __builtin_shufflevector(x, y, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
-}
-SIMD_INLINE simd_words simd_high_pairs(simd_words x, simd_words y) {
-  return __builtin_shufflevector(x, y, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-}
+SIMD_SHUFFLE(simd_low_words, simd_words, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+SIMD_SHUFFLE(simd_high_words, simd_words, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+SIMD_SHUFFLE(simd_low_pairs, simd_words, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+SIMD_SHUFFLE(simd_high_pairs, simd_words, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
 
 /// a0 b0 c0 d0 a1 b1 c1 d1 ..., nothing below `least`.
 SIMD_INLINE simd_bytes_64 simd_interleave_four(simd_bytes a, simd_bytes b, simd_bytes c, simd_bytes d, int8_t least) {
@@ -269,12 +265,8 @@ SIMD_INLINE float simd_largest(simd_lanes x) {
 SIMD_INLINE simd_words simd_lanes_to_words(simd_lanes x) { return __builtin_convertvector(x, simd_words); }
 
 /// The lanes of even and of odd numbers of `x`, then those of `y`.
-SIMD_INLINE simd_lanes simd_even(simd_lanes x, simd_lanes y) {
-  return __builtin_shufflevector(x, y, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-}
-SIMD_INLINE simd_lanes simd_odd(simd_lanes x, simd_lanes y) {
-  return __builtin_shufflevector(x, y, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-}
+SIMD_SHUFFLE(simd_even, simd_lanes, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+SIMD_SHUFFLE(simd_odd, simd_lanes, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
 
 /// Bit `i` is the sign of word `i`: of a comparison, whether it holds.
 SIMD_INLINE uint16_t simd_bits(simd_words x) {

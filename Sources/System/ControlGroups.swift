@@ -11,27 +11,20 @@ enum ControlGroupVersion {
 ///   - controller: what is limited, as in `memory`.
 ///   - root: in front of `/proc` and `/sys`, for tests.
 func controlGroups(of controller: String, root: String) -> [(version: ControlGroupVersion, folder: String)] {
-    guard let stream = fopen(root + "/proc/self/cgroup", "rb") else { return [] }
-    defer { fclose(stream) }
     var folders: [(version: ControlGroupVersion, folder: String)] = []
-    var line: [UInt8] = []
-    while case let byte = getc(stream), byte != EOF {
-        guard byte == 0x0A else {
-            line.append(UInt8(truncatingIfNeeded: byte))
-            continue
-        }
+    forEachLine(of: root + "/proc/self/cgroup") { line in
         // Hierarchy, controllers (none in version 2), path.
         let parts = line.split(separator: 0x3A, maxSplits: 2, omittingEmptySubsequences: false)
-        line.removeAll()
-        guard parts.count == 3 else { continue }
+        guard parts.count == 3 else { return true }
         let isSecond = parts[1].isEmpty
-        guard isSecond || parts[1].split(separator: 0x2C).contains(where: { $0.elementsEqual(controller.utf8) }) else { continue }
+        guard isSecond || parts[1].split(separator: 0x2C).contains(where: { $0.elementsEqual(controller.utf8) }) else { return true }
         let hierarchy = root + "/sys/fs/cgroup" + (isSecond ? "" : "/" + controller)
         var path: String? = String(decoding: parts[2], as: UTF8.self)
         while let group = path {
             folders.append((isSecond ? .second : .first, hierarchy + group + (group == "/" ? "" : "/")))
             path = parent(of: group)
         }
+        return true
     }
     return folders
 }

@@ -15,34 +15,22 @@ private let olderCores: [(implementer: Int, part: Int)] = [
 /// of cores cannot be read.
 /// - Parameter list: Linux' `/proc/cpuinfo`.
 public func hasOlderCore(list: String = "/proc/cpuinfo") -> Bool {
-    guard let stream = fopen(list, "rb") else { return false }
-    defer { fclose(stream) }
-    var line: [UInt8] = []
     var implementer = 0
-    while case let byte = getc(stream), byte != EOF {
-        guard byte == 0x0A else {
-            line.append(UInt8(truncatingIfNeeded: byte))
-            continue
-        }
+    var isFound = false
+    forEachLine(of: list) { line in
         if let number = hexadecimal(line, after: "CPU implementer") { implementer = number }
-        if let part = hexadecimal(line, after: "CPU part"), olderCores.contains(where: { $0.implementer == implementer && $0.part == part }) { return true }
-        line.removeAll(keepingCapacity: true)
+        if let part = hexadecimal(line, after: "CPU part") {
+            isFound = olderCores.contains { $0.implementer == implementer && $0.part == part }
+        }
+        return !isFound
     }
-    return false
+    return isFound
 }
 
 /// The number of a line `key : 0x41`; nil when it is another line.
 private func hexadecimal(_ line: [UInt8], after key: StaticString) -> Int? {
-    let count = key.utf8CodeUnitCount
-    guard line.count > count, (0..<count).allSatisfy({ line[$0] == key.utf8Start[$0] }), let mark = line.firstIndex(of: 0x78) else { return nil }
-    var value = 0
-    for digit in line[(mark + 1)...] {
-        switch digit {
-        case 0x30...0x39: value = value << 4 | Int(digit - 0x30)
-        case 0x61...0x66: value = value << 4 | Int(digit - 0x57)
-        default: return nil
-        }
-        guard value < 1 << 32 else { return nil }
-    }
-    return value
+    guard let rest = value(in: line, after: key), let mark = rest.firstIndex(of: 0x78), mark + 1 < rest.endIndex else { return nil }
+    let digits = rest[(mark + 1)...]
+    guard digits.count <= 8, digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else { return nil }
+    return Int(String(decoding: digits, as: UTF8.self), radix: 16)
 }

@@ -6,21 +6,18 @@ import CSystem
 /// - Throws: when `/proc` is not mounted, or a word is not UTF-8: it would name another file.
 public func programArguments() throws(Fault) -> [String] {
     let path = "/proc/self/cmdline"
-    guard let stream = fopen(path, "rb") else { throw Fault("\(path): \(systemError())") }
-    defer { fclose(stream) }
     var arguments: [String] = []
-    var word: [UInt8] = []
+    var fault: Fault?
     // Every word ends in a zero byte.
-    while case let byte = getc(stream), byte != EOF {
-        if byte == 0 {
-            guard let text = String(validating: word, as: UTF8.self) else {
-                throw Fault("\(String(decoding: word, as: UTF8.self)): not UTF-8 text; files of such names have to be renamed, or reached by a link")
-            }
-            arguments.append(text)
-            word.removeAll(keepingCapacity: true)
-        } else {
-            word.append(UInt8(truncatingIfNeeded: byte))
+    let isRead = forEachLine(of: path, endingIn: 0) { word in
+        guard let text = String(validating: word, as: UTF8.self) else {
+            fault = Fault("\(String(decoding: word, as: UTF8.self)): not UTF-8 text; files of such names have to be renamed, or reached by a link")
+            return false
         }
+        arguments.append(text)
+        return true
     }
+    guard isRead else { throw Fault("\(path): \(systemError())") }
+    if let fault { throw fault }
     return arguments
 }

@@ -59,7 +59,7 @@ import Testing
                 }
             case .noise: values += random.floats(area, in: -6...5)
             case .extremes:
-                let choices: [Float] = [0, -0.0, 1e-40, -1e-40, -1e-31, 88.7, -88.7, -200, 300, 1e30, -1e30, 17, -17]
+                let choices: [Float] = [0, -0.0, Float(bitPattern: 71_362), -Float(bitPattern: 71_362), -1e-31, 88.7, -88.7, -200, 300, 1e30, -1e30, 17, -17]
                 values += (0..<area).map { _ in choices.randomElement(using: &random)! }
             }
             scores.append(kind == .noise ? Float.random(in: 0.006...0.007, using: &random) : Float.random(in: 0...1, using: &random))

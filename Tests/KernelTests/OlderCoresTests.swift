@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Processors that pair older cores with newer ones run what all cores can.
-@Suite struct CoresTests {
+@Suite struct OlderCoresTests {
     /// `/proc/cpuinfo` of a processor with these cores: implementer and part.
     private func list(_ cores: [(String, String)]) -> String {
         var text = ""
