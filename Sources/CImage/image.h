@@ -210,7 +210,7 @@ static int image_read_png(const uint8_t *bytes, size_t count, uint8_t *pixels, s
     return 0;
   }
   png_set_read_fn(png, &source, image_png_pull);
-  png_set_user_limits(png, 0x7fffffff, 0x7fffffff);  // ours, below, say which limit it was
+  png_set_user_limits(png, 0x7fffffff, 0x7fffffff);  // the limits below report which one was exceeded
   png_read_info(png, info);
   if (!image_acceptable(report, png_get_image_width(png, info), png_get_image_height(png, info))) {
     png_destroy_read_struct(&png, &info, NULL);

@@ -278,7 +278,7 @@ SIMD_INLINE uint16_t simd_bits(simd_words x) {
 /// Whether any word is not zero.
 SIMD_INLINE _Bool simd_any(simd_words x) { return __builtin_reduce_or(x) != 0; }
 
-/// Lane by lane that lane of `x` which `index`, 0...15, tells.
+/// Each lane is lane `index`, 0...15, of `x`.
 SIMD_INLINE simd_lanes simd_permute(simd_lanes x, simd_words index) {
 #if defined(__AVX512F__)
   return (simd_lanes)_mm512_permutexvar_ps((__m512i)index, (__m512)x);
@@ -310,7 +310,7 @@ SIMD_INLINE simd_bytes simd_words_to_nearest_bytes(simd_words x) {
   return simd_words_to_bytes(__builtin_elementwise_min(__builtin_elementwise_max(x, (simd_words)-128), (simd_words)127));
 #endif
 }
-/// Lane by lane that lane of `low` or, beyond 15, of `high` which the low five bits of `index` tell.
+/// Each lane is lane `index` (its low five bits) of `low`, or beyond 15 of `high`.
 SIMD_INLINE simd_lanes simd_permute_two(simd_lanes low, simd_lanes high, simd_words index) {
 #if defined(__AVX512F__)
   return (simd_lanes)_mm512_permutex2var_ps((__m512)low, (__m512i)index, (__m512)high);

@@ -41,12 +41,12 @@ static inline int system_duplicate(int descriptor) { return fcntl(descriptor, F_
 #endif
 /// Opens what nothing can be read from or written to: where the standard descriptors stand that the program was started without.
 static inline int system_open_nothing(void) { return open("/", O_PATH); }
-/// Whether a path leads into /proc, whose links are no paths.
+/// Whether a path lies in /proc, whose links are not paths.
 static inline _Bool system_is_proc(const char *path) {
   struct statfs status;
   return statfs(path, &status) == 0 && status.f_type == 0x9fa0;
 }
-/// A number that nobody can foresee.
+/// A random number.
 static inline uint64_t system_random(void) {
   uint64_t number = 0;
   if (getentropy(&number, sizeof number) != 0) {
@@ -180,7 +180,7 @@ static inline int system_signal_wait(void) {
 
 // MARK: - Threads
 
-/// Processors that the calling thread may run on; 0 when the kernel does not tell.
+/// Processors that the calling thread may run on; 0 where the kernel does not report it.
 static inline int system_allowed_processors(void) {
   // Room for 8192 of them, more than Linux knows.
   unsigned char mask[1024];
@@ -272,7 +272,7 @@ static inline int system_datagrams_send(system_datagrams *to, const void *bytes,
   return sendto(to->descriptor, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to->address, to->length) < 0 ? errno : 0;
 }
 
-/// Sends a datagram to a socket of the file system, or of the abstract namespace when the path begins with @. Nobody minds when it is lost.
+/// Sends a datagram to a socket of the file system, or of the abstract namespace when the path begins with @. It may be lost.
 static inline void system_tell(const char *path, const void *bytes, size_t count) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   size_t length = strlen(path);

@@ -55,7 +55,7 @@ static const uint32_t video_format_grey = V4L2_PIX_FMT_GREY;
 static const uint32_t video_format_mjpeg = V4L2_PIX_FMT_MJPEG;
 static const uint32_t video_format_jpeg = V4L2_PIX_FMT_JPEG;
 
-/// What a node can do, its own where the driver tells.
+/// What a node can do; that of the node itself where the driver reports it.
 static inline uint32_t video_capabilities(const struct v4l2_capability *capability) {
   return capability->capabilities & V4L2_CAP_DEVICE_CAPS ? capability->device_caps : capability->capabilities;
 }
@@ -67,14 +67,14 @@ static inline double video_captured(const struct v4l2_buffer *buffer) {
 
 // MARK: - Single-planar and multi-planar
 
-// Drivers of one interface do not have the other: what differs is told here, so that both look like the first.
+// Drivers of one interface do not have the other: the differences stay here, so that both look like the first.
 
 /// The type of the buffers that a node with these capabilities captures into; 0 when it captures none.
 static inline uint32_t video_buffer_type(uint32_t capabilities) {
   if (capabilities & V4L2_CAP_VIDEO_CAPTURE) return V4L2_BUF_TYPE_VIDEO_CAPTURE;
   return capabilities & V4L2_CAP_VIDEO_CAPTURE_MPLANE ? V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE : 0;
 }
-/// A wish for `pixels` (width, height, format, field), in one plane.
+/// A request for `pixels` (width, height, format, field), in one plane.
 static inline struct v4l2_format video_format(uint32_t type, struct v4l2_pix_format pixels) {
   struct v4l2_format format = {.type = type};
   if (type != V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE) {

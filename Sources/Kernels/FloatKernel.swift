@@ -4,8 +4,8 @@ public protocol VectorRegisters {
     static var registers: Int { get }
 }
 
-/// A kernel of everything but int8 products, with its arguments: the one list of what a path compiles for its own registers.
-/// All paths give the same bits.
+/// A kernel of everything but int8 GEMMs and convolutions, with its arguments: the one list of those that an instruction set compiles for its own registers.
+/// All of them give the same bits.
 public enum FloatKernel {
     case epilogue(Epilogue)
     case layerNorm(LayerNorm)
@@ -22,8 +22,8 @@ public enum FloatKernel {
     case resizedLine(ResizedLine)
     case signBits(SignBits)
 
-    /// - Parameter path: a type of the module that this is compiled into. What is not inlined carries its name, so that the linker
-    ///   never takes one path's code for another's.
+    /// - Parameter registers: a type of the module that this is compiled into. What is not inlined carries its name, so that the linker
+    ///   never takes one module's code for another's.
     @inlinable @inline(__always)
     public func perform<Registers: VectorRegisters>(_ registers: Registers.Type) {
         switch self {

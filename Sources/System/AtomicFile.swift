@@ -1,9 +1,9 @@
 import CSystem
 
-/// A file that appears under its name only when complete: written beside it, synchronised, then renamed.
+/// A file that appears under its name only when it is complete: the data go to a temporary file in the same folder, which is synchronised and renamed.
 ///
-/// Dropped without `commit()`, it leaves nothing behind, nor when a signal ends the program. Symbolic links are followed: what they lead to
-/// is replaced. A device, a pipe, or what this process has open (`/dev/null`, `/dev/stdout`) is written to as it stands.
+/// Without `commit()` nothing is left behind, also when a signal ends the program. Symbolic links are followed and their target is replaced.
+/// Devices, pipes and open descriptors (`/dev/null`, `/dev/stdout`) are written to directly.
 public final class AtomicFile {
     public let path: String
     /// What replaces `target`; nil where that is written to as it stands.
@@ -37,7 +37,7 @@ public final class AtomicFile {
         guard descriptor >= 0 else { throw failure() }
     }
 
-    /// A file of a name that nobody can foresee, new for certain, with the permissions of the one it is to replace.
+    /// Creates a new file with a random name next to `file`, with the permissions of the file that it will replace.
     private static func create(beside file: String) -> (Int32, String?, UnfinishedFiles.Mark?) {
         var old = stat()
         let exists = stat(file, &old) == 0

@@ -1,4 +1,4 @@
-/// Little-endian reading, front to back, of bytes that nobody vouches for: every read checks what is left.
+/// Reads little-endian values from untrusted bytes, front to back; every read is bounds-checked.
 public struct ByteReader {
     public let bytes: UnsafeRawBufferPointer
     /// Position of the next read, from the start of `bytes`; never beyond their end.

@@ -1,11 +1,11 @@
 import CSystem
 
-/// Whether there is something to read, or somebody asked to stop.
+/// Why a wait ended.
 public enum Readiness {
     case ready, stopped, timedOut
 }
 
-/// Ends another thread's waiting: a descriptor of the kernel that becomes readable once and for all.
+/// Cancels waits of other threads. An event descriptor of the kernel that stays readable once cancelled.
 public final class Cancellation: @unchecked Sendable {
     private let descriptor: Int32
 
@@ -40,7 +40,7 @@ public final class Cancellation: @unchecked Sendable {
 /// Writes all bytes; waits where a descriptor that does not block takes no more.
 ///
 /// - Parameter done: how many have been written, also when it fails.
-/// - Returns: false when it fails; `systemError()` says why.
+/// - Returns: false when it fails; `systemError()` has the reason.
 public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, done: inout Int) -> Bool {
     done = 0
     while done < bytes.count {

@@ -2,10 +2,10 @@ import CSystem
 
 /// The files that a command reads and writes, compared before any work: no output replaces an input or another output.
 ///
-/// Files are told apart by device and inode, through links; a file that does not exist yet, by its folder and name. Devices and pipes
+/// Files are compared by device and inode, through links; a file that does not exist yet, by its folder and name. Devices and pipes
 /// (`/dev/null`, a terminal) are shared by any number of outputs.
 public struct FileClaims {
-    /// Which file a path leads to.
+    /// The file that a path refers to.
     private struct Identity: Comparable {
         let device: UInt64, inode: UInt64
         /// Empty where the file exists; else its name within the folder that `device` and `inode` identify.

@@ -1,6 +1,6 @@
 import CSystem
 
-/// What the kernel tells of the machine while it works. Nil where it does not.
+/// Temperature, clock and memory as the kernel reports them; nil where it reports none.
 public enum Health {
     /// Of the warmest zone, in degrees Celsius.
     public static func temperature(root: String = "") -> Double? {
@@ -8,7 +8,7 @@ public enum Health {
         for zone in 0..<32 {
             guard let value = numbers(in: "\(root)/sys/class/thermal/thermal_zone\(zone)/temp").first else { continue }
             let degrees = Double(value) / 1000
-            // Sensors that are off say absurd things.
+            // Sensors that are switched off report impossible values.
             if degrees > -40, degrees < 150, degrees > warmest ?? -100 { warmest = degrees }
         }
         return warmest

@@ -1,7 +1,7 @@
-/// How long something took, many times over: counts in classes 1/32 of an octave wide, so that any number of runs takes the same memory.
+/// A histogram of durations with logarithmic bins of 1/32 octave, in constant memory.
 public struct LatencyHistogram {
     private static let classesPerOctave = 32
-    /// From a thousandth of a millisecond to a week.
+    /// From 0.001 ms to a week.
     private static let firstExponent = -10, octaves = 40
 
     private var counts = [UInt32](repeating: 0, count: octaves * classesPerOctave)
@@ -10,7 +10,7 @@ public struct LatencyHistogram {
 
     public init() {}
 
-    /// - Parameter milliseconds: 0 or more; anything beyond the ends counts as the end.
+    /// - Parameter milliseconds: 0 or more; values outside the range count in the first or last bin.
     public mutating func add(_ milliseconds: Double) {
         counts[LatencyHistogram.index(milliseconds)] &+= 1
         count += 1
@@ -26,7 +26,7 @@ public struct LatencyHistogram {
         return octave * classesPerOctave + Int((value.significand - 1) * Double(classesPerOctave))
     }
 
-    /// The duration that `share` (0...1) of all do not exceed, within 1/64 of itself; 0 when there is none.
+    /// The duration that `fraction` (0...1) of all do not exceed, with a relative error of at most 1/64; 0 for an empty histogram.
     public func quantile(_ fraction: Double) -> Double {
         guard count > 0 else { return 0 }
         var left = Int((fraction * Double(count)).rounded(.up))

@@ -1,6 +1,6 @@
 import CSystem
 
-/// The most memory that this process has held in RAM so far, in bytes; nil where `/proc` does not tell.
+/// The most memory that this process has held in RAM so far, in bytes; nil where `/proc` cannot be read.
 public func peakResidentBytes() -> Int? {
     number(in: "/proc/self/status", after: "VmHWM:").map { $0 << 10 }
 }
@@ -33,7 +33,7 @@ public func availableBytes(root: String = "") -> Int? {
 /// - Parameters:
 ///   - bytes: what is about to be taken, `held` of which comes back first.
 ///   - what: the beginning of the fault, "... needs".
-/// - Throws: when so much is not free. Some megabytes are left to everything that nobody counts.
+/// - Throws: when so much is not free. Some megabytes are reserved for allocations that are not counted.
 public func requireMemory(_ bytes: Int, held: Int = 0, for what: String) throws(Fault) {
     let need = bytes + (8 << 20)
     guard let free = availableBytes(), need > free + held else { return }

@@ -10,7 +10,7 @@ private let olderCores: [(implementer: Int, part: Int)] = [
 
 /// Whether one of this machine's cores is too old for int8 dot products, whatever the others can do.
 ///
-/// Linux tells in AT_HWCAP what all cores have in common. Kernels of some vendors tell what the first core has (the Exynos 9810's:
+/// Linux reports in AT_HWCAP the features that all cores have. Kernels of some vendors report those of the first core (the Exynos 9810's:
 /// see `__init_cpu_features` of LLVM's compiler-rt); then a thread that moves to another core would be killed. False where the list
 /// of cores cannot be read.
 /// - Parameter list: Linux' `/proc/cpuinfo`.

@@ -1,6 +1,6 @@
 import CSystem
 
-/// Where a path leads that is to be written to.
+/// What an output path refers to.
 enum OutputPlace {
     /// What this process has open already, as in `/dev/stdout`.
     case descriptor(Int32)

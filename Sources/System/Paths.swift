@@ -7,7 +7,7 @@ public func folderAndName(_ path: String) -> (folder: String, name: String) {
     return (slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self), String(decoding: bytes[(slash + 1)...], as: UTF8.self))
 }
 
-/// Where the symbolic link at `path` leads, one step; nil where there is none.
+/// The target of the symbolic link at `path`, one step; nil where there is none.
 func link(at path: String) -> String? {
     var target = [UInt8](repeating: 0, count: 4096)
     let count = target.withUnsafeMutableBytes { readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count) }
@@ -16,7 +16,7 @@ func link(at path: String) -> String? {
     return target[0] == 0x2F ? text : folderAndName(path).folder + "/" + text
 }
 
-/// Whether `path` leads to a folder.
+/// Whether `path` is a folder, through links.
 public func isFolder(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & UInt32(S_IFMT) == UInt32(S_IFDIR)

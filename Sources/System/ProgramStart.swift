@@ -1,11 +1,11 @@
 import CSystem
 
-/// What a program does before anything else.
+/// Set-up at the very start of a program.
 public enum ProgramStart {
-    /// Takes the standard descriptors that the program was started without out of use, so that no file gets their numbers, and lets signals
-    /// that end the program remove unfinished files. Reading from or writing to such a descriptor then fails as it would on a closed one.
+    /// Occupies standard descriptors that are closed, so that no file gets their numbers; reading and writing them still fails. Signals that end
+    /// the program will remove unfinished files.
     ///
-    /// - Parameter mappingFault: for a program that maps files: the line with which it ends when one of them is shortened meanwhile.
+    /// - Parameter mappingFault: for a program that maps files: the message with which it ends when a mapped file becomes shorter.
     public static func prepare(mappingFault: StaticString? = nil) {
         for descriptor in STDIN_FILENO...STDERR_FILENO where isClosed(descriptor) {
             // The lowest free number is the one at hand: those below are open.

@@ -1,12 +1,12 @@
 import CSystem
 
-/// systemd, when it started this program as `Type=notify`: it is told in datagrams how things stand (sd_notify(3)). Else, nothing.
+/// Reports to systemd by datagrams (sd_notify(3)), if it started this program as `Type=notify`; otherwise does nothing.
 public struct ServiceManager: Sendable {
     private let address: String?
-    /// How often it wants to hear that all is well, in milliseconds; nil for never.
+    /// How often systemd expects `alive()`, in milliseconds; nil without a watchdog.
     public let watchdogMilliseconds: Int32?
 
-    /// From the environment.
+    /// Reads the environment that systemd sets.
     public init() {
         address = environmentVariable("NOTIFY_SOCKET")
         let isOurs = environmentVariable("WATCHDOG_PID").map { Int($0) == Int(getpid()) } ?? true
@@ -18,13 +18,13 @@ public struct ServiceManager: Sendable {
         }
     }
 
-    /// Work has begun and led to a result.
+    /// Reports that the service is ready: the first frame has been segmented.
     public func ready() { tell("READY=1") }
-    /// Work ends.
+    /// Reports that the service is stopping.
     public func stopping() { tell("STOPPING=1") }
-    /// All is well.
+    /// Feeds the watchdog.
     public func alive() { tell("WATCHDOG=1") }
-    /// What `systemctl status` shows.
+    /// Sets the text that `systemctl status` shows.
     public func status(_ text: String) { tell("STATUS=" + text) }
 
     private func tell(_ text: String) {

@@ -1,17 +1,17 @@
 import CSystem
 
-/// Signals as messages to one thread, instead of interruptions of any.
+/// Delivers signals to one thread as values.
 ///
-/// `hold()` comes before other threads start: they inherit it.
+/// Call `hold()` before other threads start, which inherit the signal mask.
 public enum Signals {
     public enum Message {
-        /// SIGTERM or SIGINT: end, soon. The next one ends the program at once.
+        /// SIGTERM or SIGINT: finish. A second one ends the program immediately.
         case stop
-        /// SIGHUP: read what may have changed.
+        /// SIGHUP: reload files.
         case reload
     }
 
-    /// Keeps SIGTERM, SIGINT and SIGHUP for `next()`; a broken pipe becomes an error of `write`.
+    /// Blocks SIGTERM, SIGINT and SIGHUP for `next()`; a broken pipe becomes a write error.
     public static func hold() {
         system_signals_hold()
     }

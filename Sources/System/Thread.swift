@@ -1,6 +1,6 @@
 import CSystem
 
-/// A thread of the operating system that runs one closure.
+/// An operating-system thread that runs one closure.
 public final class Thread: @unchecked Sendable {
     private final class Work {
         let body: @Sendable () -> Void
@@ -12,7 +12,7 @@ public final class Thread: @unchecked Sendable {
 
     private var thread = system_thread()
 
-    /// Starts at once. - Throws: when the system has no thread to give.
+    /// Starts immediately. - Throws: when the system cannot start a thread.
     public init(_ body: @escaping @Sendable () -> Void) throws(Fault) {
         let work = Unmanaged.passRetained(Work(body))
         let result = pthread_create(
@@ -27,13 +27,13 @@ public final class Thread: @unchecked Sendable {
         }
     }
 
-    /// Waits for the closure's end; to be called at most once.
+    /// Waits until the closure returns. Call it at most once.
     public func join() {
         pthread_join(thread.id, nil)
     }
 }
 
-/// A lock with something to wait for.
+/// A mutex with a condition variable.
 public final class Monitor: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -49,8 +49,8 @@ public final class Monitor: @unchecked Sendable {
         return body()
     }
 
-    /// Inside `locked`: lets others in until `wakeAll`, or until `deadline` of `monotonicMilliseconds()` if there is one. It may also
-    /// return for no reason: ask again for what is waited for.
+    /// Call inside `locked`: releases the mutex until `wakeAll`, or until `deadline` on the clock of `monotonicMilliseconds()`. Wake-ups may be
+    /// spurious: test the condition again.
     public func wait(until deadline: Double? = nil) {
         guard let deadline else {
             pthread_cond_wait(condition, mutex)
@@ -62,7 +62,7 @@ public final class Monitor: @unchecked Sendable {
         pthread_cond_timedwait(condition, mutex, &time)
     }
 
-    /// Inside `locked`.
+    /// Call inside `locked`.
     public func wakeAll() {
         pthread_cond_broadcast(condition)
     }

@@ -1,8 +1,8 @@
 import CSystem
 
-/// Names of files that are being written, for the signal that ends the program: its handler removes them.
+/// Names of temporary files; the handler of signals that end the program removes them.
 enum UnfinishedFiles {
-    /// Where a name stands in the list, and its characters.
+    /// A name and its slot in the list.
     struct Mark {
         fileprivate let slot: UnsafeMutablePointer<Int64>
         fileprivate let name: UnsafeMutablePointer<CChar>
@@ -10,11 +10,11 @@ enum UnfinishedFiles {
 
     private static let capacity = 64
 
-    /// Addresses of the names, 0 where there is none. A handler may read them at any time: they change atomically only. Not initialised on
-    /// first use, as a handler could interrupt that and wait for it for ever: `prepare` comes before the handler.
+    /// Addresses of the names, 0 for a free slot. A handler may read them at any time, so they only change atomically. `prepare` initialises them
+    /// before the handler exists: lazy initialisation could deadlock in the handler.
     nonisolated(unsafe) private static var slots: UnsafeMutablePointer<Int64>?
 
-    /// Once: makes room for the names, then has the handler called.
+    /// Allocates the list, then installs the handler; once.
     private static let isPrepared: Bool = {
         let slots = UnsafeMutablePointer<Int64>.allocate(capacity: capacity)
         slots.initialize(repeating: 0, count: capacity)
@@ -23,12 +23,12 @@ enum UnfinishedFiles {
         return true
     }()
 
-    /// Has signals that end the program remove the files first; errors of writing are no signals from now on.
+    /// Installs the handler. Write errors no longer raise signals.
     static func prepare() {
         _ = isPrepared
     }
 
-    /// Ends the program with `line` and exit status 1 where a mapped file is shorter than it was: no code could do so, as it runs nowhere in particular.
+    /// Prints `line` and exits with status 1 on SIGBUS, which a mapped file raises when it has become shorter.
     static func prepareMapping(orSay line: StaticString) {
         prepare()
         mappingFault = line
@@ -37,7 +37,7 @@ enum UnfinishedFiles {
 
     nonisolated(unsafe) private static var mappingFault: StaticString = ""
 
-    /// - Returns: nil when too many files are being written; such a one would stay behind.
+    /// - Returns: nil when the list is full; a signal would then leave the file behind.
     static func add(_ path: String) -> Mark? {
         prepare()
         guard let slots, let name = strdup(path) else { return nil }
@@ -54,7 +54,7 @@ enum UnfinishedFiles {
         free(mark.name)
     }
 
-    /// The handler: calls nothing but `unlink`, `write`, `raise` and `_exit`, which POSIX allows there.
+    /// The signal handler. It only calls `unlink`, `write`, `raise` and `_exit`, which are async-signal-safe.
     private static func removeAll(_ signal: Int32) {
         guard let slots else { return system_signal_end(signal) }
         for index in 0..<capacity {

@@ -172,7 +172,7 @@ func blockedBits(_ mask: UnsafePointer<UInt64>?, key: Int, of count: Int) -> UIn
     return key + 64 > count ? bits | (.max << UInt64(count - key)) : bits
 }
 
-/// Lane `i` tells whether bit `i` is set.
+/// Lane `i` is all ones where bit `i` is set.
 @usableFromInline @_transparent
 func lanes(_ bits: UInt64) -> Words {
     // The bit becomes the sign.

@@ -59,7 +59,7 @@ public struct PackedLayout: Equatable, Sendable {
 /// Packs weights into `packed` (`layout.byteCount` bytes), -128 as -127: instruction sets that multiply in pairs take no lower ones.
 ///
 /// - Parameters:
-///   - weights: weight `k` of column `c` lies at `c * columnStride + k * depthStride`; row-major `[columns][depth]` unless told otherwise.
+///   - weights: weight `k` of column `c` lies at `c * columnStride + k * depthStride`; row-major `[columns][depth]` by default.
 public func packWeights(
     _ weights: UnsafePointer<Int8>, columns: Int, depth: Int, columnStride: Int? = nil, depthStride: Int = 1, layout: PackedLayout,
     into packed: UnsafeMutablePointer<Int8>

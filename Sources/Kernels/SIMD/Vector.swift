@@ -6,10 +6,10 @@ import CSIMD
 /// set gives the same bits whatever its register width. Nothing here contracts a multiply and an add into one rounding.
 ///
 /// Functions of lanes are transparent, which is more than inlined if possible: how lanes are passed depends on the registers that a module is
-/// compiled for, so they must not cross from a path's code to this module's.
+/// compiled for, so they must not cross from an instruction set's module to this one.
 public typealias Lanes = SIMD16<Float>
 
-/// The path of what is compiled for every processor of the architecture.
+/// The registers that every processor of the architecture has.
 public enum Portable: VectorRegisters {
     #if arch(arm64)
     @inlinable public static var registers: Int { 8 }

@@ -6,7 +6,7 @@ import CSIMD
 /// with all masks at all pixels. What is done instead, for sixteen columns of `rows` at a time: a mask is skipped where its logits around can
 /// neither win nor change their sign, and sixteen sigmoids where a bound on the logits that win leaves none of them a chance.
 public struct PanopticArgmax {
-    /// In the result, says that the winner's logit is not negative.
+    /// Set in the result where the winner's logit is not negative.
     public static let insideBit: UInt16 = 0x8000
 
     public struct Candidate {
