@@ -1,5 +1,4 @@
 // Entry points of the kernels that are compiled for one instruction set each.
-// The arguments are described in Sources/Kernels/KernelSet.swift.
 #pragma once
 #include <stdint.h>
 
@@ -15,18 +14,12 @@ static inline int32_t simd_opaque(int32_t x) {
   return x;
 }
 
-/// Declares the entry points of one instruction set; a set need not define what it takes from another. All take the address of their arguments.
-#define KERNELS_OF(set) \
-  void fcclip_##set##_gemm(const void *_Nonnull arguments); \
-  void fcclip_##set##_depthwise7x7(const void *_Nonnull arguments); \
-  void fcclip_##set##_float(const void *_Nonnull arguments); \
-  void fcclip_##set##_peak(const void *_Nonnull arguments);
-
+// One entry point for each instruction set; `call` is the address of a `KernelCall`.
 #if defined(__x86_64__)
-KERNELS_OF(avx2)
-KERNELS_OF(vnni)
+void fcclip_avx2(const void *_Nonnull call);
+void fcclip_vnni(const void *_Nonnull call);
 #elif defined(__aarch64__)
-KERNELS_OF(neon)
-KERNELS_OF(dotprod)
-KERNELS_OF(i8mm)
+void fcclip_neon(const void *_Nonnull call);
+void fcclip_dotprod(const void *_Nonnull call);
+void fcclip_i8mm(const void *_Nonnull call);
 #endif

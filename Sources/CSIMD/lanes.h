@@ -180,25 +180,21 @@ SIMD_INLINE simd_pairs simd_pair(simd_bytes a, simd_bytes b, int8_t zero) {
 #endif
 }
 /// The same of 32 columns, a half of them each; `simd_first_columns` and `simd_second_columns` put sums of the two halves in order.
-SIMD_INLINE simd_pairs simd_pair_first(simd_bytes_32 a, simd_bytes_32 b, int8_t zero) {
 #if defined(__AVX2__)
-  // Bytes are interleaved within halves of registers.
-  simd_bytes_32 both = __builtin_shufflevector(a, b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39,
-                                                  16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55);
-  return __builtin_convertvector(both, simd_pairs) - (simd_pairs)(int16_t)zero;
+// Bytes are interleaved within halves of registers.
+#define SIMD_PAIR_HALF(name, half, ...) \
+  SIMD_INLINE simd_pairs name(simd_bytes_32 a, simd_bytes_32 b, int8_t zero) { \
+    simd_bytes_32 both = __builtin_shufflevector(a, b, __VA_ARGS__); \
+    return __builtin_convertvector(both, simd_pairs) - (simd_pairs)(int16_t)zero; \
+  }
 #else
-  return simd_pair(a.lo, b.lo, zero);
+#define SIMD_PAIR_HALF(name, half, ...) \
+  SIMD_INLINE simd_pairs name(simd_bytes_32 a, simd_bytes_32 b, int8_t zero) { return simd_pair(a.half, b.half, zero); }
 #endif
-}
-SIMD_INLINE simd_pairs simd_pair_second(simd_bytes_32 a, simd_bytes_32 b, int8_t zero) {
-#if defined(__AVX2__)
-  simd_bytes_32 both = __builtin_shufflevector(a, b, 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47,
-                                                  24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
-  return __builtin_convertvector(both, simd_pairs) - (simd_pairs)(int16_t)zero;
-#else
-  return simd_pair(a.hi, b.hi, zero);
-#endif
-}
+SIMD_PAIR_HALF(simd_pair_first, lo, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39,
+               16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55)
+SIMD_PAIR_HALF(simd_pair_second, hi, 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47,
+               24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63)
 SIMD_INLINE simd_words simd_first_columns(simd_words first, simd_words second) {
 #if defined(__AVX2__)
   return __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);

@@ -16,29 +16,34 @@ public struct KernelSet: Sendable {
         case matrixProduct
     }
 
-    /// A kernel compiled for one instruction set: takes the address of its arguments, of the type that the property's name says.
-    typealias Entry = @convention(c) (_ arguments: UnsafeRawPointer) -> Void
+    /// Performs a `KernelCall`, of which it gets the address.
+    typealias Entry = @convention(c) (_ call: UnsafeRawPointer) -> Void
 
     public let name: StaticString
     /// What a processor must have to run it.
     public let requirement: Requirement
-    /// How `gemm` wants its weights.
+    /// How GEMMs want their weights.
     public let layout: PackedLayout
-    let gemm: Entry
-    let depthwise7x7: Entry
-    let float: Entry
-    let peak: Entry
+    let integer, depthwise7x7, float: Entry
+
+    init(
+        _ name: StaticString, requires requirement: Requirement, layout: PackedLayout, integer: @escaping Entry, depthwise7x7: Entry? = nil,
+        float: Entry? = nil
+    ) {
+        (self.name, self.requirement, self.layout) = (name, requirement, layout)
+        (self.integer, self.depthwise7x7, self.float) = (integer, depthwise7x7 ?? integer, float ?? integer)
+    }
 
     public func perform(_ gemm: Gemm) {
-        withUnsafePointer(to: gemm) { self.gemm($0) }
+        withUnsafePointer(to: KernelCall.gemm(gemm)) { integer($0) }
     }
 
     public func perform(_ convolution: Depthwise7x7) {
-        withUnsafePointer(to: convolution) { depthwise7x7($0) }
+        withUnsafePointer(to: KernelCall.depthwise7x7(convolution)) { depthwise7x7($0) }
     }
 
     public func perform(_ kernel: FloatKernel) {
-        withUnsafePointer(to: kernel) { float($0) }
+        withUnsafePointer(to: KernelCall.float(kernel)) { float($0) }
     }
 
     /// Values that `registerPeak` may write.
@@ -48,7 +53,7 @@ public struct KernelSet: Sendable {
     public func registerPeak(rounds: Int, operands: UnsafePointer<Int8>, into sums: UnsafeMutablePointer<Int32>) -> Int {
         var count = 0
         withUnsafeMutablePointer(to: &count) { count in
-            withUnsafePointer(to: RegisterPeak(rounds: rounds, operands: operands, sums: sums, count: count)) { peak($0) }
+            withUnsafePointer(to: KernelCall.peak(RegisterPeak(rounds: rounds, operands: operands, sums: sums, count: count))) { integer($0) }
         }
         return count
     }
@@ -61,37 +66,23 @@ extension KernelSet {
     /// All kernel sets of this architecture, the best last. The first is the reference and runs everywhere.
     public static let all: [KernelSet] = [scalar] + vector
 
-    /// What the whole program is compiled for: on ARM this has vectors already.
-    private static let portable: Entry = { $0.assumingMemoryBound(to: FloatKernel.self).pointee.perform(Portable.self) }
+    /// The reference; and what the whole program is compiled for, which on ARM has vectors.
+    private static let portable: Entry = { $0.assumingMemoryBound(to: KernelCall.self).pointee.performReference() }
 
-    private static let scalar = KernelSet(
-        name: "scalar", requirement: .none, layout: ScalarShape.layout,
-        gemm: { $0.assumingMemoryBound(to: Gemm.self).pointee.performReference(layout: ScalarShape.layout) },
-        depthwise7x7: { $0.assumingMemoryBound(to: Depthwise7x7.self).pointee.performReference() },
-        float: portable,
-        peak: { $0.assumingMemoryBound(to: RegisterPeak.self).pointee.performReference() })
+    private static let scalar = KernelSet("scalar", requires: .none, layout: ScalarShape.layout, integer: portable)
 
     #if arch(x86_64)
     private static let vector = [
-        KernelSet(
-            name: "avx2", requirement: .avx2, layout: AVX2Shape.layout, gemm: fcclip_avx2_gemm, depthwise7x7: fcclip_avx2_depthwise7x7,
-            float: fcclip_avx2_float, peak: fcclip_avx2_peak),
-        KernelSet(
-            name: "vnni", requirement: .avx512VNNI, layout: VNNIShape.layout, gemm: fcclip_vnni_gemm, depthwise7x7: fcclip_vnni_depthwise7x7,
-            float: fcclip_vnni_float, peak: fcclip_vnni_peak),
+        KernelSet("avx2", requires: .avx2, layout: AVX2Shape.layout, integer: fcclip_avx2),
+        KernelSet("vnni", requires: .avx512VNNI, layout: VNNIShape.layout, integer: fcclip_vnni),
     ]
     #elseif arch(arm64)
     private static let vector = [
-        KernelSet(
-            name: "neon", requirement: .none, layout: NEONShape.layout, gemm: fcclip_neon_gemm, depthwise7x7: fcclip_neon_depthwise7x7,
-            float: portable, peak: fcclip_neon_peak),
-        KernelSet(
-            name: "dotprod", requirement: .dotProduct, layout: DotProdShape.layout, gemm: fcclip_dotprod_gemm, depthwise7x7: fcclip_dotprod_depthwise7x7,
-            float: portable, peak: fcclip_dotprod_peak),
+        KernelSet("neon", requires: .none, layout: NEONShape.layout, integer: fcclip_neon, float: portable),
+        KernelSet("dotprod", requires: .dotProduct, layout: DotProdShape.layout, integer: fcclip_dotprod, float: portable),
         // Its depthwise convolution would come out the same as that of the dot product, which every such processor has.
         KernelSet(
-            name: "i8mm", requirement: .matrixProduct, layout: I8MMShape.layout, gemm: fcclip_i8mm_gemm, depthwise7x7: fcclip_dotprod_depthwise7x7,
-            float: portable, peak: fcclip_i8mm_peak),
+            "i8mm", requires: .matrixProduct, layout: I8MMShape.layout, integer: fcclip_i8mm, depthwise7x7: fcclip_dotprod, float: portable),
     ]
     #else
     private static let vector: [KernelSet] = []

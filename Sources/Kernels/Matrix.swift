@@ -3,8 +3,7 @@
 /// Feature maps are matrices with one row per pixel (row-major over the map) and one column per channel.
 public struct Matrix {
     public let base: UnsafeMutablePointer<Float>
-    public let rows: Int
-    public let columns: Int
+    public let rows, columns: Int
 
     @inlinable
     public init(_ base: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {

@@ -40,11 +40,16 @@ enum AVX2: InstructionSet {
 
     @inline(__always)
     static func store(_ sums: __m256i, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
-        if columns >= 8 {
-            UnsafeMutableRawPointer(pointer).storeBytes(of: sums, as: __m256i.self)
-        } else {
-            let lanes = unsafeBitCast(sums, to: SIMD8<Int32>.self)
-            for lane in 0..<max(columns, 0) { pointer[lane] = lanes[lane] }
-        }
+        storeLanes(unsafeBitCast(sums, to: SIMD8<Int32>.self), pointer, columns: columns)
     }
+
+    // Functions of their own: in one, the compiler would keep sums in memory.
+    @inline(never) static func perform(_ gemm: Gemm) { tiledGemm(AVX2.self, Shape.Tile.self, gemm) }
+    @inline(never) static func perform(_ peak: RegisterPeak) { registerPeak(AVX2.self, Shape.Tile.self, peak) }
+    @inline(never) static func perform(_ convolution: Depthwise7x7) { columnwiseDepthwise7x7(AVX2.self, convolution) }
+    @inline(never) static func perform(_ kernel: FloatKernel) { kernel.perform(AVX2.self) }
+}
+
+extension AVX2: VectorRegisters {
+    @inline(__always) static var registers: Int { 8 }
 }

@@ -11,17 +11,12 @@ enum DotProd: InstructionSet {
 
     @inline(__always)
     static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights {
-        (load(pointer), load(pointer + groupStride), load(pointer + 2 * groupStride), load(pointer + 3 * groupStride))
+        (loadBytes(pointer), loadBytes(pointer + groupStride), loadBytes(pointer + 2 * groupStride), loadBytes(pointer + 3 * groupStride))
     }
 
     @inline(__always)
     static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> SIMD16<Int8> {
-        load(pointer)
-    }
-
-    @inline(__always)
-    private static func load(_ pointer: UnsafePointer<Int8>) -> SIMD16<Int8> {
-        UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int8>.self)
+        loadBytes(pointer)
     }
 
     @inline(__always)
@@ -37,10 +32,11 @@ enum DotProd: InstructionSet {
 
     @inline(__always)
     static func store(_ sums: SIMD4<Int32>, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
-        if columns >= 4 {
-            UnsafeMutableRawPointer(pointer).storeBytes(of: sums, as: SIMD4<Int32>.self)
-        } else {
-            for lane in 0..<max(columns, 0) { pointer[lane] = sums[lane] }
-        }
+        storeLanes(sums, pointer, columns: columns)
     }
+
+    // Functions of their own: in one, the compiler would keep sums in memory.
+    @inline(never) static func perform(_ gemm: Gemm) { tiledGemm(DotProd.self, Shape.Tile.self, gemm) }
+    @inline(never) static func perform(_ peak: RegisterPeak) { registerPeak(DotProd.self, Shape.Tile.self, peak) }
+    @inline(never) static func perform(_ convolution: Depthwise7x7) { columnwiseDepthwise7x7(DotProd.self, convolution) }
 }

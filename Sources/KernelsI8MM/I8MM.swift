@@ -15,19 +15,14 @@ enum I8MM: InstructionSet {
 
     @inline(__always)
     static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights {
-        ((load(pointer), load(pointer + 16)), (load(pointer + groupStride), load(pointer + groupStride + 16)))
+        ((loadBytes(pointer), loadBytes(pointer + 16)), (loadBytes(pointer + groupStride), loadBytes(pointer + groupStride + 16)))
     }
 
     @inline(__always)
     static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> (near: SIMD16<Int8>, far: SIMD16<Int8>) {
-        let first = vreinterpretq_s64_s8(load(pointer))
-        let second = vreinterpretq_s64_s8(load(pointer + stride))
+        let first = vreinterpretq_s64_s8(loadBytes(pointer))
+        let second = vreinterpretq_s64_s8(loadBytes(pointer + stride))
         return (vreinterpretq_s8_s64(vzip1q_s64(first, second)), vreinterpretq_s8_s64(vzip2q_s64(first, second)))
-    }
-
-    @inline(__always)
-    private static func load(_ pointer: UnsafePointer<Int8>) -> SIMD16<Int8> {
-        UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int8>.self)
     }
 
     @inline(__always)
@@ -43,16 +38,11 @@ enum I8MM: InstructionSet {
 
     @inline(__always)
     static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
-        store(SIMD4(lowHalf: sums.0.lowHalf, highHalf: sums.1.lowHalf), pointer, columns: columns)
-        if rows > 1 { store(SIMD4(lowHalf: sums.0.highHalf, highHalf: sums.1.highHalf), pointer + stride, columns: columns) }
+        storeLanes(SIMD4(lowHalf: sums.0.lowHalf, highHalf: sums.1.lowHalf), pointer, columns: columns)
+        if rows > 1 { storeLanes(SIMD4(lowHalf: sums.0.highHalf, highHalf: sums.1.highHalf), pointer + stride, columns: columns) }
     }
 
-    @inline(__always)
-    private static func store(_ row: SIMD4<Int32>, _ pointer: UnsafeMutablePointer<Int32>, columns: Int) {
-        if columns >= 4 {
-            UnsafeMutableRawPointer(pointer).storeBytes(of: row, as: SIMD4<Int32>.self)
-        } else {
-            for lane in 0..<max(columns, 0) { pointer[lane] = row[lane] }
-        }
-    }
+    // Functions of their own: in one, the compiler would keep sums in memory.
+    @inline(never) static func perform(_ gemm: Gemm) { tiledGemm(I8MM.self, Shape.Tile.self, gemm) }
+    @inline(never) static func perform(_ peak: RegisterPeak) { registerPeak(I8MM.self, Shape.Tile.self, peak) }
 }

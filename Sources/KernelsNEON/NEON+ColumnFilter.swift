@@ -39,10 +39,6 @@ extension NEON: ColumnFilter {
     @inline(__always)
     static func store(_ sums: (SIMD4<Int32>, SIMD4<Int32>), _ pointer: UnsafeMutablePointer<Int32>, count: Int) {
         let eight = SIMD8<Int32>(lowHalf: sums.0, highHalf: sums.1)
-        if count >= 8 {
-            UnsafeMutableRawPointer(pointer).storeBytes(of: eight, as: SIMD8<Int32>.self)
-        } else {
-            for channel in 0..<count { pointer[channel] = eight[channel] }
-        }
+        storeLanes(eight, pointer, columns: count)
     }
 }

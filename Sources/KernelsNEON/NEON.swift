@@ -14,17 +14,12 @@ enum NEON: InstructionSet {
 
     @inline(__always)
     static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights {
-        (load(pointer), load(pointer + 16), load(pointer + 32), load(pointer + 48))
+        (loadBytes(pointer), loadBytes(pointer + 16), loadBytes(pointer + 32), loadBytes(pointer + 48))
     }
 
     @inline(__always)
     static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> SIMD16<Int8> {
-        load(pointer)
-    }
-
-    @inline(__always)
-    private static func load(_ pointer: UnsafePointer<Int8>) -> SIMD16<Int8> {
-        UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int8>.self)
+        loadBytes(pointer)
     }
 
     @inline(__always)
@@ -46,10 +41,11 @@ enum NEON: InstructionSet {
     @inline(__always)
     static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
         let totals = vpaddq_s32(vpaddq_s32(sums.0, sums.1), vpaddq_s32(sums.2, sums.3))
-        if columns >= 4 {
-            UnsafeMutableRawPointer(pointer).storeBytes(of: totals, as: SIMD4<Int32>.self)
-        } else {
-            for lane in 0..<max(columns, 0) { pointer[lane] = totals[lane] }
-        }
+        storeLanes(totals, pointer, columns: columns)
     }
+
+    // Functions of their own: in one, the compiler would keep sums in memory.
+    @inline(never) static func perform(_ gemm: Gemm) { tiledGemm(NEON.self, Shape.Tile.self, gemm) }
+    @inline(never) static func perform(_ peak: RegisterPeak) { registerPeak(NEON.self, Shape.Tile.self, peak) }
+    @inline(never) static func perform(_ convolution: Depthwise7x7) { columnwiseDepthwise7x7(NEON.self, convolution) }
 }

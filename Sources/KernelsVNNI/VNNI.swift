@@ -9,9 +9,7 @@ enum VNNI: InstructionSet {
     @inline(__always) static var zero: __m512i { __m512i(repeating: 0) }
 
     @inline(__always)
-    static func sums(_ pointer: UnsafePointer<Int8>) -> __m512i {
-        UnsafeRawPointer(pointer).loadUnaligned(as: __m512i.self)
-    }
+    static func sums(_ pointer: UnsafePointer<Int8>) -> __m512i { loadWeights(pointer, groupStride: 0) }
 
     @inline(__always)
     static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> __m512i {
@@ -35,11 +33,16 @@ enum VNNI: InstructionSet {
 
     @inline(__always)
     static func store(_ sums: __m512i, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
-        if columns >= 16 {
-            UnsafeMutableRawPointer(pointer).storeBytes(of: sums, as: __m512i.self)
-        } else {
-            let lanes = unsafeBitCast(sums, to: SIMD16<Int32>.self)
-            for lane in 0..<max(columns, 0) { pointer[lane] = lanes[lane] }
-        }
+        storeLanes(unsafeBitCast(sums, to: SIMD16<Int32>.self), pointer, columns: columns)
     }
+
+    // Functions of their own: in one, the compiler would keep sums in memory.
+    @inline(never) static func perform(_ gemm: Gemm) { tiledGemm(VNNI.self, Shape.Tile.self, narrow: TileShape<8, 2>.self, gemm) }
+    @inline(never) static func perform(_ peak: RegisterPeak) { registerPeak(VNNI.self, Shape.Tile.self, peak) }
+    @inline(never) static func perform(_ convolution: Depthwise7x7) { columnwiseDepthwise7x7(VNNI.self, convolution) }
+    @inline(never) static func perform(_ kernel: FloatKernel) { kernel.perform(VNNI.self) }
+}
+
+extension VNNI: VectorRegisters {
+    @inline(__always) static var registers: Int { 32 }
 }

@@ -133,28 +133,13 @@ private struct Attention {
         var low = InlineArray<4, Lanes>(repeating: splat(0))
         var high = low
         for key in 0..<keys.rows {
-            let a = scores[key]
-            let b = scores[padded &+ key]
-            let c = scores[2 &* padded &+ key]
-            let d = scores[3 &* padded &+ key]
-            guard a.bitPattern | b.bitPattern | c.bitPattern | d.bitPattern != 0 else { continue }
+            let weights: InlineArray<4, Float> = [scores[key], scores[padded &+ key], scores[2 &* padded &+ key], scores[3 &* padded &+ key]]
+            guard weights[0].bitPattern | weights[1].bitPattern | weights[2].bitPattern | weights[3].bitPattern != 0 else { continue }
             let left = load(values.row(key) + column, count: first)
             let right = second > 0 ? load(values.row(key) + column + 16, count: second) : splat(0)
-            if a > 0 {
-                low[0] += left * a
-                high[0] += right * a
-            }
-            if b > 0 {
-                low[1] += left * b
-                high[1] += right * b
-            }
-            if c > 0 {
-                low[2] += left * c
-                high[2] += right * c
-            }
-            if d > 0 {
-                low[3] += left * d
-                high[3] += right * d
+            for index in 0..<4 where weights[index] > 0 {
+                low[index] += left * weights[index]
+                high[index] += right * weights[index]
             }
         }
         for index in 0..<count {

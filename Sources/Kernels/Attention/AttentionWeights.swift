@@ -8,8 +8,7 @@ import CSIMD
 public struct AttentionWeights {
     /// `[rows][stride]` sums; overwritten.
     public let scores: UnsafeMutablePointer<Int32>
-    public let stride: Int
-    public let rows: Int
+    public let stride, rows: Int
     /// A multiple of 64 is readable and writable in each row of scores, offsets and weights.
     public let keys: Int
     /// What is added to each key's score before the scale.
@@ -94,16 +93,13 @@ public struct AttentionWeights {
 public struct AttentionMeans {
     /// `[parts][2 * rows][width]`, to be added up; upper bytes' rows first.
     public let sums: UnsafePointer<Int32>
-    public let parts: Int
-    public let rows: Int
-    public let width: Int
+    public let parts, rows, width: Int
     public let totals: UnsafePointer<Float>
     /// Of the values.
     public let scale: Float
     public let zeroPoint: Int32
     /// Where the first row and column go.
-    public let row: Int
-    public let column: Int
+    public let row, column: Int
     public let output: RowOutput
 
     @inlinable @inline(__always)

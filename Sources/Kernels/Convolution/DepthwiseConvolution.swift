@@ -45,9 +45,7 @@ public func depthwise7x7(
 public struct Depthwise7x7 {
     /// `[height][width][channels]`.
     public let x: UnsafePointer<Int8>
-    public let height: Int
-    public let width: Int
-    public let channels: Int
+    public let height, width, channels: Int
     /// `[49][channels]`, -127...127, the taps row-major.
     public let weights: UnsafePointer<Int8>
     /// Which output row, `0..<height`.

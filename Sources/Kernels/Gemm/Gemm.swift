@@ -6,13 +6,11 @@
 public struct Gemm {
     /// `rows` rows, `rowStride` bytes apart. Each piece is readable up to `depth` rounded up to 16; what lies there does not matter.
     public let a: UnsafePointer<Int8>
-    public let rows: Int
-    public let rowStride: Int
+    public let rows, rowStride: Int
     /// K of one tap, at least 1; a multiple of 16 where there are several taps.
     public let depth: Int
     /// At least 1; `tapStride` bytes apart.
-    public let taps: Int
-    public let tapStride: Int
+    public let taps, tapStride: Int
     /// In the kernel set's `layout`.
     public let packed: UnsafePointer<Int8>
     public let columns: Int

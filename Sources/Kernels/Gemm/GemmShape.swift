@@ -1,5 +1,5 @@
-/// The numbers of an instruction set's GEMM: its unit takes `depth` consecutive depths of `rows` rows and of `lanes` columns, and adds their
-/// products to int32 sums. The layout of packed weights follows from them.
+/// The numbers of an instruction set's GEMM, from which the layout of its packed weights follows. Its unit takes `depth` consecutive depths of
+/// `rows` rows and of `lanes` columns, and adds their products to int32 sums.
 public protocol GemmShape {
     static var rows: Int { get }
     static var lanes: Int { get }
@@ -8,84 +8,40 @@ public protocol GemmShape {
     static var depthStep: Int { get }
     /// 0, or 128 where activations become unsigned.
     static var activationOffset: Int32 { get }
-    /// Panels have so many times `lanes` columns.
+    /// A panel of packed weights has so many times `lanes` columns.
     static var panelVectors: Int { get }
 }
 
 extension GemmShape {
-    @inlinable @inline(__always) public static var activationOffset: Int32 { 0 }
-
     public static var layout: PackedLayout {
         PackedLayout(columnsPerPanel: panelVectors * lanes, depthStep: depthStep, depthBlock: depth, activationOffset: activationOffset)
     }
 }
 
-/// Names a tile: `rows` times the unit's rows by `vectors` times its lanes.
+/// A tile: `rows` times the unit's rows by `vectors` times its lanes, which is also a panel of packed weights.
 public enum TileShape<let rows: Int, let vectors: Int> {}
 
+/// A `GemmShape` of numbers: rows, lanes, depth, depth step and offset of the unit, rows and vectors of the tile.
+public enum Unit<let R: Int, let L: Int, let D: Int, let S: Int, let O: Int, let TR: Int, let TV: Int>: GemmShape {
+    public typealias Tile = TileShape<TR, TV>
+
+    @inlinable @inline(__always) public static var rows: Int { R }
+    @inlinable @inline(__always) public static var lanes: Int { L }
+    @inlinable @inline(__always) public static var depth: Int { D }
+    @inlinable @inline(__always) public static var depthStep: Int { S }
+    @inlinable @inline(__always) public static var activationOffset: Int32 { Int32(truncatingIfNeeded: O) }
+    @inlinable @inline(__always) public static var panelVectors: Int { TV }
+}
+
 /// The reference: one product at a time.
-public enum ScalarShape: GemmShape {
-    public static var rows: Int { 1 }
-    public static var lanes: Int { 8 }
-    public static var depth: Int { 4 }
-    public static var depthStep: Int { 4 }
-    public static var panelVectors: Int { 1 }
-}
-
+public typealias ScalarShape = Unit<1, 8, 4, 4, 0, 1, 1>
 /// `vpsignb vpmaddubsw vpmaddwd`.
-public enum AVX2Shape: GemmShape {
-    public typealias Tile = TileShape<2, 4>
-
-    @inlinable @inline(__always) public static var rows: Int { 1 }
-    @inlinable @inline(__always) public static var lanes: Int { 8 }
-    @inlinable @inline(__always) public static var depth: Int { 4 }
-    @inlinable @inline(__always) public static var depthStep: Int { 4 }
-    @inlinable @inline(__always) public static var panelVectors: Int { Tile.vectors }
-}
-
+public typealias AVX2Shape = Unit<1, 8, 4, 4, 0, 2, 4>
 /// `vpdpbusd`.
-public enum VNNIShape: GemmShape {
-    public typealias Tile = TileShape<4, 4>
-    /// For a last panel of few columns.
-    public typealias NarrowTile = TileShape<8, 2>
-
-    @inlinable @inline(__always) public static var rows: Int { 1 }
-    @inlinable @inline(__always) public static var lanes: Int { 16 }
-    @inlinable @inline(__always) public static var depth: Int { 4 }
-    @inlinable @inline(__always) public static var depthStep: Int { 4 }
-    @inlinable @inline(__always) public static var activationOffset: Int32 { 128 }
-    @inlinable @inline(__always) public static var panelVectors: Int { Tile.vectors }
-}
-
+public typealias VNNIShape = Unit<1, 16, 4, 4, 128, 4, 4>
 /// `smull smlal2 sadalp`.
-public enum NEONShape: GemmShape {
-    public typealias Tile = TileShape<4, 1>
-
-    @inlinable @inline(__always) public static var rows: Int { 1 }
-    @inlinable @inline(__always) public static var lanes: Int { 4 }
-    @inlinable @inline(__always) public static var depth: Int { 16 }
-    @inlinable @inline(__always) public static var depthStep: Int { 16 }
-    @inlinable @inline(__always) public static var panelVectors: Int { Tile.vectors }
-}
-
+public typealias NEONShape = Unit<1, 4, 16, 16, 0, 4, 1>
 /// `sdot`.
-public enum DotProdShape: GemmShape {
-    public typealias Tile = TileShape<8, 2>
-
-    @inlinable @inline(__always) public static var rows: Int { 1 }
-    @inlinable @inline(__always) public static var lanes: Int { 4 }
-    @inlinable @inline(__always) public static var depth: Int { 16 }
-    @inlinable @inline(__always) public static var depthStep: Int { 4 }
-    @inlinable @inline(__always) public static var panelVectors: Int { Tile.vectors }
-}
-
+public typealias DotProdShape = Unit<1, 4, 16, 4, 0, 8, 2>
 /// `smmla`.
-public enum I8MMShape: GemmShape {
-    public typealias Tile = TileShape<2, 4>
-
-    @inlinable @inline(__always) public static var rows: Int { 2 }
-    @inlinable @inline(__always) public static var lanes: Int { 4 }
-    @inlinable @inline(__always) public static var depth: Int { 16 }
-    @inlinable @inline(__always) public static var depthStep: Int { 8 }
-    @inlinable @inline(__always) public static var panelVectors: Int { Tile.vectors }
-}
+public typealias I8MMShape = Unit<2, 4, 16, 8, 0, 2, 4>

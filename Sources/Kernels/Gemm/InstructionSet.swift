@@ -22,6 +22,59 @@ public protocol InstructionSet {
     /// Writes the first `rows` rows, `stride` sums apart, and of each the first `columns` lanes: all of them when `columns` is larger,
     /// none when it is negative.
     static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int)
+
+    /// The kernels, by `tiledGemm`, `columnwiseDepthwise7x7` and `registerPeak`.
+    static func perform(_ gemm: Gemm)
+    static func perform(_ convolution: Depthwise7x7)
+    static func perform(_ peak: RegisterPeak)
+    static func perform(_ kernel: FloatKernel)
+}
+
+/// A call of one of an instruction set's kernels.
+public enum KernelCall {
+    case gemm(Gemm)
+    case depthwise7x7(Depthwise7x7)
+    case peak(RegisterPeak)
+    case float(FloatKernel)
+
+    /// The entry point of every instruction set. - Parameter call: the address of a `KernelCall`.
+    @inlinable @inline(__always)
+    public static func perform<ISA: InstructionSet>(_ call: UnsafeRawPointer, with _: ISA.Type) {
+        switch call.assumingMemoryBound(to: KernelCall.self).pointee {
+        case .gemm(let gemm): ISA.perform(gemm)
+        case .depthwise7x7(let convolution): ISA.perform(convolution)
+        case .peak(let peak): ISA.perform(peak)
+        case .float(let kernel): ISA.perform(kernel)
+        }
+    }
+}
+
+extension KernelCall {
+    /// The scalar reference of the int8 kernels; float32 kernels as compiled for every processor of the architecture.
+    func performReference() {
+        switch self {
+        case .gemm(let gemm): gemm.performReference(layout: ScalarShape.layout)
+        case .depthwise7x7(let convolution): convolution.performReference()
+        case .peak(let peak): peak.performReference()
+        case .float(let kernel): kernel.perform(Portable.self)
+        }
+    }
+}
+
+/// Sixteen bytes at any address.
+@inlinable @inline(__always)
+public func loadBytes(_ pointer: UnsafePointer<Int8>) -> SIMD16<Int8> {
+    UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int8>.self)
+}
+
+/// Writes the first `columns` lanes: all when `columns` is larger, none when it is negative.
+@inlinable @inline(__always)
+public func storeLanes<Lanes: SIMD>(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Int32>, columns: Int) where Lanes.Scalar == Int32 {
+    if columns >= Lanes.scalarCount {
+        UnsafeMutableRawPointer(pointer).storeBytes(of: lanes, as: Lanes.self)
+    } else {
+        for lane in 0..<max(columns, 0) { pointer[lane] = lanes[lane] }
+    }
 }
 
 extension InstructionSet {
@@ -31,4 +84,7 @@ extension InstructionSet {
     @inlinable @inline(__always) public static var depthStep: Int { Shape.depthStep }
     @inlinable @inline(__always) public static var activationOffset: Int32 { Shape.activationOffset }
     @inlinable public static func sums(_ pointer: UnsafePointer<Int8>) -> Sums { zero }
+    /// For kernels that a set takes from elsewhere: see `KernelSet.all`.
+    @inlinable @inline(__always) public static func perform(_ convolution: Depthwise7x7) {}
+    @inlinable @inline(__always) public static func perform(_ kernel: FloatKernel) {}
 }

@@ -4,9 +4,7 @@ import CSIMD
 public struct TransposedSums {
     /// `[rows][stride]`; rows and stride may be read up to the next multiple of 16.
     public let sums: UnsafePointer<Int32>
-    public let stride: Int
-    public let rows: Int
-    public let columns: Int
+    public let stride, rows, columns: Int
     public let offset: UnsafePointer<Int32>
     public let scale: Float
     /// Row `columns` lies `yStride` values behind row `columns - 1`; of each the first `rows` are written.

@@ -10,21 +10,25 @@ import CSIMD
 public func maskedSum(
     bits: UnsafePointer<UInt64>, count: Int, features: UnsafePointer<Int8>, stride: Int, channels: Int, into y: UnsafeMutablePointer<Int32>
 ) -> Int {
-    y.update(repeating: 0, count: channels)
-    return forEachSetBit(bits, count: count) { index in
-        let row = features + index * stride
-        for channel in 0..<channels { y[channel] &+= Int32(row[channel]) }
-    }
+    maskedSum(bits: bits, count: count, features: features, stride: stride, channels: channels, into: y) { $0 &+= Int32($1) }
 }
 
 /// As above over float rows, `stride` values apart, added in row order.
 public func maskedSum(
     bits: UnsafePointer<UInt64>, count: Int, features: UnsafePointer<Float>, stride: Int, channels: Int, into y: UnsafeMutablePointer<Float>
 ) -> Int {
+    maskedSum(bits: bits, count: count, features: features, stride: stride, channels: channels, into: y) { $0 += $1 }
+}
+
+@inline(__always)
+private func maskedSum<Value, Sum: Numeric>(
+    bits: UnsafePointer<UInt64>, count: Int, features: UnsafePointer<Value>, stride: Int, channels: Int, into y: UnsafeMutablePointer<Sum>,
+    add: (inout Sum, Value) -> Void
+) -> Int {
     y.update(repeating: 0, count: channels)
     return forEachSetBit(bits, count: count) { index in
         let row = features + index * stride
-        for channel in 0..<channels { y[channel] += row[channel] }
+        for channel in 0..<channels { add(&y[channel], row[channel]) }
     }
 }
 

@@ -33,8 +33,7 @@ public struct PanopticArgmax {
     public let candidates: UnsafePointer<Candidate>
     public let count: Int
     public let maskSize: Size
-    public let vertical: Axis
-    public let horizontal: Axis
+    public let vertical, horizontal: Axis
     public let rows: Range<Int>
     public let width: Int
     public let scratch: UnsafeMutablePointer<Float>
