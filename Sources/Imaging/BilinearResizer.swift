@@ -1,4 +1,5 @@
 import Kernels
+import System
 
 /// Resizes RGB8 pictures exactly as Pillow's `Image.resize(size, Image.BILINEAR)` does: a triangle filter that widens when
 /// shrinking (antialiasing), in fixed point, horizontally first, with 8-bit values in between. A pass that would not
@@ -10,11 +11,9 @@ public final class BilinearResizer {
     private var horizontal = Taps()
     private var vertical = Taps()
     /// The last rows after the horizontal pass, as many as the vertical filter is high: row y at place y modulo their number.
-    private var rows = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
-    private var rowsCapacity = 1
+    private var rows = GrowingBuffer<UInt8>()
     /// One row of 32-bit sums.
-    private var sums = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
-    private var sumsCapacity = 1
+    private var sums = GrowingBuffer<Int32>()
 
     public init() {}
 
@@ -47,13 +46,14 @@ public final class BilinearResizer {
             return
         }
         let height = vertical.stride
-        reserve(rows: height * bytes, sums: bytes)
+        rows.reserve(height * bytes)
+        sums.reserve(bytes)
         var next = 0
         for y in 0..<targetSize.height {
             let start = Int(vertical.starts[y])
             let count = Int(vertical.counts[y])
             while next < start + count {
-                narrow(next, into: rows + next % height * bytes)
+                narrow(next, into: rows.base + next % height * bytes)
                 next += 1
             }
             blend(start..<start + count, weights: vertical.weights + y * height, height: height, count: bytes, into: target + y * bytes)
@@ -84,32 +84,14 @@ public final class BilinearResizer {
 
     /// The weighted sum of the source's rows `range`, all among the last `height`.
     private func blend(_ range: Range<Int>, weights: UnsafePointer<Int32>, height: Int, count: Int, into target: UnsafeMutablePointer<UInt8>) {
-        let sums = self.sums
+        let sums = sums.base
         sums.update(repeating: Taps.half, count: count)
         for y in range {
-            let row = rows + y % height * count
+            let row = rows.base + y % height * count
             let weight = weights[y - range.lowerBound]
             for x in 0..<count { sums[x] &+= weight &* Int32(row[x]) }
         }
         for x in 0..<count { target[x] = Taps.clip(sums[x]) }
-    }
-
-    private func reserve(rows rowBytes: Int, sums count: Int) {
-        if rowBytes > rowsCapacity {
-            rows.deallocate()
-            rows = UnsafeMutablePointer<UInt8>.allocate(capacity: rowBytes)
-            rowsCapacity = rowBytes
-        }
-        if count > sumsCapacity {
-            sums.deallocate()
-            sums = UnsafeMutablePointer<Int32>.allocate(capacity: count)
-            sumsCapacity = count
-        }
-    }
-
-    deinit {
-        rows.deallocate()
-        sums.deallocate()
     }
 }
 
@@ -120,11 +102,11 @@ private struct Taps: ~Copyable {
     static let half: Int32 = 1 << (fractionBits - 1)
 
     private var from = 0, to = 0
-    private var capacity = (positions: 0, weights: 0)
     private(set) var stride = 0
-    private(set) var starts = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
-    private(set) var counts = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
-    private(set) var weights = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+    private var startValues = GrowingBuffer<Int32>(), countValues = GrowingBuffer<Int32>(), weightValues = GrowingBuffer<Int32>()
+    var starts: UnsafeMutablePointer<Int32> { startValues.base }
+    var counts: UnsafeMutablePointer<Int32> { countValues.base }
+    var weights: UnsafeMutablePointer<Int32> { weightValues.base }
 
     static func clip(_ sum: Int32) -> UInt8 {
         UInt8(truncatingIfNeeded: max(0, min(255, sum >> fractionBits)))
@@ -138,7 +120,9 @@ private struct Taps: ~Copyable {
         let support = max(scale, 1)
         let narrowing = 1 / support
         stride = Int(support.rounded(.up)) * 2 + 1
-        reserve(positions: to, weights: to * stride)
+        startValues.reserve(to)
+        countValues.reserve(to)
+        weightValues.reserve(to * stride)
         for position in 0..<to {
             let centre = (Double(position) + 0.5) * scale
             let start = max(Int(centre - support + 0.5), 0)
@@ -155,26 +139,5 @@ private struct Taps: ~Copyable {
                 weights[position * stride + index] = Int32(0.5 + fraction * Double(1 << Int(Taps.fractionBits)))
             }
         }
-    }
-
-    private mutating func reserve(positions: Int, weights count: Int) {
-        if positions > capacity.positions {
-            starts.deallocate()
-            counts.deallocate()
-            starts = UnsafeMutablePointer<Int32>.allocate(capacity: positions)
-            counts = UnsafeMutablePointer<Int32>.allocate(capacity: positions)
-            capacity.positions = positions
-        }
-        if count > capacity.weights {
-            weights.deallocate()
-            weights = UnsafeMutablePointer<Int32>.allocate(capacity: count)
-            capacity.weights = count
-        }
-    }
-
-    deinit {
-        starts.deallocate()
-        counts.deallocate()
-        weights.deallocate()
     }
 }

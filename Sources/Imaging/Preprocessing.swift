@@ -1,4 +1,5 @@
 import Kernels
+import System
 
 /// How pictures become the network's input: sizes and the normalisation, as the original defines them
 /// (FC-CLIP's configurations; detectron2's `ResizeShortestEdge`).
@@ -50,8 +51,8 @@ public final class Preprocessor {
     public private(set) var resizedSize = Size(height: 0, width: 0)
     public private(set) var paddedSize = Size(height: 0, width: 0)
     /// As `withResized` has it.
-    private(set) var resized = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
-    private var capacity = 1
+    private var pixels = GrowingBuffer<UInt8>()
+    var resized: UnsafeMutablePointer<UInt8> { pixels.base }
     private let resizer = BilinearResizer()
     /// (value - mean) / deviation of all 256 values of R, then G, then B.
     private let table = UnsafeMutablePointer<Float>.allocate(capacity: 3 * 256)
@@ -79,11 +80,7 @@ public final class Preprocessor {
     public func resize(size: Size, stored: Size? = nil, row: (Int) -> UnsafePointer<UInt8>) {
         resizedSize = preprocessing.resizedSize(of: size)
         paddedSize = preprocessing.paddedSize(of: resizedSize)
-        if resizedSize.area * 3 > capacity {
-            resized.deallocate()
-            capacity = resizedSize.area * 3
-            resized = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
-        }
+        pixels.reserve(resizedSize.area * 3)
         resizer.resize(size: stored ?? size, into: resized, size: resizedSize, row: row)
     }
 
@@ -117,7 +114,6 @@ public final class Preprocessor {
     }
 
     deinit {
-        resized.deallocate()
         table.deallocate()
     }
 }
