@@ -42,7 +42,10 @@ public struct MemoryPlan: Sendable {
         var backbone = 0
         for level in levels { lines += level.height + level.width }
         var tables: Int = 3 * lines * hidden + 3 * lines * samples * network.encoderLayers
-        for layer in 0..<network.decoderLayers { tables += (levels[layer % 3].height + levels[layer % 3].width + 2) * hidden }
+        for layer in 0..<network.decoderLayers {
+            let level = levels[Architecture.level(ofDecoderLayer: layer)]
+            tables += (level.height + level.width + 2) * hidden
+        }
         // For the whole frame: tokens, mask features and the backbone's maps. A block of the backbone has two int8 maps besides.
         for stage in 0..<4 {
             frame += areas[stage] * dims[stage]

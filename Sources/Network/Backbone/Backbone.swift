@@ -2,9 +2,9 @@ import Kernels
 import ModelFormat
 import System
 
-/// ConvNeXt image tower of CLIP (arXiv 2201.03545): maps at strides 4, 8, 16 and 32.
+/// CLIP's ConvNeXt (arXiv 2201.03545): maps of strides 4, 8, 16 and 32.
 ///
-/// LayerNorm's affine part is folded into the layer behind it and the layer scale into `project`, at quantization.
+/// The quantizer folds the affine part of a block's LayerNorm into the layer behind it, and the layer scale into `project`.
 public struct Backbone<A: Arithmetic> {
     struct Block {
         let input: A.QuantizationPoint
@@ -64,49 +64,30 @@ public struct Backbone<A: Arithmetic> {
         Size(height: padded.height >> (stage + 2), width: padded.width >> (stage + 2))
     }
 
-    /// 4x4/4 convolution and LayerNorm: RGB8 `pixels` of `size` to `into` (padded / 4 pixels x dims[0]).
-    public func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, into map: Matrix) {
+    /// 4x4 convolution with stride 4, then LayerNorm: RGB8 `pixels` of `size` to `map` ((H/4 W/4) x dims[0]).
+    func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, into map: Matrix) {
         arithmetic.stem(pixels, size: size, padded: padded, stemLayer, into: map)
         stemNorm.apply(to: map, epsilon: architecture.backboneEpsilon, arithmetic)
         arithmetic.record("stem", map)
     }
 
-    /// Stage `stage`: reduction (except in the first) from `previous` of `previousSize`, then the blocks, in place in `map`.
-    public func stage(_ stage: Int, from previous: Matrix?, previousSize: Size, map: Matrix, size: Size) {
+    /// Stage `index` (0...3), `map` of `size`: a 2x2 reduction of `previous`, the map before, in all stages but the first; then the blocks, in place.
+    ///
+    /// The first stage works on what the stem left in `map`.
+    func stage(_ index: Int, from previous: Matrix, map: Matrix, size: Size) {
         let epsilon = architecture.backboneEpsilon
-        if let previous {
+        if index > 0 {
             let mark = arithmetic.mark()
-            arithmetic.normReduce(previous, size: previousSize, epsilon: epsilon, at: reduceInputs[stage - 1], reduceLayers[stage - 1], into: map)
+            let previousSize = Size(height: 2 * size.height, width: 2 * size.width)
+            arithmetic.normReduce(previous, size: previousSize, epsilon: epsilon, at: reduceInputs[index - 1], reduceLayers[index - 1], into: map)
             arithmetic.release(mark)
         }
-        for block in stages[stage] {
+        for block in stages[index] {
             let mark = arithmetic.mark()
             let input = arithmetic.operand(map, at: block.input)
             let normed = arithmetic.depthwiseNorm(input, size: size, block.depthwise, epsilon: epsilon, at: block.normed)
             arithmetic.feedForward(normed, expand: block.expand, activation: .gelu, at: block.hidden, project: block.project, addingTo: map)
             arithmetic.release(mark)
-        }
-    }
-
-    /// All four stages; `maps[i]` has dims[i] columns and the size of stage i. `clock` is told the name of each as it ends.
-    public func run(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, maps: InlineArray<4, Matrix>, clock: (StaticString) -> Void = { _ in }) {
-        stem(pixels, size: size, padded: padded, into: maps[0])
-        for index in 0..<4 {
-            let own = Self.size(stage: index, of: padded)
-            let previous = index == 0 ? own : Self.size(stage: index - 1, of: padded)
-            stage(index, from: index == 0 ? nil : maps[index - 1], previousSize: previous, map: maps[index], size: own)
-            arithmetic.record("res\(index + 2)", maps[index])
-            clock(Self.stageName(index))
-        }
-        arithmetic.record("clip_vis_dense", maps[3])
-    }
-
-    private static func stageName(_ stage: Int) -> StaticString {
-        switch stage {
-        case 0: "backbone stage 1"
-        case 1: "backbone stage 2"
-        case 2: "backbone stage 3"
-        default: "backbone stage 4"
         }
     }
 }

@@ -94,7 +94,9 @@ public struct MaskDecoder<A: Arithmetic> {
             let layer = name + "layer\(index)."
             let crossInput = try arithmetic.quantizationPoint(layer + "cross.input", channels: width)
             let selfInput = try arithmetic.quantizationPoint(layer + "self.input", channels: width)
-            let cross = try Attention(layer + "cross", width: width, input: crossInput, memory: memory[index % 3], norm: layer + "cross_norm", arithmetic)
+            let cross = try Attention(
+                layer + "cross", width: width, input: crossInput, memory: memory[Architecture.level(ofDecoderLayer: index)], norm: layer + "cross_norm",
+                arithmetic)
             let own = try Attention(layer + "self", width: width, input: selfInput, memory: selfInput, norm: layer + "self_norm", arithmetic)
             let inner = architecture.decoderFeedForward
             let expandInput = try arithmetic.quantizationPoint(layer + "expand.input", channels: width)
@@ -164,7 +166,7 @@ public struct MaskDecoder<A: Arithmetic> {
             return rows
         }
         return layers.enumerated().map { index, layer in
-            let level = index % 3
+            let level = Architecture.level(ofDecoderLayer: index)
             return MemoryTables(
                 keys: codes[level].projected(by: layer.cross.key, columns: hidden, arithmetic),
                 values: PositionTable(constant: projected(levelEmbedding.rows(level..<level + 1), layer.cross.value)))
