@@ -30,46 +30,24 @@ func similarityScale(_ parameter: Matrix) -> Float {
 /// Out-of-vocabulary classification: CLIP features pooled under each mask, through CLIP's own projection (FC-CLIP, section 3.3).
 public struct OpenVocabularyHead<A: Arithmetic> {
     let arithmetic: A
-    let architecture: Architecture
-    let densePoint: A.QuantizationPoint
-    let expandInput: A.QuantizationPoint
-    let expand: A.Linear?
-    let projectInput: A.QuantizationPoint
-    let project: A.Linear
+    let visualHead: VisualHead<A>
     /// Unit embedding of "no object", 1 x E.
     public let void: Matrix
     public let scale: Float
 
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
         self.arithmetic = arithmetic
-        self.architecture = architecture
         let name = "open_vocabulary."
-        let channels = architecture.dims[3]
-        let hidden = architecture.visualHidden
-        densePoint = try arithmetic.quantizationPoint(name + "dense", channels: channels)
-        projectInput = try arithmetic.quantizationPoint(name + "project.input", channels: hidden > 0 ? hidden : channels)
-        expandInput = hidden > 0 ? try arithmetic.quantizationPoint(name + "expand.input", channels: channels) : projectInput
-        expand = hidden > 0 ? try arithmetic.linear(name + "expand", columns: hidden, depth: channels, input: expandInput) : nil
-        project = try arithmetic.linear(name + "project", columns: architecture.embedding, depth: hidden > 0 ? hidden : channels, input: projectInput)
+        visualHead = try VisualHead(name, arithmetic, architecture)
         void = try arithmetic.parameter(name + "void", rows: 1, columns: architecture.embedding)
         scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
     }
 
-    /// CLIP embedding (`into`: Q x E) of each mask: the mean of `dense` (area x C) where the mask logits, at `dense`'s size, are positive.
+    /// CLIP's embedding (`result`: Q x E) of each mask: of `dense` (area x C) where the mask's logits (Q x area) are positive.
     public func embeddings(_ dense: Matrix, logits: Matrix, into result: Matrix) {
         let mark = arithmetic.mark()
-        let words = (logits.columns + 63) / 64
         let inside = arithmetic.insideBits(of: logits)
-        let pooled = arithmetic.matrix(rows: logits.rows, columns: dense.columns)
-        arithmetic.maskedMean(inside, wordsPerRow: words, features: arithmetic.operand(dense, at: densePoint), into: pooled)
-        arithmetic.record("clip.mask_pooled", pooled)
-        arithmetic.normalizeRows(pooled, epsilon: architecture.backboneEpsilon)
-        if let expand {
-            let hidden = arithmetic.linear(arithmetic.operand(pooled, at: expandInput), expand, adding: nil, activation: .gelu, at: projectInput)
-            arithmetic.linear(hidden, project, adding: nil, into: result)
-        } else {
-            arithmetic.linear(arithmetic.operand(pooled, at: projectInput), project, adding: nil, into: result)
-        }
+        visualHead.embeddings(dense, inside: inside, wordsPerRow: (logits.columns + 63) / 64, into: result)
         arithmetic.record("clip.pooled", result)
         arithmetic.release(mark)
     }
