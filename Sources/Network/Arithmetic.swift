@@ -103,6 +103,8 @@ public protocol Arithmetic: AnyObject {
     func release(_ mark: ScratchMark)
     /// Calls `body` with the bounds of consecutive ranges that cover `0..<count`, on several threads.
     func parallel(_ count: Int, _ body: (Range<Int>) -> Void)
+    /// Calls `body`, which reads and writes values in scratch memory but takes none; an arithmetic that only counts memory leaves it out.
+    func compute(_ body: () -> Void)
     /// Does the work of a kernel that has no parameters, on the calling thread.
     func perform(_ kernel: FloatKernel)
 
@@ -163,4 +165,8 @@ public protocol Arithmetic: AnyObject {
     var isTracing: Bool { get }
     func record(_ name: @autoclosure () -> String, _ values: Matrix)
     func record(_ name: @autoclosure () -> String, _ values: Operand)
+}
+
+extension Arithmetic {
+    public func compute(_ body: () -> Void) { body() }
 }

@@ -67,6 +67,19 @@ public final class SegmentationNetwork<A: Arithmetic> {
         reserved = arithmetic.mark()
     }
 
+    /// Runs all stages for an input of `size` that has no pixels, the tables for the size included, then `body`.
+    ///
+    /// Only for an arithmetic that counts memory and computes nothing: what it counts is what `run` takes.
+    public func dryRun(size: Size, padded: Size, classifier: Classifier, _ body: (Prediction) -> Void) {
+        let before = reserved
+        geometry = nil
+        reserved = arithmetic.mark()
+        run(arithmetic.scratch(UInt8.self, count: 0), size: size, padded: padded, classifier: classifier, body)
+        // The tables hold nothing.
+        geometry = nil
+        reserved = before
+    }
+
     private func prepare(_ padded: Size) -> Geometry {
         if let geometry, geometry.padded == padded { return geometry }
         arithmetic.release(reserved)
@@ -185,7 +198,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
             return maskDecoder.features(smaller)
         }
         let queries = arithmetic.matrix(rows: architecture.queries, columns: architecture.hidden)
-        queries.base.update(from: maskDecoder.queries.base, count: queries.count)
+        arithmetic.compute { queries.base.update(from: maskDecoder.queries.base, count: queries.count) }
         let normed = arithmetic.matrix(rows: architecture.queries, columns: architecture.hidden)
         let wordsPerRow = (geometry.levels[2].area + 63) / 64
         let words = arithmetic.scratch(UInt64.self, count: wordsPerRow * architecture.queries)

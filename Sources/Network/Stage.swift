@@ -80,5 +80,5 @@ public enum Stage: Equatable, Sendable {
 
 extension Architecture {
     /// The level whose tokens the mask decoder's layer `index` attends to: strides 32, 16 and 8 in turn.
-    public static func level(ofDecoderLayer index: Int) -> Int { index % levels }
+    static func level(ofDecoderLayer index: Int) -> Int { index % levels }
 }

@@ -7,19 +7,19 @@ import System
 public typealias Engine = SegmentationEngine<IntegerArithmetic>
 
 /// A model and a vocabulary, ready to segment pictures.
-public final class SegmentationEngine<A: Arithmetic> {
+public final class SegmentationEngine<A: CountingArithmetic> {
     public let model: ModelFile
     public private(set) var vocabulary: Vocabulary
     public let arithmetic: A
-    private let network: SegmentationNetwork<A>
-    private let segmenter: Segmenter<A>
-    private var classifier: Classifier
+    let network: SegmentationNetwork<A>
+    let segmenter: Segmenter<A>
+    private(set) var classifier: Classifier
     private let threads: Int
     private var reserved = MemoryPlan.none
     /// What was last asked for.
     private var prepared: (geometry: PictureGeometry, task: Task)?
     /// What was found last; its memory is used again once nobody else holds it.
-    private var segmentation = Segmentation(task: .panoptic, size: Size(height: 0, width: 0))
+    var segmentation = Segmentation(task: .panoptic, size: Size(height: 0, width: 0))
 
     /// Checks that model and vocabulary belong together and packs the weights.
     ///
@@ -67,7 +67,7 @@ public final class SegmentationEngine<A: Arithmetic> {
     /// - Throws: when the machine has less free.
     public func prepare(_ geometry: PictureGeometry, task: Task) throws(Fault) {
         if let prepared, prepared.geometry == geometry, prepared.task == task { return }
-        let plan = MemoryPlan(model.architecture, geometry: geometry, names: vocabulary.names.count, classes: classifier.count, task: task)
+        let plan = plan(geometry, task: task)
         if plan.shared > reserved.shared || plan.perThread > reserved.perThread || plan.results > reserved.results {
             let size = geometry.picture
             try requireMemory(

@@ -12,15 +12,17 @@ extension IntegerArithmetic {
         blocks(padded.height / 4, of: 1) { range, scratch in
             let line = range.lowerBound
             let patches = scratch.take(Int8.self, count: width * 48)
-            for row in 0..<4 {
-                let y = line * 4 + row
-                for x in 0..<padded.width {
-                    let target = patches + x / 4 * 48 + (row * 4 + x % 4) * 3
-                    if y < size.height, x < size.width {
-                        let source = pixels + (y * size.width + x) * 3
-                        for channel in 0..<3 { target[channel] = Int8(bitPattern: source[channel] ^ 0x80) }
-                    } else {
-                        (target[0], target[1], target[2]) = padding
+            compute {
+                for row in 0..<4 {
+                    let y = line * 4 + row
+                    for x in 0..<padded.width {
+                        let target = patches + x / 4 * 48 + (row * 4 + x % 4) * 3
+                        if y < size.height, x < size.width {
+                            let source = pixels + (y * size.width + x) * 3
+                            for channel in 0..<3 { target[channel] = Int8(bitPattern: source[channel] ^ 0x80) }
+                        } else {
+                            (target[0], target[1], target[2]) = padding
+                        }
                     }
                 }
             }
@@ -34,14 +36,16 @@ extension IntegerArithmetic {
         blocks(padded.height / 4, of: 1) { range, scratch in
             let line = range.lowerBound
             let patches = Matrix(scratch.take(Float.self, count: width * 48), rows: width, columns: 48)
-            for row in 0..<4 {
-                let y = line * 4 + row
-                for x in 0..<padded.width {
-                    let target = patches.row(x / 4) + (row * 4 + x % 4) * 3
-                    for channel in 0..<3 {
-                        target[channel] =
-                            y < size.height && x < size.width
-                            ? PixelStatistics.normalized(Float(pixels[(y * size.width + x) * 3 + channel]), channel: channel) : 0
+            compute {
+                for row in 0..<4 {
+                    let y = line * 4 + row
+                    for x in 0..<padded.width {
+                        let target = patches.row(x / 4) + (row * 4 + x % 4) * 3
+                        for channel in 0..<3 {
+                            target[channel] =
+                                y < size.height && x < size.width
+                                ? PixelStatistics.normalized(Float(pixels[(y * size.width + x) * 3 + channel]), channel: channel) : 0
+                        }
                     }
                 }
             }

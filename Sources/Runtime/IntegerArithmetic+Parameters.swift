@@ -70,7 +70,7 @@ extension IntegerArithmetic {
     ) {
         let panel = kernels.layout.columnsPerPanel
         let panelBytes = kernels.layout.panelBytes(depth: depth)
-        pool.ranges((columns + panel - 1) / panel) { panels in
+        parallel((columns + panel - 1) / panel) { panels in
             let own = panels.lowerBound * panel..<min(panels.upperBound * panel, columns)
             packWeights(
                 weights + own.lowerBound * columnStride, columns: own.count, depth: depth, columnStride: columnStride, layout: kernels.layout,

@@ -7,7 +7,7 @@ import System
 ///
 /// Products read int8 values and int8 weights and sum in int32; their results, normalisation, softmax and residual streams
 /// are float32. The same model and picture give the same bytes on every instruction set.
-public final class IntegerArithmetic: ScratchArithmetic {
+public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
     /// Scale and zero point of a place where values become int8; float32 passes unchanged where there is none.
     public struct QuantizationPoint {
         public let channels: Int
@@ -73,13 +73,15 @@ public final class IntegerArithmetic: ScratchArithmetic {
     }
 
     public let model: ModelFile
-    public let kernels: KernelSet
+    public private(set) var kernels: KernelSet
     public let pool: ThreadPool
-    public let arena = Arena(chunkBytes: 1 << 20)
+    public private(set) var arena = Arena(chunkBytes: 1 << 20)
     /// Packed weights and small tables, for as long as the model.
     let constants = Arena(chunkBytes: 1 << 20)
     /// Scratch of one thread.
-    let workers: [Arena]
+    private(set) var workers: [Arena]
+    /// Whether steps only count the memory that they take.
+    private var isCounting = false
     /// Told intermediate tensors by name; for comparisons on the host.
     public var trace: ((String, Matrix) -> Void)?
 
@@ -99,7 +101,31 @@ public final class IntegerArithmetic: ScratchArithmetic {
         for worker in workers { worker.reserve(perThread) }
     }
 
+    public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) {
+        if !isCounting { pool.ranges(count, body) }
+    }
+
+    public func compute(_ body: () -> Void) {
+        if !isCounting { body() }
+    }
+
     public func perform(_ kernel: FloatKernel) { kernels.perform(kernel) }
+
+    /// The same code takes the same memory: kernels do nothing, and arenas hand out addresses only.
+    public func count(_ work: () -> Void) -> (shared: Int, perThread: Int) {
+        let (kernels, arena, workers, trace) = (self.kernels, self.arena, self.workers, self.trace)
+        self.kernels = kernels.idle
+        self.arena = .counting()
+        self.workers = [.counting()]
+        // Recording reads values.
+        self.trace = nil
+        isCounting = true
+        work()
+        let counted = (shared: self.arena.peak, perThread: self.workers[0].peak)
+        (self.kernels, self.arena, self.workers, self.trace) = (kernels, arena, workers, trace)
+        isCounting = false
+        return counted
+    }
 
     /// Bytes of packed weights and small tables, and of scratch memory so far.
     public var packedBytes: Int { constants.capacity }
@@ -107,12 +133,17 @@ public final class IntegerArithmetic: ScratchArithmetic {
 
     /// As `parallel`, in blocks of `block`, with scratch of the thread's own.
     func blocks(_ count: Int, of block: Int, _ body: (Range<Int>, Arena) -> Void) {
-        pool.slots((count + block - 1) / block) { index, worker in
-            let scratch = workers[worker]
+        func perform(_ index: Int, _ scratch: Arena) {
             let mark = scratch.mark()
             body(index * block..<min((index + 1) * block, count), scratch)
             scratch.release(mark)
         }
+        let blocks = (count + block - 1) / block
+        guard !isCounting else {
+            for index in 0..<blocks { perform(index, workers[0]) }
+            return
+        }
+        pool.slots(blocks) { index, slot in perform(index, workers[slot]) }
     }
 
     // MARK: Looking inside

@@ -20,7 +20,7 @@ extension ScratchArithmetic {
 
     public func words(_ count: Int) -> UnsafeMutablePointer<UInt64> {
         let words = arena.take(UInt64.self, count: count)
-        words.update(repeating: 0, count: count)
+        compute { words.update(repeating: 0, count: count) }
         return words
     }
 

@@ -3,7 +3,7 @@ import ModelFormat
 import System
 
 /// CLIP's image encoder: RGB8 pixels to four maps of strides 4, 8, 16 and 32, one row a pixel.
-public enum Backbone<A: Arithmetic> {
+enum Backbone<A: Arithmetic> {
     case convNeXt(ConvNeXt<A>)
 
     /// Looks up the parameters of the backbone that `architecture` names. - Throws: when one is missing or has the wrong shape.
@@ -12,7 +12,7 @@ public enum Backbone<A: Arithmetic> {
     }
 
     /// Size of the map after stage `stage` (0...3) for a padded input.
-    public static func size(stage: Int, of padded: Size) -> Size {
+    static func size(stage: Int, of padded: Size) -> Size {
         Size(height: padded.height >> (stage + 2), width: padded.width >> (stage + 2))
     }
 

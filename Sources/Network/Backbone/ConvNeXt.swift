@@ -5,7 +5,7 @@ import System
 /// CLIP's ConvNeXt (arXiv 2201.03545).
 ///
 /// The quantizer folds the affine part of a block's LayerNorm into the layer behind it, and the layer scale into `project`.
-public struct ConvNeXt<A: Arithmetic> {
+struct ConvNeXt<A: Arithmetic> {
     struct Block {
         let input: A.QuantizationPoint
         let depthwise: A.Depthwise

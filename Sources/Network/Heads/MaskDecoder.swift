@@ -155,11 +155,7 @@ public struct MaskDecoder<A: Arithmetic> {
     public func memoryTables(_ levels: [Size]) -> [MemoryTables] {
         let hidden = architecture.hidden
         let codes = levels.map { PositionalEncoding(size: $0, channels: hidden, arithmetic: arithmetic) }
-        for (level, code) in codes.enumerated() {
-            for row in 0..<code.vertical.rows {
-                for channel in 0..<hidden { code.vertical[row, channel] += levelEmbedding[level, channel] }
-            }
-        }
+        for (level, code) in codes.enumerated() { code.add(levelEmbedding.row(level), arithmetic) }
         func projected(_ x: Matrix, _ layer: A.Linear) -> Matrix {
             let rows = arithmetic.matrix(rows: x.rows, columns: hidden)
             arithmetic.table(x, layer, into: rows)
@@ -272,7 +268,9 @@ public struct MaskDecoder<A: Arithmetic> {
         let sum = arithmetic.matrix(rows: normed.rows, columns: normed.columns)
         arithmetic.linear(arithmetic.operand(pooled, at: poolInput), pool, adding: nil, into: sum)
         arithmetic.record("dec.h\(trace).maskpool_proj", sum)
-        for index in 0..<sum.count { sum.base[index] += normed.base[index] }
+        arithmetic.compute {
+            for index in 0..<sum.count { sum.base[index] += normed.base[index] }
+        }
         let first = arithmetic.linear(arithmetic.operand(sum, at: classInput), classEmbedding[0], adding: nil, activation: .relu, at: classHidden[0])
         let second = arithmetic.linear(first, classEmbedding[1], adding: nil, activation: .relu, at: classHidden[1])
         arithmetic.linear(second, classEmbedding[2], adding: nil, into: result)

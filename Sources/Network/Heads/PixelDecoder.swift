@@ -120,9 +120,7 @@ public struct PixelDecoder<A: Arithmetic> {
         var tables = layers.map { _ in SamplingTables() }
         for (level, size) in levels.enumerated() {
             let code = PositionalEncoding(size: size, channels: hidden, arithmetic: arithmetic)
-            for row in 0..<size.height {
-                for channel in 0..<hidden { code.vertical[row, channel] += levelEmbedding[level, channel] }
-            }
+            code.add(levelEmbedding.row(level), arithmetic)
             for (index, layer) in layers.enumerated() {
                 tables[index].offsets.append(code.projected(by: layer.offsets, columns: 2 * architecture.samples, arithmetic))
                 tables[index].weights.append(code.projected(by: layer.weights, columns: architecture.samples, arithmetic))
@@ -135,10 +133,10 @@ public struct PixelDecoder<A: Arithmetic> {
     public func project(_ maps: InlineArray<3, Matrix>, levels: [Size], ranges: [Range<Int>], into tokens: Matrix) {
         for level in 0..<3 {
             let mark = arithmetic.mark()
-            let own = tokens.rows(ranges[level])
-            arithmetic.linear(arithmetic.operand(maps[level], at: inputPoints[level]), inputs[level], adding: nil, into: own)
-            arithmetic.groupNorm(own, inputNorms[level])
-            arithmetic.record("pd.input_proj.\(level)", own)
+            let rows = tokens.rows(ranges[level])
+            arithmetic.linear(arithmetic.operand(maps[level], at: inputPoints[level]), inputs[level], adding: nil, into: rows)
+            arithmetic.groupNorm(rows, inputNorms[level])
+            arithmetic.record("pd.input_proj.\(level)", rows)
             arithmetic.release(mark)
         }
         arithmetic.record("pd.enc_src", tokens)
@@ -154,10 +152,10 @@ public struct PixelDecoder<A: Arithmetic> {
         let offsets = arithmetic.matrix(rows: tokens.rows, columns: 2 * architecture.samples)
         let weights = arithmetic.matrix(rows: tokens.rows, columns: architecture.samples)
         for level in 0..<Architecture.levels {
-            let own = ranges[level]
-            let rows = arithmetic.rows(own, of: x)
-            arithmetic.linear(rows, layer.offsets, adding: tables.offsets[level], into: offsets.rows(own))
-            arithmetic.linear(rows, layer.weights, adding: tables.weights[level], into: weights.rows(own))
+            let range = ranges[level]
+            let rows = arithmetic.rows(range, of: x)
+            arithmetic.linear(rows, layer.offsets, adding: tables.offsets[level], into: offsets.rows(range))
+            arithmetic.linear(rows, layer.weights, adding: tables.weights[level], into: weights.rows(range))
         }
         arithmetic.record("pd.enc\(index).sampling_offsets", offsets)
         arithmetic.record("pd.enc\(index).attention_weights", weights)

@@ -43,14 +43,25 @@ struct PositionalEncoding {
         let half = channels / 2
         func padded(_ length: Int, at start: Int) -> Matrix {
             let code = arithmetic.matrix(rows: length, columns: half)
-            sinePositionalEncoding(into: code)
             let full = arithmetic.matrix(rows: length, columns: channels)
-            full.base.update(repeating: 0, count: full.count)
-            for row in 0..<length { (full.row(row) + start).update(from: code.row(row), count: half) }
+            arithmetic.compute {
+                sinePositionalEncoding(into: code)
+                full.base.update(repeating: 0, count: full.count)
+                for row in 0..<length { (full.row(row) + start).update(from: code.row(row), count: half) }
+            }
             return full
         }
         vertical = padded(size.height, at: 0)
         horizontal = padded(size.width, at: half)
+    }
+
+    /// Adds `embedding`, one value for each channel, to the encoding of every pixel.
+    func add<A: Arithmetic>(_ embedding: UnsafePointer<Float>, _ arithmetic: A) {
+        arithmetic.compute {
+            for row in 0..<vertical.rows {
+                for channel in 0..<vertical.columns { vertical[row, channel] += embedding[channel] }
+            }
+        }
     }
 
     /// `W pos` as the table of a linear layer with `columns` results.

@@ -79,7 +79,9 @@ extension Arithmetic {
     /// What the first `count` pixels of an axis of `output` pixels are blended from, in scratch memory.
     func taps(_ count: Int, from input: Int, to output: Int) -> UnsafePointer<BilinearTap> {
         let taps = scratch(BilinearTap.self, count: count)
-        for index in 0..<count { (taps + index).initialize(to: BilinearTap(index, from: input, to: output)) }
+        compute {
+            for index in 0..<count { (taps + index).initialize(to: BilinearTap(index, from: input, to: output)) }
+        }
         return UnsafePointer(taps)
     }
 }

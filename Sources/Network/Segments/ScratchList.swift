@@ -21,6 +21,13 @@ struct ScratchList<Element> {
         count += 1
     }
 
+    /// Becomes `count` times `element`. - Precondition: `count <= capacity`.
+    mutating func fill(_ element: Element, count: Int) {
+        precondition(count <= capacity)
+        base.initialize(repeating: element, count: count)
+        self.count = count
+    }
+
     /// Moves what stands at `index` and behind it; at full capacity the last element is lost.
     mutating func insert(_ element: Element, at index: Int) {
         if count < capacity { count += 1 }
@@ -36,7 +43,7 @@ extension Arithmetic {
 
     func list<Element>(repeating element: Element, count: Int) -> ScratchList<Element> {
         var list = list(of: Element.self, capacity: count)
-        for _ in 0..<count { list.append(element) }
+        compute { list.fill(element, count: count) }
         return list
     }
 }

@@ -69,6 +69,11 @@ public struct Segmentation {
         masks = []
     }
 
+    /// Bytes of the label map and, in instance mode, of the masks of `instances` segments.
+    public static func byteCount(_ size: Size, task: Task, instances: Int) -> Int {
+        MemoryLayout<UInt16>.stride * size.area + (task == .instance ? instances * ((size.area + 63) / 64) * MemoryLayout<UInt64>.stride : 0)
+    }
+
     /// Nothing found yet, in the memory of what was found before.
     mutating func reset(task: Task, size: Size) {
         self.task = task

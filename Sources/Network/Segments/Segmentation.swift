@@ -26,7 +26,7 @@ public struct Segmenter<A: Arithmetic> {
     }
 
     public let arithmetic: A
-    /// Least share of a mask's own area that a query must win in the panoptic competition.
+    /// Least fraction of a mask's own area that a query must win in the panoptic argmax.
     public var overlapThreshold = 0.8
     /// Queries at or below this score are left out of the panoptic result.
     public var scoreThreshold: Float = 0
@@ -42,7 +42,7 @@ public struct Segmenter<A: Arithmetic> {
     public func segment(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, task: Task, into result: inout Segmentation) {
         let mark = arithmetic.mark()
         defer { arithmetic.release(mark) }
-        result.reset(task: task, size: geometry.picture)
+        arithmetic.compute { result.reset(task: task, size: geometry.picture) }
         switch task {
         case .panoptic: panoptic(prediction, classifier: classifier, geometry: geometry, into: &result)
         case .semantic: semantic(prediction, classifier: classifier, geometry: geometry, into: &result)
@@ -63,7 +63,7 @@ public struct Segmenter<A: Arithmetic> {
         MaskUpsampler(maskSize: prediction.maskSize, padded: geometry.padded, inner: geometry.inner, output: output ?? geometry.picture, arithmetic)
     }
 
-    /// The class's name that matched best, by the classifier with the larger say in the ensemble.
+    /// The class's name that matched best, by the classifier with the larger weight in the ensemble.
     func synonym(query: Int, category: Int, prediction: Prediction, classifier: Classifier) -> Int {
         let similarities = classifier.isSeen[category] ? prediction.inVocabulary : prediction.outOfVocabulary
         let names = classifier.names[category]
@@ -124,24 +124,29 @@ extension Segmenter {
         }
     }
 
-    /// Extents of segments 1...count of the label map.
-    func extents(_ segmentation: Segmentation, count: Int) -> ScratchList<Extent> {
+    /// Room for the extents of up to `capacity` segments in each band of a picture of `size`.
+    func extentList(_ size: Size, capacity: Int) -> ScratchList<Extent> {
+        arithmetic.list(of: Extent.self, capacity: Self.bandCount(size) * capacity)
+    }
+
+    /// Extents of segments 1...count of the label map: the first `count` of `extents`.
+    func findExtents(_ segmentation: Segmentation, count: Int, into extents: inout ScratchList<Extent>) {
         let size = segmentation.size
         let bands = Self.bandCount(size)
-        nonisolated(unsafe) let extents = arithmetic.list(repeating: Extent(), count: bands * count)
+        extents.fill(Extent(), count: bands * count)
+        nonisolated(unsafe) let base = extents.base
         segmentation.labels.withUnsafeBufferPointer { buffer in
             nonisolated(unsafe) let labels = buffer.baseAddress!
             self.bands(of: size) { band, rows in
                 for y in rows {
                     runs(y, of: labels, width: size.width) { label, columns in
-                        if label > 0 { extents.base[band * count + Int(label) - 1].add(columns, y: y) }
+                        if label > 0 { base[band * count + Int(label) - 1].add(columns, y: y) }
                     }
                 }
             }
         }
         for band in 1..<bands {
-            for index in 0..<count { extents.base[index].add(extents[band * count + index]) }
+            for index in 0..<count { base[index].add(base[band * count + index]) }
         }
-        return extents
     }
 }
