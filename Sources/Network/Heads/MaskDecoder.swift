@@ -33,19 +33,19 @@ public struct MaskDecoder<A: Arithmetic> {
 
     struct Layer {
         let crossInput: A.QuantizationPoint
-        let cross: Attention
+        let crossAttention: Attention
         let selfInput: A.QuantizationPoint
-        let own: Attention
+        let selfAttention: Attention
         let expandInput: A.QuantizationPoint
         let expand: A.Linear
         let hidden: A.QuantizationPoint
         let project: A.Linear
         let feedForwardNorm: NormParameters
-        /// `Wq query_embed` of the cross attention, `Wq query_embed` and `Wk query_embed` of the self attention.
+        /// `Wq query_embed` of the cross-attention, `Wq query_embed` and `Wk query_embed` of the self-attention.
         let crossQueries, selfQueries, selfKeys: PositionTable
     }
 
-    /// What follows from the learned queries alone: the mask embeddings before layer 0 and the queries of its cross attention.
+    /// What follows from the learned queries alone: the mask embeddings before layer 0 and the queries of its cross-attention.
     struct Constants {
         let maskEmbeddings: A.Operand
         let crossQueries: A.Operand
@@ -94,20 +94,20 @@ public struct MaskDecoder<A: Arithmetic> {
             let layer = name + "layer\(index)."
             let crossInput = try arithmetic.quantizationPoint(layer + "cross.input", channels: width)
             let selfInput = try arithmetic.quantizationPoint(layer + "self.input", channels: width)
-            let cross = try Attention(
+            let crossAttention = try Attention(
                 layer + "cross", width: width, input: crossInput, memory: memory[Architecture.level(ofDecoderLayer: index)], norm: layer + "cross_norm",
                 arithmetic)
-            let own = try Attention(layer + "self", width: width, input: selfInput, memory: selfInput, norm: layer + "self_norm", arithmetic)
+            let selfAttention = try Attention(layer + "self", width: width, input: selfInput, memory: selfInput, norm: layer + "self_norm", arithmetic)
             let inner = architecture.decoderFeedForward
             let expandInput = try arithmetic.quantizationPoint(layer + "expand.input", channels: width)
             let hidden = try arithmetic.quantizationPoint(layer + "project.input", channels: inner)
             layers.append(
                 Layer(
-                    crossInput: crossInput, cross: cross, selfInput: selfInput, own: own,
+                    crossInput: crossInput, crossAttention: crossAttention, selfInput: selfInput, selfAttention: selfAttention,
                     expandInput: expandInput, expand: try arithmetic.linear(layer + "expand", columns: inner, depth: width, input: expandInput),
                     hidden: hidden, project: try arithmetic.linear(layer + "project", columns: width, depth: inner, input: hidden),
                     feedForwardNorm: try NormParameters(layer + "perceptron_norm", channels: width, arithmetic),
-                    crossQueries: table(cross.query), selfQueries: table(own.query), selfKeys: table(own.key)))
+                    crossQueries: table(crossAttention.query), selfQueries: table(selfAttention.query), selfKeys: table(selfAttention.key)))
         }
         self.layers = layers
         norm = try NormParameters(name + "norm", channels: width, arithmetic)
@@ -144,8 +144,8 @@ public struct MaskDecoder<A: Arithmetic> {
         }
     }
 
-    /// Keys and values of every layer's cross attention read the tokens of one level plus that level's embedding; keys also
-    /// its position code. The constant parts, projected, for one input size.
+    /// Keys and values of every layer's cross-attention read the tokens of one level plus that level's embedding; keys also
+    /// its positional encoding. The constant parts, projected, for one input size.
     public struct MemoryTables {
         let keys: PositionTable
         let values: PositionTable
@@ -154,8 +154,8 @@ public struct MaskDecoder<A: Arithmetic> {
     /// One entry for each layer.
     public func memoryTables(_ levels: [Size]) -> [MemoryTables] {
         let hidden = architecture.hidden
-        let codes = levels.map { PositionalEncoding(size: $0, channels: hidden, arithmetic: arithmetic) }
-        for (level, code) in codes.enumerated() { code.add(levelEmbedding.row(level), arithmetic) }
+        let encodings = levels.map { PositionalEncoding(size: $0, channels: hidden, arithmetic: arithmetic) }
+        for (level, encoding) in encodings.enumerated() { encoding.add(levelEmbedding.row(level), arithmetic) }
         func projected(_ x: Matrix, _ layer: A.Linear) -> Matrix {
             let rows = arithmetic.matrix(rows: x.rows, columns: hidden)
             arithmetic.table(x, layer, into: rows)
@@ -164,12 +164,12 @@ public struct MaskDecoder<A: Arithmetic> {
         return layers.enumerated().map { index, layer in
             let level = Architecture.level(ofDecoderLayer: index)
             return MemoryTables(
-                keys: codes[level].projected(by: layer.cross.key, columns: hidden, arithmetic),
-                values: PositionTable(constant: projected(levelEmbedding.rows(level..<level + 1), layer.cross.value)))
+                keys: encodings[level].projected(by: layer.crossAttention.key, columns: hidden, arithmetic),
+                values: PositionTable(constant: projected(levelEmbedding.rows(level..<level + 1), layer.crossAttention.value)))
         }
     }
 
-    /// The tokens of one level (rows x hidden) as cross attention reads them.
+    /// The tokens of one level (rows x hidden) as cross-attention reads them.
     public func memory(_ tokens: Matrix, level: Int) -> A.Operand {
         arithmetic.operand(tokens, at: memoryPoints[level])
     }
@@ -187,21 +187,21 @@ public struct MaskDecoder<A: Arithmetic> {
         let mark = arithmetic.mark()
         do {
             let query = isConstant(before: index) ? constants[0].crossQueries : crossQueries(index, x)
-            let key = arithmetic.linear(memory, layer.cross.key, adding: tables.keys, activation: .none, at: layer.cross.keys)
-            let value = arithmetic.linear(memory, layer.cross.value, adding: tables.values, activation: .none, at: layer.cross.values)
-            let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: blocked, at: layer.cross.outputInput)
-            arithmetic.linear(attended, layer.cross.output, addingTo: x)
-            layer.cross.norm.apply(to: x, arithmetic)
+            let key = arithmetic.linear(memory, layer.crossAttention.key, adding: tables.keys, activation: .none, at: layer.crossAttention.keys)
+            let value = arithmetic.linear(memory, layer.crossAttention.value, adding: tables.values, activation: .none, at: layer.crossAttention.values)
+            let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: blocked, at: layer.crossAttention.outputInput)
+            arithmetic.linear(attended, layer.crossAttention.output, addingTo: x)
+            layer.crossAttention.norm.apply(to: x, arithmetic)
             arithmetic.record("dec.\(index).cross", x)
         }
         do {
             let input = arithmetic.operand(x, at: layer.selfInput)
-            let query = arithmetic.linear(input, layer.own.query, adding: layer.selfQueries, activation: .none, at: layer.own.queries)
-            let key = arithmetic.linear(input, layer.own.key, adding: layer.selfKeys, activation: .none, at: layer.own.keys)
-            let value = arithmetic.linear(input, layer.own.value, adding: nil, activation: .none, at: layer.own.values)
-            let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: nil, at: layer.own.outputInput)
-            arithmetic.linear(attended, layer.own.output, addingTo: x)
-            layer.own.norm.apply(to: x, arithmetic)
+            let query = arithmetic.linear(input, layer.selfAttention.query, adding: layer.selfQueries, activation: .none, at: layer.selfAttention.queries)
+            let key = arithmetic.linear(input, layer.selfAttention.key, adding: layer.selfKeys, activation: .none, at: layer.selfAttention.keys)
+            let value = arithmetic.linear(input, layer.selfAttention.value, adding: nil, activation: .none, at: layer.selfAttention.values)
+            let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: nil, at: layer.selfAttention.outputInput)
+            arithmetic.linear(attended, layer.selfAttention.output, addingTo: x)
+            layer.selfAttention.norm.apply(to: x, arithmetic)
             arithmetic.record("dec.\(index).self", x)
         }
         arithmetic.feedForward(
@@ -212,11 +212,12 @@ public struct MaskDecoder<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// The queries `x` as layer `index`'s cross attention reads them.
+    /// The queries `x` as layer `index`'s cross-attention reads them.
     private func crossQueries(_ index: Int, _ x: Matrix) -> A.Operand {
         let layer = layers[index]
         return arithmetic.linear(
-            arithmetic.operand(x, at: layer.crossInput), layer.cross.query, adding: layer.crossQueries, activation: .none, at: layer.cross.queries)
+            arithmetic.operand(x, at: layer.crossInput), layer.crossAttention.query, adding: layer.crossQueries, activation: .none,
+            at: layer.crossAttention.queries)
     }
 
     /// Whether `constants` stand for what is computed of the queries before layer `index`.

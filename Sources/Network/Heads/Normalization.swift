@@ -28,7 +28,7 @@ struct NormParameters {
     }
 }
 
-/// A map to be enlarged bilinearly.
+/// A map that is upsampled bilinearly.
 struct CoarseMap {
     /// `size.area` rows.
     let map: Matrix
@@ -53,7 +53,7 @@ extension Arithmetic {
         release(mark)
     }
 
-    /// GroupNorm of the map `x` of `size`, plus `coarse` enlarged to `size`, activated, at `point`; `bordered` for a 3x3 convolution.
+    /// GroupNorm of the map `x` of `size`, plus `coarse` upsampled to `size`, activated, at `point`; `bordered` for a 3x3 convolution.
     func groupNorm(
         _ x: Matrix, size: Size, _ parameters: NormParameters, adding coarse: CoarseMap? = nil, activation: Activation = .none, at point: QuantizationPoint,
         bordered: Bool = false
@@ -61,7 +61,7 @@ extension Arithmetic {
         operand(size: size, columns: x.columns, at: point, bordered: bordered) { output, period in
             let mark = mark()
             let norm = GroupNorm(x, parameters, self)
-            // Lines are enlarged one at a time, into a buffer that stays in the caches.
+            // Lines are upsampled one at a time, into a buffer that stays in the caches.
             let bands = min(size.height, 16)
             let buffer = matrix(rows: coarse == nil ? 0 : bands * size.width, columns: x.columns)
             parallel(bands) { range in

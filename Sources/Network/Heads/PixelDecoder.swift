@@ -119,11 +119,11 @@ public struct PixelDecoder<A: Arithmetic> {
         let hidden = architecture.hidden
         var tables = layers.map { _ in SamplingTables() }
         for (level, size) in levels.enumerated() {
-            let code = PositionalEncoding(size: size, channels: hidden, arithmetic: arithmetic)
-            code.add(levelEmbedding.row(level), arithmetic)
+            let encoding = PositionalEncoding(size: size, channels: hidden, arithmetic: arithmetic)
+            encoding.add(levelEmbedding.row(level), arithmetic)
             for (index, layer) in layers.enumerated() {
-                tables[index].offsets.append(code.projected(by: layer.offsets, columns: 2 * architecture.samples, arithmetic))
-                tables[index].weights.append(code.projected(by: layer.weights, columns: architecture.samples, arithmetic))
+                tables[index].offsets.append(encoding.projected(by: layer.offsets, columns: 2 * architecture.samples, arithmetic))
+                tables[index].weights.append(encoding.projected(by: layer.weights, columns: architecture.samples, arithmetic))
             }
         }
         return tables
@@ -191,19 +191,19 @@ public struct PixelDecoder<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// The position code with level embedding and the reference points, which no step needs as a whole.
+    /// The positional encoding with level embedding and the reference points, which no step needs as a whole.
     private func recordPositions(_ levels: [Size], ranges: [Range<Int>]) {
         let mark = arithmetic.mark()
         let positions = arithmetic.matrix(rows: ranges[2].upperBound, columns: architecture.hidden)
         let points = arithmetic.matrix(rows: positions.rows, columns: 2 * Architecture.levels)
         for (level, size) in levels.enumerated() {
-            let code = PositionalEncoding(size: size, channels: architecture.hidden, arithmetic: arithmetic)
+            let encoding = PositionalEncoding(size: size, channels: architecture.hidden, arithmetic: arithmetic)
             for pixel in 0..<size.area {
                 let y = pixel / size.width
                 let x = pixel % size.width
                 let row = ranges[level].lowerBound + pixel
                 for channel in 0..<architecture.hidden {
-                    positions[row, channel] = code.vertical[y, channel] + code.horizontal[x, channel] + levelEmbedding[level, channel]
+                    positions[row, channel] = encoding.vertical[y, channel] + encoding.horizontal[x, channel] + levelEmbedding[level, channel]
                 }
                 for other in 0..<Architecture.levels {
                     points[row, 2 * other] = (Float(x) + 0.5) / Float(size.width)

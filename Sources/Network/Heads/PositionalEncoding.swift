@@ -1,18 +1,18 @@
 import Kernels
 
-/// Sine position code of one axis (fcclip's PositionEmbeddingSine with normalisation, temperature 10000).
+/// Sine positional encoding of one axis (fcclip's PositionEmbeddingSine with normalisation, temperature 10000).
 ///
 /// Row `i` of `into` (length x channels) holds, for the angle p = (i + 1) / (length + 1e-6) * 2 pi and frequency
 /// f_c = 10000^(2 floor(c / 2) / channels), sin(p / f_c) at even c and cos(p / f_c) at odd c.
-func sinePositionalEncoding(into code: Matrix) {
-    let length = Float(code.rows) + 1e-6
-    for row in 0..<code.rows {
+func sinePositionalEncoding(into encoding: Matrix) {
+    let length = Float(encoding.rows) + 1e-6
+    for row in 0..<encoding.rows {
         let angle = Float(row + 1) / length * 6.283185307179586
-        for channel in 0..<code.columns {
-            let exponent = Double(2 * (channel / 2)) / Double(code.columns)
+        for channel in 0..<encoding.columns {
+            let exponent = Double(2 * (channel / 2)) / Double(encoding.columns)
             let frequency = Float(power10000(exponent))
             let phase = Double(angle / frequency)
-            code[row, channel] = Float(channel % 2 == 0 ? sine(phase) : cosine(phase))
+            encoding[row, channel] = Float(channel % 2 == 0 ? sine(phase) : cosine(phase))
         }
     }
 }
@@ -33,7 +33,7 @@ private func power10000(_ x: Double) -> Double {
     return result
 }
 
-/// The position code of a map as the two summands of a projection `W pos`, by an arithmetic's `table`.
+/// The positional encoding of a map as the two summands of a projection `W pos`, by an arithmetic's `table`.
 struct PositionalEncoding {
     let vertical: Matrix
     let horizontal: Matrix
@@ -42,12 +42,12 @@ struct PositionalEncoding {
     init<A: Arithmetic>(size: Size, channels: Int, arithmetic: A) {
         let half = channels / 2
         func padded(_ length: Int, at start: Int) -> Matrix {
-            let code = arithmetic.matrix(rows: length, columns: half)
+            let encoding = arithmetic.matrix(rows: length, columns: half)
             let full = arithmetic.matrix(rows: length, columns: channels)
             arithmetic.compute {
-                sinePositionalEncoding(into: code)
+                sinePositionalEncoding(into: encoding)
                 full.base.update(repeating: 0, count: full.count)
-                for row in 0..<length { (full.row(row) + start).update(from: code.row(row), count: half) }
+                for row in 0..<length { (full.row(row) + start).update(from: encoding.row(row), count: half) }
             }
             return full
         }
