@@ -1,10 +1,10 @@
 import Kernels
 import ModelFormat
 
-/// What one picture's stages hand on, in the arithmetic's scratch memory.
+/// The matrices that the stages of one picture read and write, in the arithmetic's scratch memory.
 ///
-/// All values are float32 except the mask decoder's operands. Stages with a result give it through `result(of:)`, so that two networks of one
-/// architecture can be compared stage by stage.
+/// All values are float32 except the mask decoder's operands. `result(of:)` returns what a stage has written, so two
+/// networks of one architecture can be compared stage by stage.
 public struct Activations<A: Arithmetic> {
     /// RGB8, row-major, `size`.
     let pixels: UnsafePointer<UInt8>
@@ -48,7 +48,8 @@ public struct Activations<A: Arithmetic> {
         }
     }
 
-    /// Overwrites what `stage` wrote with what it wrote in `other`, the activations of another network of the same architecture and input size.
+    /// Overwrites what `stage` wrote with what it wrote in `other`, the activations of another network of the same
+    /// architecture and input size.
     public func copyResult<B: Arithmetic>(of stage: Stage, from other: Activations<B>) {
         if let result = result(of: stage), let source = other.result(of: stage) { result.base.update(from: source.base, count: result.count) }
         if case .attentionMask = stage, let target = decoder, let source = other.decoder {
@@ -57,11 +58,11 @@ public struct Activations<A: Arithmetic> {
     }
 }
 
-/// What the mask decoder's layers share.
+/// What all layers of the mask decoder read and write.
 struct DecoderActivations<A: Arithmetic> {
     /// The tokens of each level, as cross-attention reads them.
     let memory: InlineArray<3, A.Operand>
-    /// The mask features, as mask products and mask pooling read them.
+    /// The mask features, as mask logits and mask pooling read them.
     let features: A.Operand
     /// The mask features reduced to the size of each level.
     let reduced: InlineArray<3, A.Operand>

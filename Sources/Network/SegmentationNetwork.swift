@@ -59,7 +59,8 @@ public final class SegmentationNetwork<A: Arithmetic> {
 
     // MARK: Memory
 
-    /// Frees the tables for another input size and reserves scratch memory, in bytes, for the next (see `Arithmetic.reserve`).
+    /// Frees the tables for another input size and reserves scratch memory, in bytes, for the next (see
+    /// `Arithmetic.reserve`).
     public func reserve(shared: Int, perThread: Int) {
         geometry = nil
         arithmetic.release(base)
@@ -112,7 +113,8 @@ public final class SegmentationNetwork<A: Arithmetic> {
         }
     }
 
-    /// Calls `body` with the activations of one picture before its first stage. They live until `body` returns. Parameters as in `run`.
+    /// Calls `body` with the activations of one picture before its first stage. They live until `body` returns.
+    /// Parameters as in `run`.
     public func withActivations<Result, Failure: Error>(
         _ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, classifier: Classifier, _ body: (inout Activations<A>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -186,7 +188,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let mark = arithmetic.mark()
         let memory = InlineArray<3, A.Operand> { maskDecoder.memory(tokens.rows(geometry.ranges[$0]), level: $0) }
         let finest = maskDecoder.features(features)
-        // Reducing the features once commutes with the mask product that every layer makes.
+        // Reducing the features once commutes with the dot products of every layer's mask logits.
         let reduced = InlineArray<3, A.Operand> {
             let level = geometry.levels[$0]
             let smaller = arithmetic.matrix(rows: level.area, columns: features.columns)

@@ -2,7 +2,7 @@ import Kernels
 import Network
 
 extension IntegerArithmetic {
-    /// Queries that one piece of attention covers, of one head: packing its keys and values is shared by them.
+    /// Queries in one piece of attention, of one head. Its keys and values are packed once for all of them.
     private static var blockQueries: Int { 256 }
 
     public func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: QuantizationPoint) -> Operand {

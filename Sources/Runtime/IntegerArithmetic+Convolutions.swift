@@ -5,8 +5,8 @@ extension IntegerArithmetic {
     public func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into map: Matrix) {
         guard case .int8 = layer.kind else { return floatStem(pixels, size: size, padded: padded, layer, into: map) }
         let width = padded.width / 4
-        // A pixel less 128 is its int8 value; normalisation is part of the weights. The nearest value to "zero after
-        // normalisation" stands for padding.
+        // A pixel minus 128 is its int8 value; normalisation is folded into the weights. Padding is the value closest
+        // to zero after normalisation.
         let mean = PixelStatistics.mean
         let padding = (Int8(mean.0.rounded() - 128), Int8(mean.1.rounded() - 128), Int8(mean.2.rounded() - 128))
         blocks(padded.height / 4, of: 1) { range, scratch in
@@ -99,7 +99,7 @@ extension IntegerArithmetic {
         let period = width + 2
         blocks(size.height, of: 1) { range, scratch in
             let line = range.lowerBound
-            // Three pixels of a line lie side by side: the product reads those of three lines where they are.
+            // Three neighbouring pixels of a line are contiguous: the GEMM reads those of three lines in place.
             product(
                 rows(line * period..<(line + 3) * period, of: x), layer, rows: 0..<width, parts: 3, partRows: period, scratch: scratch,
                 output: .floats(map.row(line * width), stride: map.columns))

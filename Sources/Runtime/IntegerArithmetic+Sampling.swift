@@ -1,7 +1,7 @@
 import Kernels
 
 extension IntegerArithmetic {
-    /// Rows that one piece of deformable sampling covers.
+    /// Rows in one piece of deformable attention.
     private static var sampledRows: Int { 64 }
 
     public func sampledAttention(

@@ -3,12 +3,13 @@ import ModelFormat
 import Network
 import System
 
-/// The network in int8: what runs on the board.
+/// The network's steps in int8.
 ///
-/// Products read int8 values and int8 weights and sum in int32; their results, normalisation, softmax and residual streams
-/// are float32. The same model and picture give the same bytes on every instruction set.
+/// A GEMM reads int8 values and int8 weights and sums in int32. Its results, normalisation, softmax and residual
+/// streams are float32. The same model and picture give the same bytes on every instruction set and with any number of
+/// threads.
 public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
-    /// Scale and zero point of a place where values become int8; float32 passes unchanged where there is none.
+    /// Scale and zero point of a place where values become int8. Without them values stay in float32.
     public struct QuantizationPoint {
         public let channels: Int
         /// Nil where values stay in float32.
@@ -33,7 +34,7 @@ public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
         let hasOneScale: Bool
     }
 
-    /// Rows of int8 or float32 values without gaps.
+    /// Rows of int8 or float32 values, row-major and dense.
     public struct Operand {
         let base: UnsafeMutableRawPointer
         public let rows: Int
@@ -58,7 +59,8 @@ public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
         public var weightCount: Int { columns * depth }
 
         enum Kind {
-            /// `offset` is minus the zero point's share of each sum, `scale` turns sums into values; `input` is what operands are quantized by.
+            /// `offset` compensates for the input's zero point in each column's sum, `scale` (input scale x weight
+            /// scale) turns sums into values, `input` is the quantization of the operands.
             case int8(packed: UnsafePointer<Int8>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>, input: Quantization)
             case float32(UnsafePointer<Float>)
         }
@@ -76,16 +78,16 @@ public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
     public private(set) var kernels: KernelSet
     public let pool: ThreadPool
     public private(set) var arena = Arena(chunkBytes: 1 << 20)
-    /// Packed weights and small tables, for as long as the model.
+    /// Packed weights and small tables; they live as long as the arithmetic.
     let constants = Arena(chunkBytes: 1 << 20)
-    /// Scratch of one thread.
+    /// Scratch memory of each thread.
     private(set) var workers: [Arena]
     /// Whether steps only count the memory that they take.
     private var isCounting = false
-    /// Told intermediate tensors by name; for comparisons on the host.
+    /// Called with the name and values of every intermediate tensor; for comparisons on the host.
     public var trace: ((String, Matrix) -> Void)?
 
-    /// - Throws: when the machine lacks the memory for the weights.
+    /// - Throws: when the machine has less free memory than the weights need.
     public init(_ model: ModelFile, kernels: KernelSet, threads: Int) throws(Fault) {
         self.model = model
         self.kernels = kernels
@@ -131,7 +133,7 @@ public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
     public var packedBytes: Int { constants.capacity }
     public var scratchBytes: Int { workers.reduce(arena.capacity) { $0 + $1.capacity } }
 
-    /// As `parallel`, in blocks of `block`, with scratch of the thread's own.
+    /// As `parallel`, in blocks of `block` items (the last may be shorter), with the thread's own scratch memory.
     func blocks(_ count: Int, of block: Int, _ body: (Range<Int>, Arena) -> Void) {
         func perform(_ index: Int, _ scratch: Arena) {
             let mark = scratch.mark()
@@ -155,7 +157,7 @@ public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
         release(mark)
     }
 
-    /// What an operand stands for, in float32.
+    /// The values that an operand represents, in float32.
     public func values(_ values: Operand) -> Matrix {
         let floats = matrix(rows: values.rows, columns: values.columns)
         for row in 0..<values.rows {

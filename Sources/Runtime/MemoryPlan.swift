@@ -7,7 +7,7 @@ public struct MemoryPlan: Sendable {
     public let shared: Int
     /// Scratch memory of each thread.
     public let perThread: Int
-    /// What leaves the engine: the label map, and masks in instance mode.
+    /// Memory of the result: the label map, and masks in instance mode.
     public let results: Int
 
     /// Nothing.
@@ -26,8 +26,8 @@ public protocol CountingArithmetic: Arithmetic {
 }
 
 extension SegmentationEngine {
-    /// The memory that pictures of `geometry` need: a dry run of the network and of the post-processing, which takes memory for the most
-    /// segments that a picture can have.
+    /// The memory that pictures of `geometry` need: a dry run of the network and of the post-processing, which takes
+    /// memory for the most segments that a picture can have. The next frame computes the tables for its size anew.
     public func plan(_ geometry: PictureGeometry, task: Task) -> MemoryPlan {
         let scratch = arithmetic.count {
             network.dryRun(size: geometry.inner, padded: geometry.padded, classifier: classifier) { prediction in

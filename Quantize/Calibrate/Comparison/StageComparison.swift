@@ -4,8 +4,8 @@ import Network
 import Runtime
 import System
 
-/// Int8 against fp32 stage by stage: every stage of the int8 network reads what the fp32 network's stages before it have written, so that its error
-/// is its own.
+/// Int8 against fp32 stage by stage: every stage of the int8 network reads what the fp32 network's stages before it
+/// have written, so that its error is its own.
 public final class StageComparison {
     private let float: SegmentationNetwork<FloatArithmetic>
     private let integer: SegmentationNetwork<IntegerArithmetic>

@@ -6,7 +6,8 @@ import System
 enum Backbone<A: Arithmetic> {
     case convNeXt(ConvNeXt<A>)
 
-    /// Looks up the parameters of the backbone that `architecture` names. - Throws: when one is missing or has the wrong shape.
+    /// Looks up the parameters of the backbone that `architecture` names. - Throws: when one is missing or has the
+    /// wrong shape.
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
         self = .convNeXt(try ConvNeXt(arithmetic, architecture))
     }
@@ -16,7 +17,8 @@ enum Backbone<A: Arithmetic> {
         Size(height: padded.height >> (stage + 2), width: padded.width >> (stage + 2))
     }
 
-    /// The layers before the first stage: RGB8 `pixels` of `size` to `result`, which has one row for each pixel of the padded input / 4.
+    /// The layers before the first stage: RGB8 `pixels` of `size` to `result`, which has one row for each pixel of the
+    /// padded input / 4.
     func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, into result: Matrix) {
         switch self {
         case .convNeXt(let backbone): backbone.stem(pixels, size: size, padded: padded, into: result)

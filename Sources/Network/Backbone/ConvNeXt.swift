@@ -4,7 +4,8 @@ import System
 
 /// CLIP's ConvNeXt (arXiv 2201.03545).
 ///
-/// The quantizer folds the affine part of a block's LayerNorm into the layer behind it, and the layer scale into `project`.
+/// The quantizer folds the affine part of a block's LayerNorm into the layer behind it, and the layer scale into
+/// `project`.
 struct ConvNeXt<A: Arithmetic> {
     struct Block {
         let input: A.QuantizationPoint
@@ -66,7 +67,8 @@ struct ConvNeXt<A: Arithmetic> {
         arithmetic.record("stem", map)
     }
 
-    /// Stage `index` (0...3), `map` of `size`: a 2x2 reduction of `previous`, the map before, in all stages but the first; then the blocks, in place.
+    /// Stage `index` (0...3), `map` of `size`: a 2x2 reduction of `previous`, the map before, in all stages but the
+    /// first; then the blocks, in place.
     ///
     /// The first stage works on what the stem left in `map`.
     func stage(_ index: Int, from previous: Matrix, map: Matrix, size: Size) {

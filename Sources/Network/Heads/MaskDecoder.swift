@@ -4,7 +4,8 @@ import System
 
 /// Masked-attention mask decoder (Mask2Former, arXiv 2112.01527; fcclip's `fcclip_transformer_decoder.py`).
 ///
-/// Q learned queries attend to the three levels in turn, each query only where its mask of the layer before is not negative.
+/// Q learned queries attend to the three levels in turn. A query attends only to the tokens where its mask logits,
+/// computed before the layer, are not negative.
 public struct MaskDecoder<A: Arithmetic> {
     struct Attention {
         let query: A.Linear
@@ -45,7 +46,8 @@ public struct MaskDecoder<A: Arithmetic> {
         let crossQueries, selfQueries, selfKeys: PositionTable
     }
 
-    /// What follows from the learned queries alone: the mask embeddings before layer 0 and the queries of its cross-attention.
+    /// What depends on the learned queries alone: the mask embeddings before layer 0 and the queries of its
+    /// cross-attention.
     struct Constants {
         let maskEmbeddings: A.Operand
         let crossQueries: A.Operand
@@ -53,7 +55,7 @@ public struct MaskDecoder<A: Arithmetic> {
 
     let arithmetic: A
     let architecture: Architecture
-    /// One, or none where `Arithmetic.keepsConstants` says so.
+    /// One, or none where `Arithmetic.keepsConstants` is false.
     private(set) var constants: [Constants] = []
     public let queries: Matrix
     let levelEmbedding: Matrix
@@ -69,7 +71,7 @@ public struct MaskDecoder<A: Arithmetic> {
     let classInput: A.QuantizationPoint
     let classHidden: [A.QuantizationPoint]
     let classEmbedding: [A.Linear]
-    /// Factor of the cosine similarities of the in-vocabulary classifier: exp(logit scale), at most 100.
+    /// Factor of the in-vocabulary classifier's cosine similarities: exp(logit scale), at most 100.
     public let scale: Float
 
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
@@ -138,20 +140,20 @@ public struct MaskDecoder<A: Arithmetic> {
         ]
         scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
         if arithmetic.keepsConstants, !layers.isEmpty {
-            // Their scratch memory stays with them.
+            // They keep their scratch memory.
             let normed = arithmetic.matrix(rows: count, columns: width)
             constants = [Constants(maskEmbeddings: maskEmbeddings(queries, normed: normed), crossQueries: crossQueries(0, queries))]
         }
     }
 
-    /// Keys and values of every layer's cross-attention read the tokens of one level plus that level's embedding; keys also
-    /// its positional encoding. The constant parts, projected, for one input size.
+    /// The constant parts of a layer's cross-attention for one input size, projected: the level embedding for its
+    /// values, the level embedding plus the positional encoding for its keys.
     public struct MemoryTables {
         let keys: PositionTable
         let values: PositionTable
     }
 
-    /// One entry for each layer.
+    /// The tables of every layer, in scratch memory.
     public func memoryTables(_ levels: [Size]) -> [MemoryTables] {
         let hidden = architecture.hidden
         let encodings = levels.map { PositionalEncoding(size: $0, channels: hidden, arithmetic: arithmetic) }
@@ -169,18 +171,22 @@ public struct MaskDecoder<A: Arithmetic> {
         }
     }
 
-    /// The tokens of one level (rows x hidden) as cross-attention reads them.
+    /// The tokens of one level (area x hidden) as cross-attention reads them.
     public func memory(_ tokens: Matrix, level: Int) -> A.Operand {
         arithmetic.operand(tokens, at: memoryPoints[level])
     }
 
-    /// Mask features as mask products and mask pooling read them.
+    /// Mask features (area x hidden) as mask logits and mask pooling read them.
     public func features(_ features: Matrix) -> A.Operand {
         arithmetic.operand(features, at: featuresPoint)
     }
 
-    /// Layer `index`, in place in `x` (Q x hidden): masked cross-attention, self-attention, feed-forward layers, all post-norm. Before layer 0 `x` holds
-    /// the learned queries.
+    /// Layer `index`, in place in `x` (Q x hidden): masked cross-attention, self-attention and feed-forward, all
+    /// post-norm.
+    ///
+    /// - Parameters:
+    ///   - x: the learned queries before layer 0.
+    ///   - memory, tables: tokens of the layer's level, and the layer's constant parts.
     public func layer(_ index: Int, _ x: Matrix, memory: A.Operand, tables: MemoryTables, blocked: BlockedKeys) {
         let layer = layers[index]
         let heads = architecture.heads
@@ -220,18 +226,20 @@ public struct MaskDecoder<A: Arithmetic> {
             at: layer.crossAttention.queries)
     }
 
-    /// Whether `constants` stand for what is computed of the queries before layer `index`.
+    /// Whether `constants` hold what is computed from the queries before layer `index`.
     private func isConstant(before index: Int) -> Bool {
         index == 0 && !constants.isEmpty && !arithmetic.isTracing
     }
 
-    /// Mask embeddings of the queries `x` before layer `index`. - Parameter normed: becomes `decoder_norm` of them; not before layer 0 of a
-    /// network that keeps constants.
+    /// Mask embeddings of the queries `x` (Q x hidden) before layer `index`.
+    ///
+    /// - Parameter normed: becomes `decoder_norm` of the queries, except before layer 0 of a network that keeps
+    ///   constants.
     public func maskEmbeddings(_ x: Matrix, before index: Int, normed: Matrix) -> A.Operand {
         isConstant(before: index) ? constants[0].maskEmbeddings : maskEmbeddings(x, normed: normed)
     }
 
-    /// `decoder_norm` of the queries and their mask embeddings, ready for mask products.
+    /// Mask embeddings of the queries `x`; `normed` becomes `decoder_norm` of them.
     public func maskEmbeddings(_ x: Matrix, normed: Matrix) -> A.Operand {
         norm.apply(x, into: normed, arithmetic)
         let first = arithmetic.linear(arithmetic.operand(normed, at: embeddingInput), embedding[0], adding: nil, activation: .relu, at: embeddingPoints[0])
@@ -239,8 +247,10 @@ public struct MaskDecoder<A: Arithmetic> {
         return arithmetic.linear(second, embedding[2], adding: nil, activation: .none, at: embeddingPoints[2])
     }
 
-    /// Attention mask of the layer after: blocked where a query's mask logit is negative at the level's size; a query
-    /// that would be blocked everywhere is blocked nowhere. `features` are reduced to `tokens` pixels.
+    /// The next layer's attention mask: a query's key is blocked where its mask logit is negative. A query with all
+    /// keys blocked gets none blocked.
+    ///
+    /// - Parameter features: the mask features reduced to the level's size, `tokens` rows.
     public func blockedKeys(_ embeddings: A.Operand, features: A.Operand, tokens: Int, into blocked: BlockedKeys) {
         let mark = arithmetic.mark()
         let logits = arithmetic.matrix(rows: architecture.queries, columns: tokens)
@@ -257,7 +267,12 @@ public struct MaskDecoder<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// In-vocabulary class embeddings (`into`: Q x E) from the queries' `normed` rows and the mean feature under each mask.
+    /// In-vocabulary class embeddings (`result`: Q x E) from the queries' `normed` rows (Q x hidden) and the mean
+    /// feature under each mask.
+    ///
+    /// - Parameters:
+    ///   - logits: Q x area mask logits.
+    ///   - trace: the layer that names of recorded tensors contain.
     public func classEmbeddings(normed: Matrix, logits: Matrix, features: A.Operand, into result: Matrix, trace: Int) {
         let mark = arithmetic.mark()
         let words = (logits.columns + 63) / 64
@@ -281,7 +296,8 @@ public struct MaskDecoder<A: Arithmetic> {
 }
 
 extension Arithmetic {
-    /// Bits of the pixels inside each mask, those of positive `logits`: `(logits.columns + 63) / 64` words for each row.
+    /// Bits of the pixels inside each mask, where `logits` are positive: `(logits.columns + 63) / 64` words for each
+    /// row, in scratch memory.
     func insideBits(of logits: Matrix) -> UnsafeMutablePointer<UInt64> {
         let words = (logits.columns + 63) / 64
         let bits = self.words(words * logits.rows)

@@ -2,13 +2,13 @@ import Kernels
 import ModelFormat
 import System
 
-/// Names and their embeddings as the classifiers use them.
+/// A vocabulary as the classifiers use it: K classes with N names.
 public struct Classifier {
-    /// N names x E, unit rows.
+    /// N x E, rows of length 1.
     public let embeddings: NameEmbeddings
-    /// First name and number of names of each class.
+    /// The names of each class: rows of `embeddings`.
     public let names: [Range<Int>]
-    /// Whether a class shares a name with the training vocabulary.
+    /// Whether a class has a name that is in the training vocabulary too.
     public let isSeen: [Bool]
     public let isThing: [Bool]
 
@@ -27,12 +27,14 @@ func similarityScale(_ parameter: Matrix) -> Float {
     min(exponential(parameter[0, 0]), 100)
 }
 
-/// Out-of-vocabulary classification: CLIP features pooled under each mask, through CLIP's own projection (FC-CLIP, section 3.3).
+/// Open-vocabulary classification (FC-CLIP, section 3.3): CLIP's embeddings of masks, and the ensemble of both
+/// classifiers.
 public struct OpenVocabularyHead<A: Arithmetic> {
     let arithmetic: A
     let visualHead: VisualHead<A>
-    /// Unit embedding of "no object", 1 x E.
+    /// Embedding of "no object", 1 x E, of length 1.
     public let void: Matrix
+    /// Factor of the out-of-vocabulary classifier's cosine similarities: exp(logit scale), at most 100.
     public let scale: Float
 
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
@@ -43,7 +45,8 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
     }
 
-    /// CLIP's embedding (`result`: Q x E) of each mask: of `dense` (area x C) where the mask's logits (Q x area) are positive.
+    /// CLIP's embedding (`result`: Q x E) of each mask: of `dense` (area x C) where the mask's logits (Q x area) are
+    /// positive.
     public func embeddings(_ dense: Matrix, logits: Matrix, into result: Matrix) {
         let mark = arithmetic.mark()
         let inside = arithmetic.insideBits(of: logits)
@@ -52,8 +55,8 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// Cosine similarities times `scale` of `embeddings` (Q x E; overwritten by their unit vectors) to all names, and void
-    /// last: `into` is Q x (N + 1).
+    /// `result` (Q x (N + 1)) = `scale` times the cosine similarities of `embeddings` (Q x E, scaled to length 1 in
+    /// place) to all names and, last, to void.
     func similarities(_ embeddings: Matrix, scale: Float, classifier: Classifier, into result: Matrix) {
         arithmetic.parallel(embeddings.rows) { range in
             for row in range { normalize(embeddings.row(row), count: embeddings.columns) }
@@ -72,7 +75,7 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// Maximum over each class's names, void last: Q x (N + 1) to Q x (K + 1).
+    /// `logits` (Q x (K + 1)) = the maximum of `similarities` (Q x (N + 1)) over each class's names; void last.
     func classLogits(_ similarities: Matrix, classifier: Classifier, into logits: Matrix) {
         arithmetic.parallel(logits.rows) { range in
             for row in range {
@@ -86,8 +89,10 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         }
     }
 
-    /// Geometric ensemble (FC-CLIP, equation 7) of both classifiers' logits (Q x (K + 1), void last; overwritten); `into` holds
-    /// probabilities of K classes and void that sum to 1.
+    /// Geometric ensemble (FC-CLIP, equation 7) of both classifiers' logits (Q x (K + 1), void last), which are
+    /// overwritten.
+    ///
+    /// - Parameter result: Q x (K + 1) probabilities of the classes and, last, of void. Rows sum to 1.
     func ensemble(inVocabulary: Matrix, outOfVocabulary: Matrix, classifier: Classifier, weights: Ensemble, into result: Matrix) {
         let classes = classifier.count
         arithmetic.parallel(result.rows) { range in

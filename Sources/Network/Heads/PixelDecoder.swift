@@ -4,7 +4,8 @@ import System
 
 /// Multi-scale deformable attention pixel decoder (MSDeformAttn, arXiv 2010.04159; fcclip's `msdeformattn.py`).
 ///
-/// Level 0 is stride 32, level 2 stride 8; their tokens lie one after the other in one stream of S rows.
+/// Level 0 has stride 32, level 1 stride 16, level 2 stride 8. Their tokens lie one after the other in a matrix of S
+/// rows.
 public struct PixelDecoder<A: Arithmetic> {
     struct Layer {
         let input: A.QuantizationPoint
@@ -108,13 +109,14 @@ public struct PixelDecoder<A: Arithmetic> {
         }
     }
 
-    /// `W (pos + level embedding)` of a layer's sampling offsets and weights, for each level of one input size.
+    /// `W (pos + level embedding)` for a layer's sampling offsets and weights: one table for each level of an input
+    /// size.
     public struct SamplingTables {
         var offsets: [PositionTable] = []
         var weights: [PositionTable] = []
     }
 
-    /// One entry for each layer.
+    /// The tables of every layer, in scratch memory.
     public func samplingTables(_ levels: [Size]) -> [SamplingTables] {
         let hidden = architecture.hidden
         var tables = layers.map { _ in SamplingTables() }
@@ -129,7 +131,8 @@ public struct PixelDecoder<A: Arithmetic> {
         return tables
     }
 
-    /// Projects the maps of strides 32, 16, 8 (`maps[0]` is stride 32) to `tokens` (S x hidden): 1x1 convolution and GroupNorm.
+    /// Projects the maps of strides 32, 16 and 8, in this order, to `tokens` (S x hidden): 1x1 convolution and
+    /// GroupNorm.
     public func project(_ maps: InlineArray<3, Matrix>, levels: [Size], ranges: [Range<Int>], into tokens: Matrix) {
         for level in 0..<3 {
             let mark = arithmetic.mark()
@@ -143,7 +146,8 @@ public struct PixelDecoder<A: Arithmetic> {
         if arithmetic.isTracing { recordPositions(levels, ranges: ranges) }
     }
 
-    /// Encoder layer `index`, in place: deformable attention and feed-forward layers, each followed by a residual and LayerNorm.
+    /// Encoder layer `index`, in place in `tokens` (S x hidden): deformable attention, then feed-forward, each with a
+    /// residual and LayerNorm behind it.
     public func encode(_ index: Int, _ tokens: Matrix, levels: [Size], ranges: [Range<Int>], tables: SamplingTables) {
         let layer = layers[index]
         let mark = arithmetic.mark()
@@ -179,7 +183,7 @@ public struct PixelDecoder<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// Mask features at stride 4 (`into`: area x hidden) from the stride-4 map and the encoded stride-8 tokens.
+    /// Mask features (`result`: area x hidden) from the map of stride 4 and the encoded tokens of stride 8.
     public func maskFeatures(_ finest: Matrix, size: Size, encoded: Matrix, encodedSize: Size, into result: Matrix) {
         let mark = arithmetic.mark()
         arithmetic.linear(arithmetic.operand(finest, at: lateralInput), lateral, adding: nil, into: result)
@@ -191,7 +195,7 @@ public struct PixelDecoder<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// The positional encoding with level embedding and the reference points, which no step needs as a whole.
+    /// Records the positional encoding with level embedding and the reference points. No step needs them as a whole.
     private func recordPositions(_ levels: [Size], ranges: [Range<Int>]) {
         let mark = arithmetic.mark()
         let positions = arithmetic.matrix(rows: ranges[2].upperBound, columns: architecture.hidden)

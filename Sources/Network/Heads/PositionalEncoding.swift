@@ -17,7 +17,7 @@ func sinePositionalEncoding(into encoding: Matrix) {
     }
 }
 
-/// 10000^x for x in 0...1, by repeated square roots: every step is exact to rounding on every machine.
+/// 10000^x for x in 0...1, by repeated square roots, which round correctly on every machine.
 private func power10000(_ x: Double) -> Double {
     var result = 1.0
     var root = 10000.0
@@ -33,12 +33,14 @@ private func power10000(_ x: Double) -> Double {
     return result
 }
 
-/// The positional encoding of a map as the two summands of a projection `W pos`, by an arithmetic's `table`.
+/// The positional encoding of a map: the sum of an encoding of its lines and one of its columns.
 struct PositionalEncoding {
+    /// Height x channels.
     let vertical: Matrix
+    /// Width x channels.
     let horizontal: Matrix
 
-    /// Codes padded to the full width: y in the first half of the channels, x in the second, the other half zero.
+    /// Encodings padded to all channels: y in the first half of the channels, x in the second, zeros in the other half.
     init<A: Arithmetic>(size: Size, channels: Int, arithmetic: A) {
         let half = channels / 2
         func padded(_ length: Int, at start: Int) -> Matrix {
@@ -64,7 +66,7 @@ struct PositionalEncoding {
         }
     }
 
-    /// `W pos` as the table of a linear layer with `columns` results.
+    /// `W pos` as a position table for a layer with `columns` results, in scratch memory.
     func projected<A: Arithmetic>(by layer: A.Linear, columns: Int, _ arithmetic: A) -> PositionTable {
         let rows = arithmetic.matrix(rows: vertical.rows, columns: columns)
         let across = arithmetic.matrix(rows: horizontal.rows, columns: columns)

@@ -40,7 +40,8 @@ struct VisualHead<A: Arithmetic> {
     ///
     /// - Parameters:
     ///   - dense: the backbone's last map, area x C.
-    ///   - inside: bit `p % 64` of word `p / 64` of a mask's row is set where the mask covers pixel `p`. An empty mask has zeros for features.
+    ///   - inside: bit `p % 64` of word `p / 64` of a mask's row is set where the mask covers pixel `p`. An empty mask
+    ///     has zeros for features.
     func embeddings(_ dense: Matrix, inside: UnsafePointer<UInt64>, wordsPerRow: Int, into result: Matrix) {
         let pooled = arithmetic.matrix(rows: result.rows, columns: dense.columns)
         arithmetic.maskedMean(inside, wordsPerRow: wordsPerRow, features: arithmetic.operand(dense, at: densePoint), into: pooled)

@@ -1,4 +1,5 @@
-/// A list of fixed capacity in an arithmetic's scratch memory, which it does not own. Elements are plain values: nothing is destroyed.
+/// A list of fixed capacity in an arithmetic's scratch memory, which it does not own. Elements are of trivial types:
+/// they are never deinitialised.
 struct ScratchList<Element> {
     let base: UnsafeMutablePointer<Element>
     let capacity: Int
@@ -28,7 +29,7 @@ struct ScratchList<Element> {
         self.count = count
     }
 
-    /// Moves what stands at `index` and behind it; at full capacity the last element is lost.
+    /// Inserts before the element at `index`. At full capacity the last element is lost.
     mutating func insert(_ element: Element, at index: Int) {
         if count < capacity { count += 1 }
         for position in stride(from: count - 1, to: index, by: -1) { base[position] = base[position - 1] }

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Segmenter {
-    /// The most probable (query, class) pairs, stuff left out, each with the pixels where its mask is positive.
+    /// The most probable (query, class) pairs without stuff, each with the pixels where its mask is positive.
     func instances(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
         // All memory is taken for as many instances as may be found, whatever the picture shows.
         let queries = prediction.masks.rows
@@ -31,6 +31,7 @@ extension Segmenter {
         }
     }
 
+    /// Appends `found` to the result's segments and masks; label maps show the best-scored of overlapping segments.
     private func report(_ found: ScratchList<Instance>, _ prediction: Prediction, classifier: Classifier, into result: inout Segmentation) {
         for index in 0..<found.count {
             let pair = found[index].pair
@@ -72,7 +73,7 @@ extension Segmenter {
         let score: Float
     }
 
-    /// The `instanceCount` largest class probabilities over all queries, void aside, largest first.
+    /// Finds the `instanceCount` largest class probabilities over all queries, without void, largest first.
     private func findPairs(_ prediction: Prediction, classes: Int, into best: inout ScratchList<Pair>) {
         for query in 0..<prediction.probabilities.rows {
             for category in 0..<classes {

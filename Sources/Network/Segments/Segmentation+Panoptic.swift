@@ -3,8 +3,8 @@ import Kernels
 extension Segmenter {
     private static var insideBit: UInt16 { PanopticArgmax.insideBit }
 
-    /// Every pixel goes to the query with the largest score x mask probability; a query keeps what it won inside its own mask
-    /// if that is enough of the mask.
+    /// Assigns every pixel to the query with the largest score x mask probability. A query keeps the pixels that it won
+    /// inside its own mask, if they are a large enough fraction of the mask.
     func panoptic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
         // All memory is taken for as many candidates as there are queries, whatever the picture shows.
         let queries = prediction.probabilities.rows
@@ -21,7 +21,7 @@ extension Segmenter {
     /// Scratch memory of one panoptic result.
     private struct PanopticWorkspace {
         let upsampler: MaskUpsampler
-        /// A row for each band: the panoptic argmax's own.
+        /// A row for each band: scratch memory of the kernel.
         let argmax: Matrix
         let areas: UnsafeMutablePointer<UInt64>
         /// For each band, each candidate.
@@ -31,7 +31,7 @@ extension Segmenter {
         var ids: ScratchList<UInt16>
         /// Candidate of each segment.
         var owners: ScratchList<Int>
-        /// Segment of each class that is stuff.
+        /// Segment of each class that is stuff; 0 where it has none.
         var stuff: ScratchList<UInt16>
         var extents: ScratchList<Extent>
 
@@ -118,8 +118,8 @@ extension Segmenter {
         var mask = 0, won = 0, inside = 0
     }
 
-    /// Fills `labels` with the winner of each pixel (index into `kept`, and whether its mask covers the pixel) and counts pixels: the first
-    /// `kept.count` of `workspace.counts`.
+    /// Fills `labels` with the winner of each pixel (index into `kept`, and whether its mask covers the pixel) and
+    /// counts pixels: the first `kept.count` of `workspace.counts`.
     private func assignPixels(
         _ kept: ScratchList<Candidate>, _ prediction: Prediction, size: Size, _ workspace: inout PanopticWorkspace, labels: inout [UInt16]
     ) {

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Segmenter {
-    /// Every pixel gets the class with the largest sum over queries of class probability x mask probability.
+    /// Assigns to every pixel the class with the largest sum over queries of class probability x mask probability.
     func semantic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
         let size = geometry.picture
         let classes = classifier.count
@@ -15,7 +15,7 @@ extension Segmenter {
         }
         let vertical = arithmetic.taps(size.height, from: upsampler.output.height, to: size.height)
         let horizontal = arithmetic.taps(size.width, from: upsampler.output.width, to: size.width)
-        // Bounds what a band computes to some 16 MB where a row of the network's output allows.
+        // A band's scores and masks take about 16 MB, or one row of the network's output.
         let rowCount = upsampler.output.width * (classes + probabilities.columns)
         let networkRows = max(1, (4 << 20) / rowCount)
         let bandRows = arithmetic.isTracing ? size.height : max(1, networkRows * size.height / upsampler.output.height)
