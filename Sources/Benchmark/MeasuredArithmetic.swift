@@ -10,7 +10,7 @@ public struct Measure {
 }
 
 /// The int8 arithmetic with a stopwatch: forwards every step and notes its time and the multiply-adds that its shapes ask for.
-public final class MeasuredArithmetic: Arithmetic {
+public final class MeasuredArithmetic: CountingArithmetic {
     public typealias Operand = IntegerArithmetic.Operand
     public typealias Linear = IntegerArithmetic.Linear
     public typealias Depthwise = IntegerArithmetic.Depthwise
@@ -89,6 +89,8 @@ public final class MeasuredArithmetic: Arithmetic {
     public func mark() -> ScratchMark { base.mark() }
     public func release(_ mark: ScratchMark) { base.release(mark) }
     public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) { base.parallel(count, body) }
+    public func compute(_ body: () -> Void) { base.compute(body) }
+    public func count(_ work: () -> Void) -> (shared: Int, perThread: Int) { base.count(work) }
     public func perform(_ kernel: FloatKernel) { base.perform(kernel) }
     public var isTracing: Bool { false }
     public func record(_ name: @autoclosure () -> String, _ values: Matrix) {}

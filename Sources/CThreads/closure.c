@@ -7,8 +7,8 @@ void threads_call(threads_closure closure, int64_t index) {
   ((SWIFT void (*)(int64_t, CONTEXT void *))closure.function)(index, closure.context);
 }
 
-/// What Swift declares as `threads_lend(_ closure: (Int) -> Void, _ borrow: (threads_closure, UnsafeRawPointer) -> Void, _ value: UnsafeRawPointer)`:
-/// a closure that does not escape is two arguments.
+/// In Swift: `threads_lend(_ closure: (Int) -> Void, _ borrow: (threads_closure, UnsafeRawPointer) -> Void, _ value:
+/// UnsafeRawPointer)`. A non-escaping closure is passed as two arguments.
 SWIFT void threads_lend(void *function, void *context, void (*borrow)(threads_closure, const void *), const void *value) {
   borrow((threads_closure){function, context}, value);
 }

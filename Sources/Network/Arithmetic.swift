@@ -1,7 +1,7 @@
 import Kernels
 import System
 
-/// Where a scratch region begins; everything taken after it is given back at once.
+/// A position in scratch memory: releasing it releases everything that was taken after it.
 public struct ScratchMark {
     public let chunk: Int
     public let offset: Int
@@ -12,30 +12,30 @@ public struct ScratchMark {
     }
 }
 
-/// A term added to each row of a product's result, the part `W pos` of `W (x + pos)`.
+/// A term that is added to each row of a GEMM's result: the part `W pos` of `W (x + pos)`.
 ///
-/// Row `r` receives `vertical[r / period]` plus, where present, `horizontal[r % period]`: the sine position code is
-/// separable, so a map needs height + width rows instead of height x width.
+/// Row `r` receives `vertical[r / period]` plus, where present, `horizontal[r % period]`. The sine positional encoding
+/// is separable, so a map needs height + width rows instead of height x width.
 public struct PositionTable {
     public let vertical: Matrix
     public let horizontal: Matrix?
     public let period: Int
 
-    /// For a map: `vertical` has a row for each line, `horizontal` one for each column.
+    /// A term for a map: `vertical` has a row for each line of the map, `horizontal` one for each column.
     public init(vertical: Matrix, horizontal: Matrix) {
         self.vertical = vertical
         self.horizontal = horizontal
         period = horizontal.rows
     }
 
-    /// One row for each row of the result.
+    /// A term with one row for each row of the result.
     public init(rows: Matrix) {
         vertical = rows
         horizontal = nil
         period = 1
     }
 
-    /// The same row everywhere.
+    /// A term with the same row (1 x columns) for every row of the result.
     public init(constant: Matrix) {
         vertical = constant
         horizontal = nil
@@ -43,7 +43,7 @@ public struct PositionTable {
     }
 }
 
-/// Which keys a query may not attend to.
+/// The keys that each query must not attend to.
 ///
 /// Bit `t & 63` of word `t >> 6` in a query's row is set where key `t` is blocked.
 public struct BlockedKeys {
@@ -62,31 +62,36 @@ public struct BlockedKeys {
 
 /// The fused steps of FC-CLIP in one number format.
 ///
-/// The network is written once against these steps. A step's input that is read by a product is an `Operand`: the values
-/// as that product wants them (float32 in the reference, int8 at a quantization point on the board). Streams that
-/// residuals are added to, normalisation, softmax and positions stay in float32 matrices everywhere.
-/// Steps take scratch memory that lives until the enclosing `release(_:)`.
+/// The network is written once against these steps. The input of a GEMM, a convolution or attention is an `Operand`:
+/// float32 values in the reference, int8 values at a quantization point on the board. Residual streams, normalisation,
+/// softmax and positional encodings are float32 matrices in every number format. Steps take scratch memory that lives
+/// until the enclosing `release(_:)`.
 public protocol Arithmetic: AnyObject {
-    /// Rows x channels, the input of products.
+    /// Rows x channels: the input of GEMMs, convolutions and attention.
     associatedtype Operand
-    /// Weights of a linear layer or of a convolution flattened to one: columns x depth, and a bias.
+    /// Weights (columns x depth) and bias of a linear layer, or of a convolution that is computed as one.
     associatedtype Linear
     /// Weights of a depthwise 7x7 convolution.
     associatedtype Depthwise
-    /// A place where values become an operand; in int8 its scale and zero point.
+    /// The quantization of an operand: in int8 its scale and zero point.
     associatedtype QuantizationPoint
 
-    // MARK: Parameters, looked up by name when the network is put together
+    // MARK: Parameters, looked up by name when the network is created
 
+    /// The quantization point `name` of operands with `channels` columns.
     func quantizationPoint(_ name: String, channels: Int) throws(Fault) -> QuantizationPoint
-    /// A layer from `depth` to `columns` channels that reads operands at `input`; a convolution's depth is a multiple of the
-    /// point's channels, ordered (kernel row, kernel column, channel).
+    /// A layer from `depth` to `columns` channels that reads operands at the quantization point `input`. The depth of a
+    /// convolution is a multiple of the channels of `input`, ordered (kernel row, kernel column, channel).
     func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Linear
+    /// A depthwise 7x7 convolution of `channels` channels that reads operands at `input`.
     func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Depthwise
-    /// Makes sure that one kernel can read operands at all of `points` together: in one format, each with one scale for all
-    /// channels. - Parameter symmetric: the first has zero point 0. - Throws: naming `user`, when it cannot.
+    /// Checks that one kernel can read operands at all of `points` together: all int8 or all float32, each with one
+    /// scale for all channels.
+    ///
+    /// - Parameter symmetric: whether the first must have zero point 0.
+    /// - Throws: when they do not; the message names `user`.
     func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault)
-    /// A float32 table (normalisation parameters, embeddings), rows x columns; vectors have one row.
+    /// Float32 values (normalisation parameters, embeddings), rows x columns. A vector has one row.
     func parameter(_ name: String, rows: Int, columns: Int) throws(Fault) -> Matrix
 
     // MARK: Memory and threads
@@ -97,70 +102,95 @@ public protocol Arithmetic: AnyObject {
     func scratch<Element>(_ type: Element.Type, count: Int) -> UnsafeMutablePointer<Element>
     /// `count` zeroed words in scratch memory.
     func words(_ count: Int) -> UnsafeMutablePointer<UInt64>
-    /// Lets the scratch memory taken from here on, and that of each thread, come from blocks of so many bytes.
+    /// Allocates blocks of so many bytes for the scratch memory taken from here on, and for that of each thread.
     func reserve(shared: Int, perThread: Int)
+    /// The current position in scratch memory.
     func mark() -> ScratchMark
+    /// Releases all scratch memory that was taken after `mark`.
     func release(_ mark: ScratchMark)
     /// Calls `body` with the bounds of consecutive ranges that cover `0..<count`, on several threads.
     func parallel(_ count: Int, _ body: (Range<Int>) -> Void)
-    /// Does the work of a kernel that has no parameters, on the calling thread.
+    /// Calls `body`, which reads and writes values in scratch memory but takes none. An arithmetic that only counts
+    /// memory does not call it, nor the body of `parallel`: only these two and kernels may touch scratch memory.
+    func compute(_ body: () -> Void)
+    /// Runs a kernel that has no parameters of the model, on the calling thread.
     func perform(_ kernel: FloatKernel)
 
-    // MARK: Products
+    // MARK: GEMM
 
-    /// Whether products of parameters alone may be made once, before the first picture: not where all that is computed is observed.
+    /// Whether the network may compute what depends on parameters alone once, before the first picture. False where
+    /// every computation is observed.
     var keepsConstants: Bool { get }
-    /// `values` at `point`. The operand may be a view of them: they stay unchanged while it is read.
+    /// `values`, quantized at `point`. The operand may be a view of `values`, which must not change while the operand
+    /// is in use.
     func operand(_ values: Matrix, at point: QuantizationPoint) -> Operand
-    /// A map of `size` with `columns` channels at `point`, put out by `write`: all pixels, in any order, on any threads, line `y` from row
-    /// `y * period` of `output` on. - Parameter bordered: `convolution3x3` reads it, and nothing else does.
+    /// A map of `size` with `columns` channels at `point`, whose values `write` writes.
+    ///
+    /// - Parameters:
+    ///   - bordered: whether `convolution3x3` will read it; then no other step may.
+    ///   - write: writes all pixels, in any order and on any threads, those of line `y` from row `y * period` of
+    ///     `output` on.
     func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand
     /// Rows `range` of an operand.
     func rows(_ range: Range<Int>, of operand: Operand) -> Operand
     /// `into = x W^T + bias`, plus the position table's rows.
     func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, into: Matrix)
-    /// As above, activated, at `point`.
+    /// `activation(x W^T + bias)`, plus the position table's rows before the activation, quantized at `point`.
     func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: QuantizationPoint) -> Operand
-    /// `stream += x W^T + bias`.
+    /// `stream += x W^T + bias`, in float32.
     func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix)
-    /// `stream += project(activation(expand(x)))`: the two feed-forward layers (MLP) of a ConvNeXt block or a transformer layer.
+    /// `stream += project(activation(expand(x)))`: the two feed-forward layers (MLP) of a ConvNeXt block or a
+    /// transformer layer.
     func feedForward(_ x: Operand, expand: Linear, activation: Activation, at hidden: QuantizationPoint, project: Linear, addingTo stream: Matrix)
-    /// `x W^T` of float rows without bias: position tables, once for an input size.
+    /// `into = x W^T` in float32, without bias. For position tables, which are computed once for each input size.
     func table(_ x: Matrix, _ layer: Linear, into: Matrix)
 
-    // MARK: Convolutions (maps are row-major, one row a pixel)
+    // MARK: Convolutions (maps are row-major, one row for each pixel)
 
-    /// 4x4 convolution with stride 4 of an RGB8 picture (row-major, 3 bytes a pixel, `size` before padding) that is
-    /// normalised with CLIP's mean and deviation and padded with zeros to `padded`. `into`: one row for each output pixel.
+    /// 4x4 convolution with stride 4 of an RGB8 picture (row-major, 3 bytes a pixel, `size` before padding), which is
+    /// normalised with CLIP's mean and deviation and then padded with zeros to `padded`. `into` has one row for each
+    /// output pixel.
     func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into: Matrix)
     /// Depthwise 7x7 convolution, zero padding, then LayerNorm without its affine part, at `point`.
     func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: QuantizationPoint) -> Operand
-    /// LayerNorm without its affine part, then 2x2 convolution with stride 2: `size` is the input's, even in both directions.
+    /// LayerNorm without its affine part, then 2x2 convolution with stride 2. `size` is the input's; height and width
+    /// are even.
     func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: QuantizationPoint, _ layer: Linear, into: Matrix)
-    /// 3x3 convolution of a bordered operand with zero padding; depth is ordered (kernel row, kernel column, channel).
+    /// 3x3 convolution of a bordered operand with zero padding. The layer's depth is ordered (kernel row, kernel
+    /// column, channel).
     func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into: Matrix)
 
     // MARK: Attention
 
-    /// Multi-head attention: softmax(q k^T / sqrt(head width)) v with blocked keys left out, at `point`.
+    /// Multi-head attention: softmax(q k^T / sqrt(head width)) v without the blocked keys, quantized at `point`.
     func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: QuantizationPoint) -> Operand
-    /// Multi-scale deformable attention (`DeformableSampling.swift` in Kernels), at `point`. `offsets` are ordered (head, level,
-    /// point, x and y); `weights` (head, level, point) are given before the softmax and are overwritten by it.
+    /// Multi-scale deformable attention (`DeformableSampling.swift` in Kernels), quantized at `point`.
+    ///
+    /// - Parameters:
+    ///   - offsets: ordered (head, level, sampling point, x and y).
+    ///   - weights: ordered (head, level, sampling point), before the softmax, which overwrites them.
+    ///   - points: sampling points of each head on each level.
     func sampledAttention(value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint) -> Operand
 
     // MARK: Masks
 
-    /// Mask logits: `into[q][p]` = embedding of query q . feature of pixel p.
+    /// Mask logits: `into[q][p]` is the dot product of query q's embedding and pixel p's features.
     func masks(_ embeddings: Operand, features: Operand, into: Matrix)
-    /// Mean of the rows of `features` whose bit is set, for each of `into.rows` masks; empty masks give zeros.
+    /// For each of `into.rows` masks the mean of the rows of `features` whose bit is set; zeros for an empty mask.
     func maskedMean(_ bits: UnsafePointer<UInt64>, wordsPerRow: Int, features: Operand, into: Matrix)
     /// `into = x rows^T` in float32.
     func similarity(_ x: Matrix, _ rows: Matrix, into: Matrix)
 
-    // MARK: Looking inside
+    // MARK: Recording
 
-    /// Whether intermediate tensors are recorded; the network then also computes those that only a comparison needs.
+    /// Whether intermediate tensors are recorded. The network then also computes those that only comparisons need.
     var isTracing: Bool { get }
+    /// Records `values` under `name` where `isTracing`.
     func record(_ name: @autoclosure () -> String, _ values: Matrix)
+    /// As above, the values that an operand represents.
     func record(_ name: @autoclosure () -> String, _ values: Operand)
+}
+
+extension Arithmetic {
+    public func compute(_ body: () -> Void) { body() }
 }

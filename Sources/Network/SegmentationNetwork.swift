@@ -2,15 +2,16 @@ import Kernels
 import ModelFormat
 import System
 
-/// What the network says of one picture, before it is turned into segments.
+/// The network's result for one picture, from which `Segmenter` makes segments.
 public struct Prediction {
-    /// Q x (H/4 W/4) mask logits, H x W the padded input.
+    /// Q x (H/4 W/4) mask logits, where H x W is the padded input's size.
     public let masks: Matrix
     public let maskSize: Size
-    /// Q x (K + 1) probabilities of the classes and, last, of "no object"; rows sum to 1.
+    /// Q x (K + 1) probabilities of the K classes and, last, of "no object". Rows sum to 1.
     public let probabilities: Matrix
-    /// Q x (N + 1) scaled cosine similarities to every name, and void, of both classifiers.
+    /// Q x (N + 1) scaled cosine similarities to the N names and, last, to void, of the in-vocabulary classifier.
     public let inVocabulary: Matrix
+    /// As `inVocabulary`, of the out-of-vocabulary classifier.
     public let outOfVocabulary: Matrix
 }
 
@@ -18,26 +19,32 @@ public struct Prediction {
 public final class SegmentationNetwork<A: Arithmetic> {
     public let arithmetic: A
     public let architecture: Architecture
-    public let backbone: Backbone<A>
-    public let pixelDecoder: PixelDecoder<A>
-    public let maskDecoder: MaskDecoder<A>
-    public let head: OpenVocabularyHead<A>
+    let backbone: Backbone<A>
+    let pixelDecoder: PixelDecoder<A>
+    let maskDecoder: MaskDecoder<A>
+    let head: OpenVocabularyHead<A>
+    /// Weights of the two classifiers in the ensemble.
     public var weights = Ensemble()
+    private let stages: [Stage]
 
-    /// What depends on the input's size only.
-    private struct Geometry {
+    /// What depends only on the input's size.
+    struct Geometry {
         let padded: Size
+        /// Strides 32, 16 and 8.
         let levels: [Size]
+        /// Rows of each level among the tokens.
         let ranges: [Range<Int>]
         let samplingTables: [PixelDecoder<A>.SamplingTables]
         let memoryTables: [MaskDecoder<A>.MemoryTables]
     }
 
     private var geometry: Geometry?
+    /// Where scratch memory begins behind what the network keeps for good.
     private let base: ScratchMark
+    /// Where reserved scratch memory begins.
     private var reserved: ScratchMark
 
-    /// Looks every parameter up. - Throws: when one is missing or has the wrong shape.
+    /// Looks up every parameter. - Throws: when one is missing or has the wrong shape.
     public init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
         self.arithmetic = arithmetic
         self.architecture = architecture
@@ -45,16 +52,33 @@ public final class SegmentationNetwork<A: Arithmetic> {
         pixelDecoder = try PixelDecoder(arithmetic, architecture)
         maskDecoder = try MaskDecoder(arithmetic, architecture)
         head = try OpenVocabularyHead(arithmetic, architecture)
+        stages = Stage.order(architecture)
         base = arithmetic.mark()
         reserved = base
     }
 
-    /// Gives back what was for another size of pictures and reserves scratch memory, see `Arithmetic.reserve`, for the next.
+    // MARK: Memory
+
+    /// Frees the tables for another input size and reserves scratch memory, in bytes, for the next (see
+    /// `Arithmetic.reserve`).
     public func reserve(shared: Int, perThread: Int) {
         geometry = nil
         arithmetic.release(base)
         arithmetic.reserve(shared: shared, perThread: perThread)
         reserved = arithmetic.mark()
+    }
+
+    /// Runs all stages for an input of `size` that has no pixels, the tables for the size included, then `body`.
+    ///
+    /// Only for an arithmetic that counts memory and computes nothing: what it counts is what `run` takes.
+    public func dryRun(size: Size, padded: Size, classifier: Classifier, _ body: (Prediction) -> Void) {
+        let before = reserved
+        geometry = nil
+        reserved = arithmetic.mark()
+        run(arithmetic.scratch(UInt8.self, count: 0), size: size, padded: padded, classifier: classifier, body)
+        // The tables hold nothing.
+        geometry = nil
+        reserved = before
     }
 
     private func prepare(_ padded: Size) -> Geometry {
@@ -68,60 +92,103 @@ public final class SegmentationNetwork<A: Arithmetic> {
         return prepared
     }
 
+    // MARK: Stages
+
     /// Segments RGB8 `pixels` (row-major, `size`), padded on the right and below to `padded`, multiples of 32.
     ///
-    /// The prediction lives in scratch memory: `body` reads it, then it is gone.
-    /// `clock` is told the name of each stage as it ends.
+    /// - Parameters:
+    ///   - clock: called at the end of each part of the network with the part's name.
+    ///   - body: reads the prediction, which lives in scratch memory until `body` returns.
     /// - Throws: what `body` throws.
     public func run<Result, Failure: Error>(
         _ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, classifier: Classifier,
         clock: (StaticString) -> Void = { _ in }, _ body: (Prediction) throws(Failure) -> Result
     ) throws(Failure) -> Result {
+        try withActivations(pixels, size: size, padded: padded, classifier: classifier) { (activations: inout Activations<A>) throws(Failure) -> Result in
+            for stage in stages {
+                perform(stage, &activations)
+                if let part = stage.endOfPart { clock(part) }
+            }
+            return try body(activations.prediction!)
+        }
+    }
+
+    /// Calls `body` with the activations of one picture before its first stage. They live until `body` returns.
+    /// Parameters as in `run`.
+    public func withActivations<Result, Failure: Error>(
+        _ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, classifier: Classifier, _ body: (inout Activations<A>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         let geometry = prepare(padded)
         let mark = arithmetic.mark()
         defer { arithmetic.release(mark) }
-        let hidden = architecture.hidden
-        let maskSize = Backbone<A>.size(stage: 0, of: padded)
-        let tokens = arithmetic.matrix(rows: geometry.ranges[2].upperBound, columns: hidden)
-        let features = arithmetic.matrix(rows: maskSize.area, columns: hidden)
+        let tokens = arithmetic.matrix(rows: geometry.ranges[2].upperBound, columns: architecture.hidden)
+        let features = arithmetic.matrix(rows: Backbone<A>.size(stage: 0, of: padded).area, columns: architecture.hidden)
         let maps = InlineArray<4, Matrix> { arithmetic.matrix(rows: Backbone<A>.size(stage: $0, of: padded).area, columns: architecture.dims[$0]) }
-
-        backbone.run(pixels, size: size, padded: padded, maps: maps, clock: clock)
-
-        pixelDecoder.project([maps[3], maps[2], maps[1]] as InlineArray<3, Matrix>, levels: geometry.levels, ranges: geometry.ranges, into: tokens)
-        for layer in 0..<architecture.encoderLayers {
-            pixelDecoder.encode(layer, tokens, levels: geometry.levels, ranges: geometry.ranges, tables: geometry.samplingTables[layer])
-        }
-        for level in 0..<3 { arithmetic.record("pd.multi_scale.\(level)", tokens.rows(geometry.ranges[level])) }
-        pixelDecoder.maskFeatures(maps[0], size: maskSize, encoded: tokens.rows(geometry.ranges[2]), encodedSize: geometry.levels[2], into: features)
-        clock("pixel decoder")
-
-        let masks = arithmetic.matrix(rows: architecture.queries, columns: maskSize.area)
-        let inner = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
-        decode(tokens, features: features, maskSize: maskSize, geometry: geometry, classifier: classifier, masks: masks, embeddings: inner)
-        clock("mask decoder")
-
-        let outer = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
-        let pooledSize = geometry.levels[0]
-        let small = arithmetic.matrix(rows: architecture.queries, columns: pooledSize.area)
-        arithmetic.parallel(masks.rows) { range in
-            for query in range { resizeBilinearPlane(masks.row(query), from: maskSize, to: pooledSize, into: small.row(query)) }
-        }
-        head.embeddings(maps[3], logits: small, into: outer)
-        let prediction = classify(inner: inner, outer: outer, masks: masks, maskSize: maskSize, classifier: classifier)
-        clock("open-vocabulary head")
-        return try body(prediction)
+        var activations = Activations<A>(
+            pixels: pixels, size: size, padded: padded, classifier: classifier, geometry: geometry, stem: maps[0], maps: maps, tokens: tokens,
+            features: features)
+        return try body(&activations)
     }
 
-    /// The mask decoder's layers and its last prediction head.
-    private func decode(
-        _ tokens: Matrix, features: Matrix, maskSize: Size, geometry: Geometry, classifier: Classifier, masks: Matrix, embeddings: Matrix
-    ) {
+    /// Performs one stage.
+    ///
+    /// - Precondition: all stages before it in `Stage.order(_:)` were performed on `activations`.
+    public func perform(_ stage: Stage, _ activations: inout Activations<A>) {
+        let geometry = activations.geometry
+        let maps = activations.maps
+        let tokens = activations.tokens
+        let maskSize = Backbone<A>.size(stage: 0, of: activations.padded)
+        switch stage {
+        case .stem:
+            backbone.stem(activations.pixels, size: activations.size, padded: activations.padded, into: activations.stem)
+        case .backbone(let index):
+            let previous = index == 0 ? activations.stem : maps[index - 1]
+            backbone.stage(index, from: previous, map: maps[index], size: Backbone<A>.size(stage: index, of: activations.padded))
+            arithmetic.record("res\(index + 2)", maps[index])
+            if index == 3 { arithmetic.record("clip_vis_dense", maps[3]) }
+        case .inputProjections:
+            pixelDecoder.project([maps[3], maps[2], maps[1]] as InlineArray<3, Matrix>, levels: geometry.levels, ranges: geometry.ranges, into: tokens)
+        case .encoderLayer(let index):
+            pixelDecoder.encode(index, tokens, levels: geometry.levels, ranges: geometry.ranges, tables: geometry.samplingTables[index])
+        case .maskFeatures:
+            for level in 0..<3 { arithmetic.record("pd.multi_scale.\(level)", tokens.rows(geometry.ranges[level])) }
+            pixelDecoder.maskFeatures(
+                maps[0], size: maskSize, encoded: tokens.rows(geometry.ranges[2]), encodedSize: geometry.levels[2], into: activations.features)
+        case .decoderInput:
+            // Behind the pixel decoder, whose scratch memory is free again.
+            activations.masks = arithmetic.matrix(rows: architecture.queries, columns: maskSize.area)
+            activations.classEmbeddings = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
+            activations.decoder = decoderInput(tokens, features: activations.features, maskSize: maskSize, geometry: geometry)
+        case .attentionMask(let index):
+            attentionMask(index, &activations)
+        case .decoderLayer(let index):
+            let decoder = activations.decoder!
+            maskDecoder.layer(
+                index, decoder.queries, memory: decoder.memory[Architecture.level(ofDecoderLayer: index)], tables: geometry.memoryTables[index],
+                blocked: decoder.blocked)
+        case .maskLogits:
+            let scratch = arithmetic.mark()
+            let embeddings = maskEmbeddings(before: architecture.decoderLayers, activations.decoder!)
+            maskLogits(embeddings, before: architecture.decoderLayers, activations)
+            arithmetic.release(scratch)
+        case .classEmbeddings:
+            classEmbeddings(before: architecture.decoderLayers, activations)
+            arithmetic.release(activations.decoder!.mark)
+            activations.decoder = nil
+        case .openVocabularyHead:
+            activations.clipEmbeddings = clipEmbeddings(maps[3], masks: activations.masks!, maskSize: maskSize, size: geometry.levels[0])
+        case .classification:
+            activations.prediction = classify(
+                inner: activations.classEmbeddings!, outer: activations.clipEmbeddings!, masks: activations.masks!, maskSize: maskSize,
+                classifier: activations.classifier)
+        }
+    }
+
+    private func decoderInput(_ tokens: Matrix, features: Matrix, maskSize: Size, geometry: Geometry) -> DecoderActivations<A> {
         let mark = arithmetic.mark()
-        let queries = architecture.queries
         let memory = InlineArray<3, A.Operand> { maskDecoder.memory(tokens.rows(geometry.ranges[$0]), level: $0) }
         let finest = maskDecoder.features(features)
-        // Reducing the features once commutes with the mask product that every layer makes.
+        // Reducing the features once commutes with the dot products of every layer's mask logits.
         let reduced = InlineArray<3, A.Operand> {
             let level = geometry.levels[$0]
             let smaller = arithmetic.matrix(rows: level.area, columns: features.columns)
@@ -132,34 +199,67 @@ public final class SegmentationNetwork<A: Arithmetic> {
             }
             return maskDecoder.features(smaller)
         }
-        let x = arithmetic.matrix(rows: queries, columns: architecture.hidden)
-        x.base.update(from: maskDecoder.queries.base, count: x.count)
-        let normed = arithmetic.matrix(rows: queries, columns: architecture.hidden)
-        let layers = architecture.decoderLayers
-        for index in 0...layers {
-            let scratch = arithmetic.mark()
-            let maskEmbeddings = maskDecoder.maskEmbeddings(x, before: index, normed: normed)
-            arithmetic.record("dec.h\(index).decoder_norm", normed)
-            arithmetic.record("dec.h\(index).mask_embed", maskEmbeddings)
-            if index == layers || arithmetic.isTracing {
-                arithmetic.masks(maskEmbeddings, features: finest, into: masks)
-                arithmetic.record("dec.h\(index).mask_logits", masks)
-                maskDecoder.classEmbeddings(normed: normed, logits: masks, features: finest, into: embeddings, trace: index)
-                if arithmetic.isTracing, index < layers { recordClassLogits(embeddings, index: index, classifier: classifier) }
-            }
-            if index < layers {
-                let level = index % 3
-                let area = geometry.levels[level].area
-                let wordsPerRow = (area + 63) / 64
-                let blocked = BlockedKeys(words: arithmetic.words(wordsPerRow * queries), wordsPerRow: wordsPerRow)
-                maskDecoder.blockedKeys(maskEmbeddings, features: reduced[level], tokens: area, into: blocked)
-                if arithmetic.isTracing { recordBlocked(blocked, tokens: area, index: index) }
-                maskDecoder.layer(index, x, memory: memory[level], tables: geometry.memoryTables[index], blocked: blocked)
-            }
-            arithmetic.release(scratch)
-        }
-        arithmetic.release(mark)
+        let queries = arithmetic.matrix(rows: architecture.queries, columns: architecture.hidden)
+        arithmetic.compute { queries.base.update(from: maskDecoder.queries.base, count: queries.count) }
+        let normed = arithmetic.matrix(rows: architecture.queries, columns: architecture.hidden)
+        let wordsPerRow = (geometry.levels[2].area + 63) / 64
+        let words = arithmetic.scratch(UInt64.self, count: wordsPerRow * architecture.queries)
+        return DecoderActivations(
+            memory: memory, features: finest, reduced: reduced, queries: queries, normed: normed,
+            blocked: BlockedKeys(words: words, wordsPerRow: wordsPerRow), mark: mark)
     }
+
+    /// Mask embeddings of the queries before layer `index`, in scratch memory.
+    private func maskEmbeddings(before index: Int, _ decoder: DecoderActivations<A>) -> A.Operand {
+        let embeddings = maskDecoder.maskEmbeddings(decoder.queries, before: index, normed: decoder.normed)
+        arithmetic.record("dec.h\(index).decoder_norm", decoder.normed)
+        arithmetic.record("dec.h\(index).mask_embed", embeddings)
+        return embeddings
+    }
+
+    private func maskLogits(_ embeddings: A.Operand, before index: Int, _ activations: Activations<A>) {
+        arithmetic.masks(embeddings, features: activations.decoder!.features, into: activations.masks!)
+        arithmetic.record("dec.h\(index).mask_logits", activations.masks!)
+    }
+
+    private func classEmbeddings(before index: Int, _ activations: Activations<A>) {
+        let decoder = activations.decoder!
+        maskDecoder.classEmbeddings(
+            normed: decoder.normed, logits: activations.masks!, features: decoder.features, into: activations.classEmbeddings!, trace: index)
+    }
+
+    private func attentionMask(_ index: Int, _ activations: inout Activations<A>) {
+        let scratch = arithmetic.mark()
+        let decoder = activations.decoder!
+        let level = Architecture.level(ofDecoderLayer: index)
+        let area = activations.geometry.levels[level].area
+        let embeddings = maskEmbeddings(before: index, decoder)
+        if arithmetic.isTracing {
+            maskLogits(embeddings, before: index, activations)
+            classEmbeddings(before: index, activations)
+            recordClassLogits(activations.classEmbeddings!, index: index, classifier: activations.classifier)
+        }
+        let blocked = BlockedKeys(words: decoder.blocked.words, wordsPerRow: (area + 63) / 64)
+        maskDecoder.blockedKeys(embeddings, features: decoder.reduced[level], tokens: area, into: blocked)
+        if arithmetic.isTracing { recordBlocked(blocked, tokens: area, index: index) }
+        activations.decoder!.blocked = blocked
+        arithmetic.release(scratch)
+    }
+
+    /// CLIP's embedding of each mask: `masks` are resized to `size`, that of `dense`.
+    private func clipEmbeddings(_ dense: Matrix, masks: Matrix, maskSize: Size, size: Size) -> Matrix {
+        let embeddings = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
+        let mark = arithmetic.mark()
+        let small = arithmetic.matrix(rows: architecture.queries, columns: size.area)
+        arithmetic.parallel(masks.rows) { range in
+            for query in range { resizeBilinearPlane(masks.row(query), from: maskSize, to: size, into: small.row(query)) }
+        }
+        head.embeddings(dense, logits: small, into: embeddings)
+        arithmetic.release(mark)
+        return embeddings
+    }
+
+    // MARK: Recording
 
     private func recordBlocked(_ blocked: BlockedKeys, tokens: Int, index: Int) {
         let mark = arithmetic.mark()
@@ -201,6 +301,8 @@ public final class SegmentationNetwork<A: Arithmetic> {
         arithmetic.record("prob.void", void)
         arithmetic.release(mark)
     }
+
+    // MARK: Classification
 
     /// Both classifiers and their ensemble.
     private func classify(inner: Matrix, outer: Matrix, masks: Matrix, maskSize: Size, classifier: Classifier) -> Prediction {

@@ -1,9 +1,9 @@
 import CSystem
 import Network
 
-/// Scratch memory in the order of a stack: taken piece by piece, given back to a mark.
+/// Scratch memory as a stack: taken piece by piece, released down to a mark.
 ///
-/// What is needed can be reserved in one block; what goes beyond grows by chunks, which stay for later frames.
+/// A block can be reserved in advance. Beyond it the arena grows by chunks, which stay allocated for later frames.
 public final class Arena {
     private struct Chunk {
         let base: UnsafeMutableRawPointer
@@ -11,6 +11,8 @@ public final class Arena {
     }
 
     private var chunks: [Chunk] = []
+    /// Whether the chunks are memory.
+    private let isReal: Bool
     private var chunk = 0
     private var offset = 0
     private let chunkBytes: Int
@@ -22,12 +24,26 @@ public final class Arena {
 
     public init(chunkBytes: Int = 16 << 20) {
         self.chunkBytes = chunkBytes
+        isReal = true
+    }
+
+    private init(chunk: Chunk) {
+        chunkBytes = 0
+        chunks = [chunk]
+        isReal = false
+    }
+
+    /// An arena that counts: pieces of any size without memory behind them, and `peak`.
+    static func counting() -> Arena {
+        // In no process's address space: a stray access ends the program instead of changing values.
+        Arena(chunk: Chunk(base: UnsafeMutableRawPointer(bitPattern: 1 << 55)!, capacity: 1 << 54))
     }
 
     /// Bytes held.
     public var capacity: Int { chunks.reduce(0) { $0 + $1.capacity } }
 
-    /// Lets what is taken next come from one block of `bytes`, and gives back what lay behind. Until a mark before is released.
+    /// Allocates one block of `bytes`, from which all memory is taken until an earlier mark is released, and frees the
+    /// chunks behind the current one.
     public func reserve(_ bytes: Int) {
         let start = offset == 0 ? chunk : chunk + 1
         peak = 0
@@ -40,8 +56,8 @@ public final class Arena {
     }
 
     private func append(capacity: Int) {
-        // Rows lie kilobytes apart: with small pages nearly each of them would be looked up in the page tables. Systems that know no huge
-        // pages refuse, which changes nothing.
+        // Rows lie kilobytes apart: with small pages nearly every row would cost a look-up in the page tables. Systems
+        // without huge pages refuse, which has no effect.
         let hugePage = 2 << 20
         let whole = capacity / hugePage * hugePage
         let base = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: whole > 0 ? hugePage : Self.alignment)
@@ -49,7 +65,7 @@ public final class Arena {
         chunks.append(Chunk(base: base, capacity: capacity))
     }
 
-    /// Uninitialised memory that lives until a mark before it is released.
+    /// Uninitialised memory, valid until an earlier mark is released.
     public func take(bytes: Int) -> UnsafeMutableRawPointer {
         let needed = (bytes + 2 * Self.alignment - 1) / Self.alignment * Self.alignment
         while chunk < chunks.count {
@@ -61,7 +77,7 @@ public final class Arena {
                 return chunks[chunk].base + offset
             }
             if offset == 0 {
-                // Unused and too small: a larger one takes its place, so that growing pictures leave nothing behind.
+                // Unused and too small: a larger one replaces it, so that growing pictures leave no chunks behind.
                 chunks.remove(at: chunk).base.deallocate()
             } else {
                 chunk += 1
@@ -87,6 +103,7 @@ public final class Arena {
     }
 
     deinit {
+        guard isReal else { return }
         for chunk in chunks { chunk.base.deallocate() }
     }
 }

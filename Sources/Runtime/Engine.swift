@@ -3,27 +3,28 @@ import ModelFormat
 import Network
 import System
 
-/// The engine of the board: in int8.
+/// The engine in int8, as boards run it.
 public typealias Engine = SegmentationEngine<IntegerArithmetic>
 
 /// A model and a vocabulary, ready to segment pictures.
-public final class SegmentationEngine<A: Arithmetic> {
+public final class SegmentationEngine<A: CountingArithmetic> {
     public let model: ModelFile
     public private(set) var vocabulary: Vocabulary
     public let arithmetic: A
-    private let network: SegmentationNetwork<A>
-    private let segmenter: Segmenter<A>
-    private var classifier: Classifier
+    let network: SegmentationNetwork<A>
+    let segmenter: Segmenter<A>
+    private(set) var classifier: Classifier
     private let threads: Int
     private var reserved = MemoryPlan.none
-    /// What was last asked for.
+    /// The last request for which memory was reserved.
     private var prepared: (geometry: PictureGeometry, task: Task)?
-    /// What was found last; its memory is used again once nobody else holds it.
-    private var segmentation = Segmentation(task: .panoptic, size: Size(height: 0, width: 0))
+    /// The last result. Its memory is reused once no caller holds it.
+    var segmentation = Segmentation(task: .panoptic, size: Size(height: 0, width: 0))
 
     /// Checks that model and vocabulary belong together and packs the weights.
     ///
-    /// - Throws: when a file is damaged, or when the vocabulary was made with another CLIP than the model's.
+    /// - Parameter threads: the threads of `arithmetic`, for counting memory.
+    /// - Throws: when a file is damaged, or when the vocabulary was made with a different CLIP.
     public init(model: ModelFile, vocabulary: Vocabulary, arithmetic: A, threads: Int) throws(Fault) {
         try Self.check(vocabulary, fits: model)
         self.model = model
@@ -36,7 +37,7 @@ public final class SegmentationEngine<A: Arithmetic> {
         classifier = Self.classifier(vocabulary)
     }
 
-    /// Looks for the classes of another vocabulary from now on. - Throws: when it was made with another CLIP than the model's; then nothing changes.
+    /// Replaces the vocabulary. - Throws: when it was made with a different CLIP; then nothing changes.
     public func adopt(_ vocabulary: Vocabulary) throws(Fault) {
         try Self.check(vocabulary, fits: model)
         self.vocabulary = vocabulary
@@ -62,12 +63,12 @@ public final class SegmentationEngine<A: Arithmetic> {
             isSeen: categories.map { $0.isSeen }, isThing: categories.map { $0.isThing })
     }
 
-    /// Reserves the memory for pictures of `geometry`, in one piece, before any of it is needed; does nothing where it is there already.
+    /// Reserves the memory for pictures of `geometry` in one block; does nothing when enough is reserved already.
     ///
-    /// - Throws: when the machine has less free.
+    /// - Throws: when the machine has less free memory.
     public func prepare(_ geometry: PictureGeometry, task: Task) throws(Fault) {
         if let prepared, prepared.geometry == geometry, prepared.task == task { return }
-        let plan = MemoryPlan(model.architecture, geometry: geometry, names: vocabulary.names.count, classes: classifier.count, task: task)
+        let plan = plan(geometry, task: task)
         if plan.shared > reserved.shared || plan.perThread > reserved.perThread || plan.results > reserved.results {
             let size = geometry.picture
             try requireMemory(
@@ -81,8 +82,8 @@ public final class SegmentationEngine<A: Arithmetic> {
     /// Segments RGB8 `pixels` of `geometry.inner` (the resized picture) at the picture's own size.
     ///
     /// - Parameters:
-    ///   - clock: told the name of each stage as it ends.
-    ///   - inspect: reads the prediction after the last stage; then it is gone.
+    ///   - clock: called at the end of each part of the network, and of the post-processing, with its name.
+    ///   - inspect: reads the prediction, which is valid only during the call.
     /// - Throws: what `inspect` throws.
     public func segment(
         _ pixels: UnsafePointer<UInt8>, geometry: PictureGeometry, task: Task, clock: (StaticString) -> Void,

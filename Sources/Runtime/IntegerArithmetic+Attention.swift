@@ -2,7 +2,7 @@ import Kernels
 import Network
 
 extension IntegerArithmetic {
-    /// Queries that one piece of attention covers, of one head: packing its keys and values is shared by them.
+    /// Queries in one piece of attention, of one head. Its keys and values are packed once for all of them.
     private static var blockQueries: Int { 256 }
 
     public func attention(query: Operand, key: Operand, value: Operand, heads: Int, blocked: BlockedKeys?, at point: QuantizationPoint) -> Operand {
@@ -13,10 +13,12 @@ extension IntegerArithmetic {
         guard let queries = query.int8Rows, let keys = key.int8Rows, let values = value.int8Rows else {
             let result = matrix(rows: query.rows, columns: value.columns)
             blocks(query.rows, of: Self.blockQueries) { range, scratch in
-                Kernels.attention(
-                    queries: query.floats, keys: key.floats, values: value.floats, heads: heads,
-                    headWidth: headWidth, blocked: words, wordsPerRow: wordsPerRow, range: range,
-                    scratch: scratch.take(Float.self, count: attentionScratch(keys: key.rows, headWidth: headWidth)), into: result)
+                let floats = scratch.take(Float.self, count: attentionScratch(keys: key.rows, headWidth: headWidth))
+                compute {
+                    Kernels.attention(
+                        queries: query.floats, keys: key.floats, values: value.floats, heads: heads, headWidth: headWidth, blocked: words,
+                        wordsPerRow: wordsPerRow, range: range, scratch: floats, into: result)
+                }
             }
             return operand(result, at: point)
         }
@@ -24,10 +26,12 @@ extension IntegerArithmetic {
         blocks(heads * pieces, of: 1) { piece, scratch in
             let piece = piece.lowerBound
             let start = piece % pieces * Self.blockQueries
-            let bytes = IntegerAttention.scratch(keys: key.rows, headWidth: headWidth, layout: kernels.layout)
-            IntegerAttention(
-                queries: queries, keys: keys, values: values, head: piece / pieces, headWidth: headWidth, blocked: words, wordsPerRow: wordsPerRow
-            ).perform(start..<min(start + Self.blockQueries, query.rows), with: kernels, scratch: scratch.take(bytes: bytes), output: result.output)
+            let memory = scratch.take(bytes: IntegerAttention.scratch(keys: key.rows, headWidth: headWidth, layout: kernels.layout))
+            compute {
+                IntegerAttention(
+                    queries: queries, keys: keys, values: values, head: piece / pieces, headWidth: headWidth, blocked: words, wordsPerRow: wordsPerRow
+                ).perform(start..<min(start + Self.blockQueries, query.rows), with: kernels, scratch: memory, output: result.output)
+            }
         }
         return result
     }

@@ -5,22 +5,24 @@ extension IntegerArithmetic {
     public func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into map: Matrix) {
         guard case .int8 = layer.kind else { return floatStem(pixels, size: size, padded: padded, layer, into: map) }
         let width = padded.width / 4
-        // A pixel less 128 is its int8 value; normalisation is part of the weights. The nearest value to "zero after
-        // normalisation" stands for padding.
+        // A pixel minus 128 is its int8 value; normalisation is folded into the weights. Padding is the value closest
+        // to zero after normalisation.
         let mean = PixelStatistics.mean
         let padding = (Int8(mean.0.rounded() - 128), Int8(mean.1.rounded() - 128), Int8(mean.2.rounded() - 128))
         blocks(padded.height / 4, of: 1) { range, scratch in
             let line = range.lowerBound
             let patches = scratch.take(Int8.self, count: width * 48)
-            for row in 0..<4 {
-                let y = line * 4 + row
-                for x in 0..<padded.width {
-                    let target = patches + x / 4 * 48 + (row * 4 + x % 4) * 3
-                    if y < size.height, x < size.width {
-                        let source = pixels + (y * size.width + x) * 3
-                        for channel in 0..<3 { target[channel] = Int8(bitPattern: source[channel] ^ 0x80) }
-                    } else {
-                        (target[0], target[1], target[2]) = padding
+            compute {
+                for row in 0..<4 {
+                    let y = line * 4 + row
+                    for x in 0..<padded.width {
+                        let target = patches + x / 4 * 48 + (row * 4 + x % 4) * 3
+                        if y < size.height, x < size.width {
+                            let source = pixels + (y * size.width + x) * 3
+                            for channel in 0..<3 { target[channel] = Int8(bitPattern: source[channel] ^ 0x80) }
+                        } else {
+                            (target[0], target[1], target[2]) = padding
+                        }
                     }
                 }
             }
@@ -34,14 +36,16 @@ extension IntegerArithmetic {
         blocks(padded.height / 4, of: 1) { range, scratch in
             let line = range.lowerBound
             let patches = Matrix(scratch.take(Float.self, count: width * 48), rows: width, columns: 48)
-            for row in 0..<4 {
-                let y = line * 4 + row
-                for x in 0..<padded.width {
-                    let target = patches.row(x / 4) + (row * 4 + x % 4) * 3
-                    for channel in 0..<3 {
-                        target[channel] =
-                            y < size.height && x < size.width
-                            ? PixelStatistics.normalized(Float(pixels[(y * size.width + x) * 3 + channel]), channel: channel) : 0
+            compute {
+                for row in 0..<4 {
+                    let y = line * 4 + row
+                    for x in 0..<padded.width {
+                        let target = patches.row(x / 4) + (row * 4 + x % 4) * 3
+                        for channel in 0..<3 {
+                            target[channel] =
+                                y < size.height && x < size.width
+                                ? PixelStatistics.normalized(Float(pixels[(y * size.width + x) * 3 + channel]), channel: channel) : 0
+                        }
                     }
                 }
             }
@@ -95,7 +99,7 @@ extension IntegerArithmetic {
         let period = width + 2
         blocks(size.height, of: 1) { range, scratch in
             let line = range.lowerBound
-            // Three pixels of a line lie side by side: the product reads those of three lines where they are.
+            // Three neighbouring pixels of a line are contiguous: the GEMM reads those of three lines in place.
             gemm(
                 rows(line * period..<(line + 3) * period, of: x), layer, rows: 0..<width, taps: 3, tapRows: period, scratch: scratch,
                 output: .floats(map.row(line * width), stride: map.columns))

@@ -28,10 +28,12 @@ extension IntegerArithmetic {
         func clear(_ pixels: Range<Int>) {
             (result.base + pixels.lowerBound * result.stride).initializeMemory(as: UInt8.self, repeating: zero, count: pixels.count * result.stride)
         }
-        clear(0..<period + 1)
-        // A line's right border and the next one's left border.
-        for line in 1..<size.height { clear((line + 1) * period - 1..<(line + 1) * period + 1) }
-        clear(last - 1..<last + period)
+        compute {
+            clear(0..<period + 1)
+            // A line's right border and the next one's left border.
+            for line in 1..<size.height { clear((line + 1) * period - 1..<(line + 1) * period + 1) }
+            clear(last - 1..<last + period)
+        }
         write(result.output.advanced(by: period + 1), period)
         return result
     }
@@ -86,16 +88,18 @@ extension IntegerArithmetic {
     public func table(_ x: Matrix, _ layer: Linear, into result: Matrix) {
         let mark = mark()
         let weights = matrix(rows: 1, columns: layer.depth)
-        for column in 0..<result.columns {
-            switch layer.kind {
-            case .float32(let stored): weights.base.update(from: stored + column * layer.depth, count: layer.depth)
-            case .int8(let packed, _, let scale, let input):
-                for position in 0..<layer.depth {
-                    let weight = packed[kernels.layout.offset(column: column, position: position, depth: layer.depth)]
-                    weights.base[position] = Float(weight) * scale[column] / input.scales[position]
+        compute {
+            for column in 0..<result.columns {
+                switch layer.kind {
+                case .float32(let stored): weights.base.update(from: stored + column * layer.depth, count: layer.depth)
+                case .int8(let packed, _, let scale, let input):
+                    for position in 0..<layer.depth {
+                        let weight = packed[kernels.layout.offset(column: column, position: position, depth: layer.depth)]
+                        weights.base[position] = Float(weight) * scale[column] / input.scales[position]
+                    }
                 }
+                for row in 0..<x.rows { result[row, column] = dotProduct(x.row(row), weights.base, count: layer.depth) }
             }
-            for row in 0..<x.rows { result[row, column] = dotProduct(x.row(row), weights.base, count: layer.depth) }
         }
         release(mark)
     }
@@ -139,16 +143,21 @@ extension IntegerArithmetic {
             let mean = result.row(row)
             let bits = bits + row * wordsPerRow
             guard let quantization = features.point.quantization else {
-                let count = maskedSum(
-                    bits: bits, count: features.rows, features: features.floats.base, stride: features.columns, channels: result.columns, into: mean)
-                for column in 0..<result.columns { mean[column] /= Float(count) + 1e-8 }
+                compute {
+                    let count = maskedSum(
+                        bits: bits, count: features.rows, features: features.floats.base, stride: features.columns, channels: result.columns, into: mean)
+                    for column in 0..<result.columns { mean[column] /= Float(count) + 1e-8 }
+                }
                 return
             }
             let sums = scratch.take(Int32.self, count: result.columns)
-            let count = maskedSum(bits: bits, count: features.rows, features: features.bytes, stride: features.stride, channels: result.columns, into: sums)
-            let shift = Int32(truncatingIfNeeded: count) &* quantization.zeroPoint
-            for column in 0..<result.columns {
-                mean[column] = Float(sums[column] &- shift) * quantization.scales[column] / (Float(count) + 1e-8)
+            compute {
+                let count = maskedSum(
+                    bits: bits, count: features.rows, features: features.bytes, stride: features.stride, channels: result.columns, into: sums)
+                let shift = Int32(truncatingIfNeeded: count) &* quantization.zeroPoint
+                for column in 0..<result.columns {
+                    mean[column] = Float(sums[column] &- shift) * quantization.scales[column] / (Float(count) + 1e-8)
+                }
             }
         }
     }

@@ -38,14 +38,14 @@ extension IntegerArithmetic {
         let weight = name + ".weight"
         if try model.file.tensor(weight).kind == .float32 {
             guard input.quantization == nil else { throw Fault("\(model.file.path): \(name) is float32 but its input is int8") }
-            // It reads its map in place, which float32 products cannot.
+            // It reads its map in place, which float32 GEMM does not support.
             guard depth != 9 * input.channels else { throw Fault("\(model.file.path): \(name) is float32, but 3x3 convolutions are int8 only") }
             return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .float32(try floats(weight, count: columns * depth)))
         }
         guard let quantization = input.quantization else {
             throw Fault("\(model.file.path): \(name) is int8 but its input has no quantization point")
         }
-        // Before the arena takes any memory for it.
+        // Read outside of the arena, which keeps the packed weights only.
         let stored = UnsafeMutablePointer<Int8>.allocate(capacity: columns * depth)
         defer { stored.deallocate() }
         try model.weights(weight, count: columns * depth, into: stored)
@@ -56,21 +56,22 @@ extension IntegerArithmetic {
         return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .int8(packed: packed, offset: offset, scale: scale, input: quantization))
     }
 
-    /// A table of the model, as long as the model.
+    /// A float32 tensor of the model; it lives as long as the arithmetic.
     private func floats(_ name: String, count: Int) throws(Fault) -> UnsafeMutablePointer<Float> {
         let values = constants.take(Float.self, count: count)
         try model.floats(name, count: count, into: values)
         return values
     }
 
-    /// Packs rows `[columns]`, `columnStride` bytes apart, of `depth` weights; `offset` makes up for the other operand's zero point.
+    /// Packs `columns` rows, `columnStride` bytes apart, of `depth` weights. `offset` becomes what compensates for the
+    /// other operand's zero point.
     func pack(
         _ weights: UnsafePointer<Int8>, columns: Int, depth: Int, columnStride: Int, zeroPoint: Int32, into packed: UnsafeMutablePointer<Int8>,
         offset: UnsafeMutablePointer<Int32>
     ) {
         let panel = kernels.layout.columnsPerPanel
         let panelBytes = kernels.layout.panelBytes(depth: depth)
-        pool.ranges((columns + panel - 1) / panel) { panels in
+        parallel((columns + panel - 1) / panel) { panels in
             let own = panels.lowerBound * panel..<min(panels.upperBound * panel, columns)
             packWeights(
                 weights + own.lowerBound * columnStride, columns: own.count, depth: depth, columnStride: columnStride, layout: kernels.layout,

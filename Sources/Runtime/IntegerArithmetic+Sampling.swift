@@ -1,7 +1,7 @@
 import Kernels
 
 extension IntegerArithmetic {
-    /// Rows that one piece of deformable sampling covers.
+    /// Rows in one piece of deformable attention.
     private static var sampledRows: Int { 64 }
 
     public func sampledAttention(
@@ -10,11 +10,13 @@ extension IntegerArithmetic {
         let result = matrix(rows: offsets.rows, columns: value.columns)
         let sizes = arena.take(Size.self, count: levels.count)
         let starts = arena.take(Int.self, count: levels.count)
-        var start = 0
-        for (index, size) in levels.enumerated() {
-            sizes[index] = size
-            starts[index] = start
-            start += size.area
+        compute {
+            var start = 0
+            for (index, size) in levels.enumerated() {
+                sizes[index] = size
+                starts[index] = start
+                start += size.area
+            }
         }
         let maps = Levels(sizes: sizes, starts: starts, count: levels.count)
         let samples = levels.count * points

@@ -3,12 +3,13 @@ import ModelFormat
 import Network
 import System
 
-/// The network in int8: what runs on the board.
+/// The network's steps in int8.
 ///
-/// Products read int8 values and int8 weights and sum in int32; their results, normalisation, softmax and residual streams
-/// are float32. The same model and picture give the same bytes on every instruction set.
-public final class IntegerArithmetic: ScratchArithmetic {
-    /// Scale and zero point of a place where values become int8; float32 passes unchanged where there is none.
+/// A GEMM reads int8 values and int8 weights and sums in int32. Its results, normalisation, softmax and residual
+/// streams are float32. The same model and picture give the same bytes on every instruction set and with any number of
+/// threads.
+public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
+    /// Scale and zero point of a place where values become int8. Without them values stay in float32.
     public struct QuantizationPoint {
         public let channels: Int
         /// Nil where values stay in float32.
@@ -33,7 +34,7 @@ public final class IntegerArithmetic: ScratchArithmetic {
         let hasOneScale: Bool
     }
 
-    /// Rows of int8 or float32 values without gaps.
+    /// Rows of int8 or float32 values, row-major and dense.
     public struct Operand {
         let base: UnsafeMutableRawPointer
         public let rows: Int
@@ -58,7 +59,8 @@ public final class IntegerArithmetic: ScratchArithmetic {
         public var weightCount: Int { columns * depth }
 
         enum Kind {
-            /// `offset` is minus the zero point's share of each sum, `scale` turns sums into values; `input` is what operands are quantized by.
+            /// `offset` compensates for the input's zero point in each column's sum, `scale` (input scale x weight
+            /// scale) turns sums into values, `input` is the quantization of the operands.
             case int8(packed: UnsafePointer<Int8>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>, input: Quantization)
             case float32(UnsafePointer<Float>)
         }
@@ -73,17 +75,19 @@ public final class IntegerArithmetic: ScratchArithmetic {
     }
 
     public let model: ModelFile
-    public let kernels: KernelSet
+    public private(set) var kernels: KernelSet
     public let pool: ThreadPool
-    public let arena = Arena(chunkBytes: 1 << 20)
-    /// Packed weights and small tables, for as long as the model.
+    public private(set) var arena = Arena(chunkBytes: 1 << 20)
+    /// Packed weights and small tables; they live as long as the arithmetic.
     let constants = Arena(chunkBytes: 1 << 20)
-    /// Scratch of one thread.
-    let workers: [Arena]
-    /// Told intermediate tensors by name; for comparisons on the host.
+    /// Scratch memory of each thread.
+    private(set) var workers: [Arena]
+    /// Whether steps only count the memory that they take.
+    private var isCounting = false
+    /// Called with the name and values of every intermediate tensor; for comparisons on the host.
     public var trace: ((String, Matrix) -> Void)?
 
-    /// - Throws: when the machine lacks the memory for the weights.
+    /// - Throws: when the machine has less free memory than the weights need.
     public init(_ model: ModelFile, kernels: KernelSet, threads: Int) throws(Fault) {
         self.model = model
         self.kernels = kernels
@@ -99,20 +103,49 @@ public final class IntegerArithmetic: ScratchArithmetic {
         for worker in workers { worker.reserve(perThread) }
     }
 
+    public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) {
+        if !isCounting { pool.ranges(count, body) }
+    }
+
+    public func compute(_ body: () -> Void) {
+        if !isCounting { body() }
+    }
+
     public func perform(_ kernel: FloatKernel) { kernels.perform(kernel) }
+
+    /// The same code takes the same memory: kernels do nothing, and arenas hand out addresses only.
+    public func count(_ work: () -> Void) -> (shared: Int, perThread: Int) {
+        let (kernels, arena, workers, trace) = (self.kernels, self.arena, self.workers, self.trace)
+        self.kernels = kernels.idle
+        self.arena = .counting()
+        self.workers = [.counting()]
+        // Recording reads values.
+        self.trace = nil
+        isCounting = true
+        work()
+        let counted = (shared: self.arena.peak, perThread: self.workers[0].peak)
+        (self.kernels, self.arena, self.workers, self.trace) = (kernels, arena, workers, trace)
+        isCounting = false
+        return counted
+    }
 
     /// Bytes of packed weights and small tables, and of scratch memory so far.
     public var packedBytes: Int { constants.capacity }
     public var scratchBytes: Int { workers.reduce(arena.capacity) { $0 + $1.capacity } }
 
-    /// As `parallel`, in blocks of `block`, with scratch of the thread's own.
+    /// As `parallel`, in blocks of `block` items (the last may be shorter), with the thread's own scratch memory.
     func blocks(_ count: Int, of block: Int, _ body: (Range<Int>, Arena) -> Void) {
-        pool.slots((count + block - 1) / block) { index, worker in
-            let scratch = workers[worker]
+        func perform(_ index: Int, _ scratch: Arena) {
             let mark = scratch.mark()
             body(index * block..<min((index + 1) * block, count), scratch)
             scratch.release(mark)
         }
+        let blocks = (count + block - 1) / block
+        guard !isCounting else {
+            for index in 0..<blocks { perform(index, workers[0]) }
+            return
+        }
+        pool.slots(blocks) { index, slot in perform(index, workers[slot]) }
     }
 
     // MARK: Looking inside
@@ -124,7 +157,7 @@ public final class IntegerArithmetic: ScratchArithmetic {
         release(mark)
     }
 
-    /// What an operand stands for, in float32.
+    /// The values that an operand represents, in float32.
     public func values(_ values: Operand) -> Matrix {
         let floats = matrix(rows: values.rows, columns: values.columns)
         for row in 0..<values.rows {

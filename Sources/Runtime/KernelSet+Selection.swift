@@ -3,7 +3,7 @@ import Kernels
 import System
 
 extension KernelSet {
-    /// Whether this machine can run it, on all of its cores.
+    /// Whether all cores of this machine support it.
     public var isSupported: Bool {
         switch requirement {
         case .none: true
@@ -18,7 +18,7 @@ extension KernelSet {
         }
     }
 
-    /// The best one that this machine can run.
+    /// The best one that this machine supports.
     public static let best: KernelSet = all.last { $0.isSupported }!
 
     #if arch(arm64)

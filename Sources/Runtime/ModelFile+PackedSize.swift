@@ -2,7 +2,8 @@ import Kernels
 import ModelFormat
 
 extension ModelFile {
-    /// Bytes of all weights and tables in memory: int8 weights in `layout`, with what belongs to each column and to the scales of its input.
+    /// Bytes of all weights and tables in memory: int8 weights in `layout`, and the values for each column and for the
+    /// scales of its input.
     func packedBytes(_ layout: PackedLayout) -> Int {
         var bytes = 0
         for tensor in file.tensors {

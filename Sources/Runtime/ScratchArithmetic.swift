@@ -1,11 +1,11 @@
 import Kernels
 import Network
 
-/// An arithmetic whose scratch memory is an arena and whose threads are a pool: what all number formats have in common.
+/// An arithmetic whose scratch memory is an arena and whose threads are a pool.
 public protocol ScratchArithmetic: Arithmetic {
     var arena: Arena { get }
     var pool: ThreadPool { get }
-    /// Told intermediate tensors by name.
+    /// Called with the name and values of every intermediate tensor.
     var trace: ((String, Matrix) -> Void)? { get }
 }
 
@@ -20,7 +20,7 @@ extension ScratchArithmetic {
 
     public func words(_ count: Int) -> UnsafeMutablePointer<UInt64> {
         let words = arena.take(UInt64.self, count: count)
-        words.update(repeating: 0, count: count)
+        compute { words.update(repeating: 0, count: count) }
         return words
     }
 

@@ -1,7 +1,8 @@
 import CSystem
 
 extension ThreadPool {
-    /// Calls `body` with consecutive ranges that cover `0..<count`, several to a thread so that slow cores take fewer.
+    /// Calls `body` with consecutive ranges that cover `0..<count`, several for each thread so that slow cores take
+    /// fewer.
     public func ranges(_ count: Int, _ body: (Range<Int>) -> Void) {
         let pieces = min(count, threads == 1 ? 1 : threads * 4)
         run(pieces) { piece in
@@ -9,8 +10,10 @@ extension ThreadPool {
         }
     }
 
-    /// Calls `body` with every index of `0..<count` and the slot, `0..<threads`, of the thread that takes it. No two threads have one slot, so
-    /// that a slot can own scratch memory in the order of a stack: a nested call goes on in the slot of its caller.
+    /// Calls `body` with every index of `0..<count` and the slot, `0..<threads`, of the thread that takes it.
+    ///
+    /// No two threads have the same slot, so a slot can own scratch memory that is used as a stack. A nested call runs
+    /// in its caller's slot.
     public func slots(_ count: Int, _ body: (_ index: Int, _ slot: Int) -> Void) {
         var next: Int64 = 0
         withUnsafeMutablePointer(to: &next) { next in

@@ -2,18 +2,20 @@ import CSystem
 import CThreads
 import System
 
-/// A fixed set of threads that share out the items of one piece of work after another.
+/// A fixed set of threads that distribute the items of one piece of work after another among themselves.
 ///
-/// Items go one by one to whoever is free, so cores of different speed finish together. Whoever waits spins briefly, then blocks; where there
-/// are more threads than processors it blocks at once, as it would spin in the way of those that work.
-/// Items must not depend on each other; then results cannot depend on the number of threads.
+/// A free thread takes the next item, so cores of different speed finish together. A waiting thread spins for tens of
+/// microseconds, then blocks. It blocks at once where there are more threads than processors, because spinning would
+/// take processor time from threads that work. Items must not depend on each other; then results do not depend on the
+/// number of threads.
 public final class ThreadPool: Sendable {
     /// Threads that take part in `run`, the caller included.
     public let threads: Int
     private let shared: Shared
     private let workers: [system_thread]
 
-    /// - Parameter threads: 1 or more, the caller of `run` included. Fewer take part when the system refuses to start so many.
+    /// - Parameter threads: 1 or more, the caller of `run` included. The pool has fewer when the system refuses to
+    ///   start them.
     public init(threads: Int) {
         shared = Shared(spins: threads > processorCount() ? 0 : Shared.mostSpins)
         var started: [system_thread] = []
@@ -34,8 +36,8 @@ public final class ThreadPool: Sendable {
 
     /// Calls `body` once with each of 0..<count, on any thread and in any order, and returns when all calls have.
     ///
-    /// The caller works too. A call from inside `body` runs on its own thread alone; one from a thread outside waits until the pool has done
-    /// the work at hand.
+    /// The caller works too. A call from inside `body` runs on the calling thread alone. A call from a thread outside
+    /// the pool waits until the pool has finished its current work.
     public func run(_ count: Int, _ body: (Int) -> Void) {
         guard shared.place == 0 else {
             for index in 0..<max(count, 0) { body(index) }
@@ -60,12 +62,12 @@ public final class ThreadPool: Sendable {
         pthread_mutex_unlock(shared.turn)
     }
 
-    /// Which of the pool's threads is running, `0..<threads`; 0 outside of `run`.
+    /// Index of the calling thread among the pool's threads, `0..<threads`; 0 outside of `run`.
     var slot: Int { max(shared.place - 1, 0) }
 }
 
-/// What the threads of a pool share: numbers that are read and written atomically, each on a cache line of its own,
-/// and what it takes to block.
+/// The state that all threads of a pool use: numbers that are read and written atomically, each on its own cache line,
+/// and the mutexes and conditions on which threads block.
 private struct Shared: @unchecked Sendable {
     static let indexMask = 1 << 32 - 1
     /// Rounds of waiting before a thread blocks: some tens of microseconds.
@@ -81,7 +83,7 @@ private struct Shared: @unchecked Sendable {
         raw = .allocate(byteCount: 1152, alignment: 64)
         raw.initializeMemory(as: UInt8.self, repeating: 0, count: 1152)
         system_atomic_store(self.spins, Int64(spins))
-        // Without a key threads cannot be told apart: none is started, and whoever calls is taken for the only one.
+        // Without a key threads cannot be identified: none is started, and every caller counts as the only thread.
         isKeyed.pointee = pthread_key_create(key, nil) == 0 ? 1 : 0
         pthread_mutex_init(turn, nil)
         pthread_mutex_init(mutex, nil)
@@ -102,7 +104,8 @@ private struct Shared: @unchecked Sendable {
         (raw + index * 64).assumingMemoryBound(to: Int64.self)
     }
 
-    /// Number of the work << 32 | next item. An item is taken by replacing the whole, which fails for whoever looked at earlier work.
+    /// Number of the work << 32 | next item. A thread takes an item by a compare-and-swap of both, which fails for a
+    /// thread that read the ticket of earlier work.
     var ticket: UnsafeMutablePointer<Int64> { number(0) }
     /// Items of the work.
     var count: UnsafeMutablePointer<Int64> { number(1) }
@@ -126,11 +129,11 @@ private struct Shared: @unchecked Sendable {
     var turn: UnsafeMutablePointer<pthread_mutex_t> { (raw + 1024).assumingMemoryBound(to: pthread_mutex_t.self) }
     /// Workers that have begun.
     var workers: UnsafeMutablePointer<Int64> { number(9) }
-    /// Under which every thread keeps its place; whether there is such a key.
+    /// The key of every thread's place; whether there is such a key.
     private var key: UnsafeMutablePointer<pthread_key_t> { (raw + 1088).assumingMemoryBound(to: pthread_key_t.self) }
     var isKeyed: UnsafeMutablePointer<Int64> { (raw + 1096).assumingMemoryBound(to: Int64.self) }
 
-    /// Which of the threads that take part the calling one is, from 1; 0 for others.
+    /// Number of the calling thread among the pool's threads, from 1; 0 for other threads.
     var place: Int {
         get { isKeyed.pointee == 1 ? Int(bitPattern: pthread_getspecific(key.pointee)) : 1 }
         nonmutating set { pthread_setspecific(key.pointee, UnsafeRawPointer(bitPattern: newValue)) }
@@ -139,14 +142,15 @@ private struct Shared: @unchecked Sendable {
     /// Publishes a piece of work, takes part in it and waits for its end.
     func distribute(_ items: Int, _ closure: threads_closure) {
         let generation = (system_atomic_load(ticket) >> 32) &+ 1
-        // Closed first: nobody may take an item of the old work by the new count.
+        // Closed first: no thread may take an item of the old work by the new count.
         let closed = generation << 32 | Int64(Shared.indexMask)
         system_atomic_store(ticket, closed)
         system_atomic_store(count, Int64(items))
         system_atomic_store(function, Int64(Int(bitPattern: closure.function)))
         system_atomic_store(context, Int64(Int(bitPattern: closure.context)))
         system_atomic_store(finished, 0)
-        // Here and below a number is changed, not stored, before another is looked at: emulators let that look overtake a store.
+        // Here and below a number is changed by a read-modify-write, not by a store, before another is read: emulators
+        // let that read overtake a store.
         _ = system_atomic_exchange(ticket, closed, generation << 32)
         if system_atomic_load(sleepers) > 0 { locked { pthread_cond_broadcast(wake) } }
         while takeItem() {}
@@ -178,7 +182,7 @@ private struct Shared: @unchecked Sendable {
         return true
     }
 
-    /// A worker's life.
+    /// The body of a worker thread.
     func work() -> UnsafeMutableRawPointer? {
         place = Int(system_atomic_add(workers, 1)) + 2
         let spins = system_atomic_load(spins)
@@ -215,9 +219,9 @@ private struct Shared: @unchecked Sendable {
     }
 }
 
-/// Lends a closure that does not escape to `borrow`, which may have other threads call it until it returns.
+/// Passes a non-escaping closure to `borrow`, in which other threads may call it; it is valid until `borrow` returns.
 ///
-/// The language keeps such a closure out of memory, and what lets it in (`withoutActuallyEscaping`) allocates at every call. C takes it as what
-/// Swift's calling convention makes of it, a function and its context, and is told to follow that convention (`closure.c`).
+/// Swift does not let such a closure be stored, and `withoutActuallyEscaping` allocates at every call. C receives the
+/// closure as Swift's calling convention passes it: a function and its context (`closure.c`).
 @_silgen_name("threads_lend")
 private func lend(_ closure: (Int) -> Void, _ borrow: @convention(c) (threads_closure, UnsafeRawPointer) -> Void, _ value: UnsafeRawPointer)

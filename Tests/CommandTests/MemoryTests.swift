@@ -3,10 +3,11 @@ import Foundation
 import Imaging
 import Kernels
 import Network
-import Runtime
 import System
 import TestSupport
 import Testing
+
+@testable import Runtime
 
 /// Memory is counted before it is taken, taken once, and never for two copies of the model.
 @Suite struct MemoryTests {
@@ -48,30 +49,56 @@ import Testing
         #expect(drawn < 200, "\(drawn) allocations an overlay and label map")
     }
 
-    /// Frames stay inside the plan, and use most of it.
-    @Test func planHoldsWhatFramesUse() throws {
+    /// Sizes of pictures and, after it, of the network's input.
+    private static let geometries: [PictureGeometry] = [
+        ((64, 64), (64, 64)), ((300, 420), (128, 179)), ((33, 700), (32, 673)), ((400, 300), (160, 128)), ((17, 5), (32, 32)), ((1100, 90), (391, 32)),
+        ((96, 96), (320, 320)),
+    ].map { picture, inner in
+        let inner = Size(height: inner.0, width: inner.1)
+        let padded = Size(height: (inner.height + 31) / 32 * 32, width: (inner.width + 31) / 32 * 32)
+        return PictureGeometry(picture: Size(height: picture.0, width: picture.1), inner: inner, padded: padded)
+    }
+
+    private func segment(_ engine: Engine, _ geometry: PictureGeometry, _ task: Task) throws {
+        let pixels = (0..<geometry.inner.area * 3).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 16) }
+        _ = try pixels.withUnsafeBufferPointer { try engine.segment($0.baseAddress!, geometry: geometry, task: task) { _ in } }
+    }
+
+    /// A frame takes the scratch memory that its plan counts, to the byte, and no more than all queries and classes of the picture would.
+    @Test(arguments: KernelSet.all.filter(\.isSupported).map { "\($0.name)" }, [1, 2, 3])
+    func planIsWhatFramesUse(instructionSet: String, threads: Int) throws {
         let tiny = try TinyModel.shared.get()
-        for (picture, inner) in [((64, 64), (64, 64)), ((300, 420), (128, 179)), ((33, 700), (32, 673)), ((400, 300), (160, 128))] {
-            let picture = Size(height: picture.0, width: picture.1)
-            let inner = Size(height: inner.0, width: inner.1)
-            let padded = Size(height: (inner.height + 31) / 32 * 32, width: (inner.width + 31) / 32 * 32)
-            let geometry = PictureGeometry(picture: picture, inner: inner, padded: padded)
-            let pixels = [UInt8](repeating: 90, count: inner.area * 3).enumerated().map { UInt8(truncatingIfNeeded: $0.offset &* 2_654_435_761 >> 16) }
+        let kernels = try #require(KernelSet.named(instructionSet))
+        for geometry in Self.geometries {
             for task in [Task.panoptic, .semantic, .instance] {
-                let engine = try Engine(model: tiny.model, vocabulary: tiny.vocabulary, kernels: .best, threads: 2)
+                let engine = try Engine(model: tiny.model, vocabulary: tiny.vocabulary, kernels: kernels, threads: threads)
+                let arithmetic = engine.arithmetic
+                try engine.prepare(geometry, task: task)
+                let before = arithmetic.scratchBytes
+                try segment(engine, geometry, task)
+                #expect(arithmetic.scratchBytes == before, "\(geometry) \(task) outgrew its plan")
+                let plan = engine.plan(geometry, task: task)
+                #expect(plan.shared == arithmetic.arena.peak, "\(geometry) \(task): \(plan.shared) planned, \(arithmetic.arena.peak) used")
+                let used = arithmetic.workers.map(\.peak).max()
+                #expect(plan.perThread == used, "\(geometry) \(task): \(plan.perThread) planned for each thread, \(used ?? 0) used")
+            }
+        }
+    }
+
+    /// One engine for all sizes and tasks in turn; counting in between changes nothing.
+    @Test func plansHoldWhenSizesChange() throws {
+        let tiny = try TinyModel.shared.get()
+        let engine = try Engine(model: tiny.model, vocabulary: tiny.vocabulary, kernels: .best, threads: 2)
+        for geometry in Self.geometries + Self.geometries.reversed() {
+            for task in [Task.panoptic, .semantic, .instance] {
                 try engine.prepare(geometry, task: task)
                 let before = engine.arithmetic.scratchBytes
-                _ = try engine.segment(pixels, geometry: geometry, task: task) { _ in }
-                #expect(engine.arithmetic.scratchBytes == before, "\(picture) \(task) outgrew its plan")
-                let plan = MemoryPlan(
-                    engine.model.architecture, geometry: geometry, names: engine.vocabulary.names.count, classes: engine.vocabulary.categories.count, task: task
-                )
-                // A semantic band may be planned larger than a small picture fills it.
-                let spare = 512 << 10 + (task == .semantic ? 17 << 20 : 0)
-                #expect(
-                    plan.shared < engine.arithmetic.arena.peak * 3 / 2 + spare,
-                    "\(picture) \(task): \(plan.shared) planned, \(engine.arithmetic.arena.peak) used")
-                withExtendedLifetime(pixels) {}
+                for _ in 0..<2 {
+                    let plan = engine.plan(geometry, task: task)
+                    #expect(plan.shared > 0 && plan.perThread > 0 && plan.results >= 2 * geometry.picture.area)
+                    try segment(engine, geometry, task)
+                }
+                #expect(engine.arithmetic.scratchBytes == before, "\(geometry) \(task) outgrew its plan")
             }
         }
     }

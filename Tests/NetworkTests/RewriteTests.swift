@@ -43,7 +43,7 @@ import Testing
     @Test func positionsAreAddedBehindTheProduct() {
         let size = Size(height: 5, width: 7)
         let width = network.architecture.hidden
-        let layer = network.maskDecoder.layers[0].cross.key
+        let layer = network.maskDecoder.layers[0].crossAttention.key
         let x = random(size.area, width, seed: 1)
         let moved = arithmetic.matrix(rows: size.area, columns: width)
         let code = PositionalEncoding(size: size, channels: width, arithmetic: arithmetic)

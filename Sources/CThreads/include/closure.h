@@ -1,11 +1,12 @@
-// Swift closures as C sees them: a function and its context, in Swift's calling convention, which `swiftcall` has this compiler follow.
+// Swift closures as C sees them: a function and its context. The function follows Swift's calling convention, which
+// clang supports as `swiftcall`.
 #pragma once
 #include <stdint.h>
 
-/// A closure (Int) -> Void that somebody else keeps alive.
+/// A closure (Int) -> Void. It does not own its context: the closure's owner must wait while others use it.
 typedef struct {
   void *function, *context;
 } threads_closure;
 
-/// Calls it.
+/// Calls `closure` with `index`.
 void threads_call(threads_closure closure, int64_t index);

@@ -4,7 +4,8 @@ import System
 
 /// Masked-attention mask decoder (Mask2Former, arXiv 2112.01527; fcclip's `fcclip_transformer_decoder.py`).
 ///
-/// Q learned queries attend to the three levels in turn, each query only where its mask of the layer before is not negative.
+/// Q learned queries attend to the three levels in turn. A query attends only to the tokens where its mask logits,
+/// computed before the layer, are not negative.
 public struct MaskDecoder<A: Arithmetic> {
     struct Attention {
         let query: A.Linear
@@ -33,19 +34,20 @@ public struct MaskDecoder<A: Arithmetic> {
 
     struct Layer {
         let crossInput: A.QuantizationPoint
-        let cross: Attention
+        let crossAttention: Attention
         let selfInput: A.QuantizationPoint
-        let own: Attention
+        let selfAttention: Attention
         let expandInput: A.QuantizationPoint
         let expand: A.Linear
         let hidden: A.QuantizationPoint
         let project: A.Linear
         let feedForwardNorm: NormParameters
-        /// `Wq query_embed` of the cross attention, `Wq query_embed` and `Wk query_embed` of the self attention.
+        /// `Wq query_embed` of the cross-attention, `Wq query_embed` and `Wk query_embed` of the self-attention.
         let crossQueries, selfQueries, selfKeys: PositionTable
     }
 
-    /// What follows from the learned queries alone: the mask embeddings before layer 0 and the queries of its cross attention.
+    /// What depends on the learned queries alone: the mask embeddings before layer 0 and the queries of its
+    /// cross-attention.
     struct Constants {
         let maskEmbeddings: A.Operand
         let crossQueries: A.Operand
@@ -53,7 +55,7 @@ public struct MaskDecoder<A: Arithmetic> {
 
     let arithmetic: A
     let architecture: Architecture
-    /// One, or none where `Arithmetic.keepsConstants` says so.
+    /// One, or none where `Arithmetic.keepsConstants` is false.
     private(set) var constants: [Constants] = []
     public let queries: Matrix
     let levelEmbedding: Matrix
@@ -69,7 +71,7 @@ public struct MaskDecoder<A: Arithmetic> {
     let classInput: A.QuantizationPoint
     let classHidden: [A.QuantizationPoint]
     let classEmbedding: [A.Linear]
-    /// Factor of the cosine similarities of the in-vocabulary classifier: exp(logit scale), at most 100.
+    /// Factor of the in-vocabulary classifier's cosine similarities: exp(logit scale), at most 100.
     public let scale: Float
 
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
@@ -94,18 +96,20 @@ public struct MaskDecoder<A: Arithmetic> {
             let layer = name + "layer\(index)."
             let crossInput = try arithmetic.quantizationPoint(layer + "cross.input", channels: width)
             let selfInput = try arithmetic.quantizationPoint(layer + "self.input", channels: width)
-            let cross = try Attention(layer + "cross", width: width, input: crossInput, memory: memory[index % 3], norm: layer + "cross_norm", arithmetic)
-            let own = try Attention(layer + "self", width: width, input: selfInput, memory: selfInput, norm: layer + "self_norm", arithmetic)
+            let crossAttention = try Attention(
+                layer + "cross", width: width, input: crossInput, memory: memory[Architecture.level(ofDecoderLayer: index)], norm: layer + "cross_norm",
+                arithmetic)
+            let selfAttention = try Attention(layer + "self", width: width, input: selfInput, memory: selfInput, norm: layer + "self_norm", arithmetic)
             let inner = architecture.decoderFeedForward
             let expandInput = try arithmetic.quantizationPoint(layer + "expand.input", channels: width)
             let hidden = try arithmetic.quantizationPoint(layer + "project.input", channels: inner)
             layers.append(
                 Layer(
-                    crossInput: crossInput, cross: cross, selfInput: selfInput, own: own,
+                    crossInput: crossInput, crossAttention: crossAttention, selfInput: selfInput, selfAttention: selfAttention,
                     expandInput: expandInput, expand: try arithmetic.linear(layer + "expand", columns: inner, depth: width, input: expandInput),
                     hidden: hidden, project: try arithmetic.linear(layer + "project", columns: width, depth: inner, input: hidden),
                     feedForwardNorm: try NormParameters(layer + "perceptron_norm", channels: width, arithmetic),
-                    crossQueries: table(cross.query), selfQueries: table(own.query), selfKeys: table(own.key)))
+                    crossQueries: table(crossAttention.query), selfQueries: table(selfAttention.query), selfKeys: table(selfAttention.key)))
         }
         self.layers = layers
         norm = try NormParameters(name + "norm", channels: width, arithmetic)
@@ -136,74 +140,74 @@ public struct MaskDecoder<A: Arithmetic> {
         ]
         scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
         if arithmetic.keepsConstants, !layers.isEmpty {
-            // Their scratch memory stays with them.
+            // They keep their scratch memory.
             let normed = arithmetic.matrix(rows: count, columns: width)
             constants = [Constants(maskEmbeddings: maskEmbeddings(queries, normed: normed), crossQueries: crossQueries(0, queries))]
         }
     }
 
-    /// Keys and values of every layer's cross attention read the tokens of one level plus that level's embedding; keys also
-    /// its position code. The constant parts, projected, for one input size.
+    /// The constant parts of a layer's cross-attention for one input size, projected: the level embedding for its
+    /// values, the level embedding plus the positional encoding for its keys.
     public struct MemoryTables {
         let keys: PositionTable
         let values: PositionTable
     }
 
-    /// One entry for each layer.
+    /// The tables of every layer, in scratch memory.
     public func memoryTables(_ levels: [Size]) -> [MemoryTables] {
         let hidden = architecture.hidden
-        let codes = levels.map { PositionalEncoding(size: $0, channels: hidden, arithmetic: arithmetic) }
-        for (level, code) in codes.enumerated() {
-            for row in 0..<code.vertical.rows {
-                for channel in 0..<hidden { code.vertical[row, channel] += levelEmbedding[level, channel] }
-            }
-        }
+        let encodings = levels.map { PositionalEncoding(size: $0, channels: hidden, arithmetic: arithmetic) }
+        for (level, encoding) in encodings.enumerated() { encoding.add(levelEmbedding.row(level), arithmetic) }
         func projected(_ x: Matrix, _ layer: A.Linear) -> Matrix {
             let rows = arithmetic.matrix(rows: x.rows, columns: hidden)
             arithmetic.table(x, layer, into: rows)
             return rows
         }
         return layers.enumerated().map { index, layer in
-            let level = index % 3
+            let level = Architecture.level(ofDecoderLayer: index)
             return MemoryTables(
-                keys: codes[level].projected(by: layer.cross.key, columns: hidden, arithmetic),
-                values: PositionTable(constant: projected(levelEmbedding.rows(level..<level + 1), layer.cross.value)))
+                keys: encodings[level].projected(by: layer.crossAttention.key, columns: hidden, arithmetic),
+                values: PositionTable(constant: projected(levelEmbedding.rows(level..<level + 1), layer.crossAttention.value)))
         }
     }
 
-    /// The tokens of one level (rows x hidden) as cross attention reads them.
+    /// The tokens of one level (area x hidden) as cross-attention reads them.
     public func memory(_ tokens: Matrix, level: Int) -> A.Operand {
         arithmetic.operand(tokens, at: memoryPoints[level])
     }
 
-    /// Mask features as mask products and mask pooling read them.
+    /// Mask features (area x hidden) as mask logits and mask pooling read them.
     public func features(_ features: Matrix) -> A.Operand {
         arithmetic.operand(features, at: featuresPoint)
     }
 
-    /// Layer `index`, in place in `x` (Q x hidden): masked cross-attention, self-attention, feed-forward layers, all post-norm. Before layer 0 `x` holds
-    /// the learned queries.
+    /// Layer `index`, in place in `x` (Q x hidden): masked cross-attention, self-attention and feed-forward, all
+    /// post-norm.
+    ///
+    /// - Parameters:
+    ///   - x: the learned queries before layer 0.
+    ///   - memory, tables: tokens of the layer's level, and the layer's constant parts.
     public func layer(_ index: Int, _ x: Matrix, memory: A.Operand, tables: MemoryTables, blocked: BlockedKeys) {
         let layer = layers[index]
         let heads = architecture.heads
         let mark = arithmetic.mark()
         do {
             let query = isConstant(before: index) ? constants[0].crossQueries : crossQueries(index, x)
-            let key = arithmetic.linear(memory, layer.cross.key, adding: tables.keys, activation: .none, at: layer.cross.keys)
-            let value = arithmetic.linear(memory, layer.cross.value, adding: tables.values, activation: .none, at: layer.cross.values)
-            let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: blocked, at: layer.cross.outputInput)
-            arithmetic.linear(attended, layer.cross.output, addingTo: x)
-            layer.cross.norm.apply(to: x, arithmetic)
+            let key = arithmetic.linear(memory, layer.crossAttention.key, adding: tables.keys, activation: .none, at: layer.crossAttention.keys)
+            let value = arithmetic.linear(memory, layer.crossAttention.value, adding: tables.values, activation: .none, at: layer.crossAttention.values)
+            let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: blocked, at: layer.crossAttention.outputInput)
+            arithmetic.linear(attended, layer.crossAttention.output, addingTo: x)
+            layer.crossAttention.norm.apply(to: x, arithmetic)
             arithmetic.record("dec.\(index).cross", x)
         }
         do {
             let input = arithmetic.operand(x, at: layer.selfInput)
-            let query = arithmetic.linear(input, layer.own.query, adding: layer.selfQueries, activation: .none, at: layer.own.queries)
-            let key = arithmetic.linear(input, layer.own.key, adding: layer.selfKeys, activation: .none, at: layer.own.keys)
-            let value = arithmetic.linear(input, layer.own.value, adding: nil, activation: .none, at: layer.own.values)
-            let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: nil, at: layer.own.outputInput)
-            arithmetic.linear(attended, layer.own.output, addingTo: x)
-            layer.own.norm.apply(to: x, arithmetic)
+            let query = arithmetic.linear(input, layer.selfAttention.query, adding: layer.selfQueries, activation: .none, at: layer.selfAttention.queries)
+            let key = arithmetic.linear(input, layer.selfAttention.key, adding: layer.selfKeys, activation: .none, at: layer.selfAttention.keys)
+            let value = arithmetic.linear(input, layer.selfAttention.value, adding: nil, activation: .none, at: layer.selfAttention.values)
+            let attended = arithmetic.attention(query: query, key: key, value: value, heads: heads, blocked: nil, at: layer.selfAttention.outputInput)
+            arithmetic.linear(attended, layer.selfAttention.output, addingTo: x)
+            layer.selfAttention.norm.apply(to: x, arithmetic)
             arithmetic.record("dec.\(index).self", x)
         }
         arithmetic.feedForward(
@@ -214,25 +218,28 @@ public struct MaskDecoder<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// The queries `x` as layer `index`'s cross attention reads them.
+    /// The queries `x` as layer `index`'s cross-attention reads them.
     private func crossQueries(_ index: Int, _ x: Matrix) -> A.Operand {
         let layer = layers[index]
         return arithmetic.linear(
-            arithmetic.operand(x, at: layer.crossInput), layer.cross.query, adding: layer.crossQueries, activation: .none, at: layer.cross.queries)
+            arithmetic.operand(x, at: layer.crossInput), layer.crossAttention.query, adding: layer.crossQueries, activation: .none,
+            at: layer.crossAttention.queries)
     }
 
-    /// Whether `constants` stand for what is computed of the queries before layer `index`.
+    /// Whether `constants` hold what is computed from the queries before layer `index`.
     private func isConstant(before index: Int) -> Bool {
         index == 0 && !constants.isEmpty && !arithmetic.isTracing
     }
 
-    /// Mask embeddings of the queries `x` before layer `index`. - Parameter normed: becomes `decoder_norm` of them; not before layer 0 of a
-    /// network that keeps constants.
+    /// Mask embeddings of the queries `x` (Q x hidden) before layer `index`.
+    ///
+    /// - Parameter normed: becomes `decoder_norm` of the queries, except before layer 0 of a network that keeps
+    ///   constants.
     public func maskEmbeddings(_ x: Matrix, before index: Int, normed: Matrix) -> A.Operand {
         isConstant(before: index) ? constants[0].maskEmbeddings : maskEmbeddings(x, normed: normed)
     }
 
-    /// `decoder_norm` of the queries and their mask embeddings, ready for mask products.
+    /// Mask embeddings of the queries `x`; `normed` becomes `decoder_norm` of them.
     public func maskEmbeddings(_ x: Matrix, normed: Matrix) -> A.Operand {
         norm.apply(x, into: normed, arithmetic)
         let first = arithmetic.linear(arithmetic.operand(normed, at: embeddingInput), embedding[0], adding: nil, activation: .relu, at: embeddingPoints[0])
@@ -240,8 +247,10 @@ public struct MaskDecoder<A: Arithmetic> {
         return arithmetic.linear(second, embedding[2], adding: nil, activation: .none, at: embeddingPoints[2])
     }
 
-    /// Attention mask of the layer after: blocked where a query's mask logit is negative at the level's size; a query
-    /// that would be blocked everywhere is blocked nowhere. `features` are reduced to `tokens` pixels.
+    /// The next layer's attention mask: a query's key is blocked where its mask logit is negative. A query with all
+    /// keys blocked gets none blocked.
+    ///
+    /// - Parameter features: the mask features reduced to the level's size, `tokens` rows.
     public func blockedKeys(_ embeddings: A.Operand, features: A.Operand, tokens: Int, into blocked: BlockedKeys) {
         let mark = arithmetic.mark()
         let logits = arithmetic.matrix(rows: architecture.queries, columns: tokens)
@@ -258,7 +267,12 @@ public struct MaskDecoder<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// In-vocabulary class embeddings (`into`: Q x E) from the queries' `normed` rows and the mean feature under each mask.
+    /// In-vocabulary class embeddings (`result`: Q x E) from the queries' `normed` rows (Q x hidden) and the mean
+    /// feature under each mask.
+    ///
+    /// - Parameters:
+    ///   - logits: Q x area mask logits.
+    ///   - trace: the layer that names of recorded tensors contain.
     public func classEmbeddings(normed: Matrix, logits: Matrix, features: A.Operand, into result: Matrix, trace: Int) {
         let mark = arithmetic.mark()
         let words = (logits.columns + 63) / 64
@@ -270,7 +284,9 @@ public struct MaskDecoder<A: Arithmetic> {
         let sum = arithmetic.matrix(rows: normed.rows, columns: normed.columns)
         arithmetic.linear(arithmetic.operand(pooled, at: poolInput), pool, adding: nil, into: sum)
         arithmetic.record("dec.h\(trace).maskpool_proj", sum)
-        for index in 0..<sum.count { sum.base[index] += normed.base[index] }
+        arithmetic.compute {
+            for index in 0..<sum.count { sum.base[index] += normed.base[index] }
+        }
         let first = arithmetic.linear(arithmetic.operand(sum, at: classInput), classEmbedding[0], adding: nil, activation: .relu, at: classHidden[0])
         let second = arithmetic.linear(first, classEmbedding[1], adding: nil, activation: .relu, at: classHidden[1])
         arithmetic.linear(second, classEmbedding[2], adding: nil, into: result)
@@ -280,7 +296,8 @@ public struct MaskDecoder<A: Arithmetic> {
 }
 
 extension Arithmetic {
-    /// Bits of the pixels inside each mask, those of positive `logits`: `(logits.columns + 63) / 64` words for each row.
+    /// Bits of the pixels inside each mask, where `logits` are positive: `(logits.columns + 63) / 64` words for each
+    /// row, in scratch memory.
     func insideBits(of logits: Matrix) -> UnsafeMutablePointer<UInt64> {
         let words = (logits.columns + 63) / 64
         let bits = self.words(words * logits.rows)

@@ -28,7 +28,7 @@ struct NormParameters {
     }
 }
 
-/// A map to be enlarged bilinearly.
+/// A map that is upsampled bilinearly.
 struct CoarseMap {
     /// `size.area` rows.
     let map: Matrix
@@ -53,7 +53,10 @@ extension Arithmetic {
         release(mark)
     }
 
-    /// GroupNorm of the map `x` of `size`, plus `coarse` enlarged to `size`, activated, at `point`; `bordered` for a 3x3 convolution.
+    /// `activation(GroupNorm(x) + coarse)`, quantized at `point`: `x` is a map of `size`, `coarse` is upsampled to
+    /// `size`.
+    ///
+    /// - Parameter bordered: whether a 3x3 convolution will read the result.
     func groupNorm(
         _ x: Matrix, size: Size, _ parameters: NormParameters, adding coarse: CoarseMap? = nil, activation: Activation = .none, at point: QuantizationPoint,
         bordered: Bool = false
@@ -61,7 +64,7 @@ extension Arithmetic {
         operand(size: size, columns: x.columns, at: point, bordered: bordered) { output, period in
             let mark = mark()
             let norm = GroupNorm(x, parameters, self)
-            // Lines are enlarged one at a time, into a buffer that stays in the caches.
+            // Lines are upsampled one at a time, into a buffer that stays in the caches.
             let bands = min(size.height, 16)
             let buffer = matrix(rows: coarse == nil ? 0 : bands * size.width, columns: x.columns)
             parallel(bands) { range in
@@ -83,7 +86,7 @@ extension Arithmetic {
     }
 }
 
-/// A map's channels with mean and factor of their groups.
+/// A map, and the mean and factor of each channel's group.
 private struct GroupNorm {
     let x: Matrix
     let means: UnsafeMutablePointer<Float>
@@ -113,7 +116,7 @@ private struct GroupNorm {
         (self.x, self.means, self.factors, bias) = (x, means, factors, UnsafePointer(parameters.bias.base))
     }
 
-    /// Finishes `rows` of the map; `table` and `output` begin with the first of them.
+    /// The normalisation of `rows` of the map. `table` and `output` begin with the first of them.
     func epilogue(rows: Range<Int>, adding table: Epilogue.Table? = nil, activation: Activation, output: RowOutput) -> Epilogue {
         Epilogue(
             values: .normalized(x.row(rows.lowerBound), means: means, factors: factors), valuesStride: x.columns, rows: 0..<rows.count,

@@ -2,13 +2,13 @@ import Kernels
 import ModelFormat
 import System
 
-/// Names and their embeddings as the classifiers use them.
+/// A vocabulary as the classifiers use it: K classes with N names.
 public struct Classifier {
-    /// N names x E, unit rows.
+    /// N x E, rows of length 1.
     public let embeddings: NameEmbeddings
-    /// First name and number of names of each class.
+    /// The names of each class: rows of `embeddings`.
     public let names: [Range<Int>]
-    /// Whether a class shares a name with the training vocabulary.
+    /// Whether a class has a name that is in the training vocabulary too.
     public let isSeen: [Bool]
     public let isThing: [Bool]
 
@@ -27,55 +27,36 @@ func similarityScale(_ parameter: Matrix) -> Float {
     min(exponential(parameter[0, 0]), 100)
 }
 
-/// Out-of-vocabulary classification: CLIP features pooled under each mask, through CLIP's own projection (FC-CLIP, section 3.3).
+/// Open-vocabulary classification (FC-CLIP, section 3.3): CLIP's embeddings of masks, and the ensemble of both
+/// classifiers.
 public struct OpenVocabularyHead<A: Arithmetic> {
     let arithmetic: A
-    let architecture: Architecture
-    let densePoint: A.QuantizationPoint
-    let expandInput: A.QuantizationPoint
-    let expand: A.Linear?
-    let projectInput: A.QuantizationPoint
-    let project: A.Linear
-    /// Unit embedding of "no object", 1 x E.
+    let visualHead: VisualHead<A>
+    /// Embedding of "no object", 1 x E, of length 1.
     public let void: Matrix
+    /// Factor of the out-of-vocabulary classifier's cosine similarities: exp(logit scale), at most 100.
     public let scale: Float
 
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
         self.arithmetic = arithmetic
-        self.architecture = architecture
         let name = "open_vocabulary."
-        let channels = architecture.dims[3]
-        let hidden = architecture.visualHidden
-        densePoint = try arithmetic.quantizationPoint(name + "dense", channels: channels)
-        projectInput = try arithmetic.quantizationPoint(name + "project.input", channels: hidden > 0 ? hidden : channels)
-        expandInput = hidden > 0 ? try arithmetic.quantizationPoint(name + "expand.input", channels: channels) : projectInput
-        expand = hidden > 0 ? try arithmetic.linear(name + "expand", columns: hidden, depth: channels, input: expandInput) : nil
-        project = try arithmetic.linear(name + "project", columns: architecture.embedding, depth: hidden > 0 ? hidden : channels, input: projectInput)
+        visualHead = try VisualHead(name, arithmetic, architecture)
         void = try arithmetic.parameter(name + "void", rows: 1, columns: architecture.embedding)
         scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
     }
 
-    /// CLIP embedding (`into`: Q x E) of each mask: the mean of `dense` (area x C) where the mask logits, at `dense`'s size, are positive.
+    /// CLIP's embedding (`result`: Q x E) of each mask: of `dense` (area x C) where the mask's logits (Q x area) are
+    /// positive.
     public func embeddings(_ dense: Matrix, logits: Matrix, into result: Matrix) {
         let mark = arithmetic.mark()
-        let words = (logits.columns + 63) / 64
         let inside = arithmetic.insideBits(of: logits)
-        let pooled = arithmetic.matrix(rows: logits.rows, columns: dense.columns)
-        arithmetic.maskedMean(inside, wordsPerRow: words, features: arithmetic.operand(dense, at: densePoint), into: pooled)
-        arithmetic.record("clip.mask_pooled", pooled)
-        arithmetic.normalizeRows(pooled, epsilon: architecture.backboneEpsilon)
-        if let expand {
-            let hidden = arithmetic.linear(arithmetic.operand(pooled, at: expandInput), expand, adding: nil, activation: .gelu, at: projectInput)
-            arithmetic.linear(hidden, project, adding: nil, into: result)
-        } else {
-            arithmetic.linear(arithmetic.operand(pooled, at: projectInput), project, adding: nil, into: result)
-        }
+        visualHead.embeddings(dense, inside: inside, wordsPerRow: (logits.columns + 63) / 64, into: result)
         arithmetic.record("clip.pooled", result)
         arithmetic.release(mark)
     }
 
-    /// Cosine similarities times `scale` of `embeddings` (Q x E; overwritten by their unit vectors) to all names, and void
-    /// last: `into` is Q x (N + 1).
+    /// `result` (Q x (N + 1)) = `scale` times the cosine similarities of `embeddings` (Q x E, scaled to length 1 in
+    /// place) to all names and, last, to void.
     func similarities(_ embeddings: Matrix, scale: Float, classifier: Classifier, into result: Matrix) {
         arithmetic.parallel(embeddings.rows) { range in
             for row in range { normalize(embeddings.row(row), count: embeddings.columns) }
@@ -94,7 +75,7 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// Maximum over each class's names, void last: Q x (N + 1) to Q x (K + 1).
+    /// `logits` (Q x (K + 1)) = the maximum of `similarities` (Q x (N + 1)) over each class's names; void last.
     func classLogits(_ similarities: Matrix, classifier: Classifier, into logits: Matrix) {
         arithmetic.parallel(logits.rows) { range in
             for row in range {
@@ -108,8 +89,10 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         }
     }
 
-    /// Geometric ensemble (FC-CLIP, equation 7) of both classifiers' logits (Q x (K + 1), void last; overwritten); `into` holds
-    /// probabilities of K classes and void that sum to 1.
+    /// Geometric ensemble (FC-CLIP, equation 7) of both classifiers' logits (Q x (K + 1), void last), which are
+    /// overwritten.
+    ///
+    /// - Parameter result: Q x (K + 1) probabilities of the classes and, last, of void. Rows sum to 1.
     func ensemble(inVocabulary: Matrix, outOfVocabulary: Matrix, classifier: Classifier, weights: Ensemble, into result: Matrix) {
         let classes = classifier.count
         arithmetic.parallel(result.rows) { range in

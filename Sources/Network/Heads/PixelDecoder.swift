@@ -4,7 +4,8 @@ import System
 
 /// Multi-scale deformable attention pixel decoder (MSDeformAttn, arXiv 2010.04159; fcclip's `msdeformattn.py`).
 ///
-/// Level 0 is stride 32, level 2 stride 8; their tokens lie one after the other in one stream of S rows.
+/// Level 0 has stride 32, level 1 stride 16, level 2 stride 8. Their tokens lie one after the other in a matrix of S
+/// rows.
 public struct PixelDecoder<A: Arithmetic> {
     struct Layer {
         let input: A.QuantizationPoint
@@ -108,44 +109,45 @@ public struct PixelDecoder<A: Arithmetic> {
         }
     }
 
-    /// `W (pos + level embedding)` of a layer's sampling offsets and weights, for each level of one input size.
+    /// `W (pos + level embedding)` for a layer's sampling offsets and weights: one table for each level of an input
+    /// size.
     public struct SamplingTables {
         var offsets: [PositionTable] = []
         var weights: [PositionTable] = []
     }
 
-    /// One entry for each layer.
+    /// The tables of every layer, in scratch memory.
     public func samplingTables(_ levels: [Size]) -> [SamplingTables] {
         let hidden = architecture.hidden
         var tables = layers.map { _ in SamplingTables() }
         for (level, size) in levels.enumerated() {
-            let code = PositionalEncoding(size: size, channels: hidden, arithmetic: arithmetic)
-            for row in 0..<size.height {
-                for channel in 0..<hidden { code.vertical[row, channel] += levelEmbedding[level, channel] }
-            }
+            let encoding = PositionalEncoding(size: size, channels: hidden, arithmetic: arithmetic)
+            encoding.add(levelEmbedding.row(level), arithmetic)
             for (index, layer) in layers.enumerated() {
-                tables[index].offsets.append(code.projected(by: layer.offsets, columns: 2 * architecture.samples, arithmetic))
-                tables[index].weights.append(code.projected(by: layer.weights, columns: architecture.samples, arithmetic))
+                tables[index].offsets.append(encoding.projected(by: layer.offsets, columns: 2 * architecture.samples, arithmetic))
+                tables[index].weights.append(encoding.projected(by: layer.weights, columns: architecture.samples, arithmetic))
             }
         }
         return tables
     }
 
-    /// Projects the maps of strides 32, 16, 8 (`maps[0]` is stride 32) to `tokens` (S x hidden): 1x1 convolution and GroupNorm.
+    /// Projects the maps of strides 32, 16 and 8, in this order, to `tokens` (S x hidden): 1x1 convolution and
+    /// GroupNorm.
     public func project(_ maps: InlineArray<3, Matrix>, levels: [Size], ranges: [Range<Int>], into tokens: Matrix) {
         for level in 0..<3 {
             let mark = arithmetic.mark()
-            let own = tokens.rows(ranges[level])
-            arithmetic.linear(arithmetic.operand(maps[level], at: inputPoints[level]), inputs[level], adding: nil, into: own)
-            arithmetic.groupNorm(own, inputNorms[level])
-            arithmetic.record("pd.input_proj.\(level)", own)
+            let rows = tokens.rows(ranges[level])
+            arithmetic.linear(arithmetic.operand(maps[level], at: inputPoints[level]), inputs[level], adding: nil, into: rows)
+            arithmetic.groupNorm(rows, inputNorms[level])
+            arithmetic.record("pd.input_proj.\(level)", rows)
             arithmetic.release(mark)
         }
         arithmetic.record("pd.enc_src", tokens)
         if arithmetic.isTracing { recordPositions(levels, ranges: ranges) }
     }
 
-    /// Encoder layer `index`, in place: deformable attention and feed-forward layers, each followed by a residual and LayerNorm.
+    /// Encoder layer `index`, in place in `tokens` (S x hidden): deformable attention, then feed-forward, each with a
+    /// residual and LayerNorm behind it.
     public func encode(_ index: Int, _ tokens: Matrix, levels: [Size], ranges: [Range<Int>], tables: SamplingTables) {
         let layer = layers[index]
         let mark = arithmetic.mark()
@@ -154,10 +156,10 @@ public struct PixelDecoder<A: Arithmetic> {
         let offsets = arithmetic.matrix(rows: tokens.rows, columns: 2 * architecture.samples)
         let weights = arithmetic.matrix(rows: tokens.rows, columns: architecture.samples)
         for level in 0..<Architecture.levels {
-            let own = ranges[level]
-            let rows = arithmetic.rows(own, of: x)
-            arithmetic.linear(rows, layer.offsets, adding: tables.offsets[level], into: offsets.rows(own))
-            arithmetic.linear(rows, layer.weights, adding: tables.weights[level], into: weights.rows(own))
+            let range = ranges[level]
+            let rows = arithmetic.rows(range, of: x)
+            arithmetic.linear(rows, layer.offsets, adding: tables.offsets[level], into: offsets.rows(range))
+            arithmetic.linear(rows, layer.weights, adding: tables.weights[level], into: weights.rows(range))
         }
         arithmetic.record("pd.enc\(index).sampling_offsets", offsets)
         arithmetic.record("pd.enc\(index).attention_weights", weights)
@@ -181,7 +183,7 @@ public struct PixelDecoder<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// Mask features at stride 4 (`into`: area x hidden) from the stride-4 map and the encoded stride-8 tokens.
+    /// Mask features (`result`: area x hidden) from the map of stride 4 and the encoded tokens of stride 8.
     public func maskFeatures(_ finest: Matrix, size: Size, encoded: Matrix, encodedSize: Size, into result: Matrix) {
         let mark = arithmetic.mark()
         arithmetic.linear(arithmetic.operand(finest, at: lateralInput), lateral, adding: nil, into: result)
@@ -193,19 +195,19 @@ public struct PixelDecoder<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// The position code with level embedding and the reference points, which no step needs as a whole.
+    /// Records the positional encoding with level embedding and the reference points. No step needs them as a whole.
     private func recordPositions(_ levels: [Size], ranges: [Range<Int>]) {
         let mark = arithmetic.mark()
         let positions = arithmetic.matrix(rows: ranges[2].upperBound, columns: architecture.hidden)
         let points = arithmetic.matrix(rows: positions.rows, columns: 2 * Architecture.levels)
         for (level, size) in levels.enumerated() {
-            let code = PositionalEncoding(size: size, channels: architecture.hidden, arithmetic: arithmetic)
+            let encoding = PositionalEncoding(size: size, channels: architecture.hidden, arithmetic: arithmetic)
             for pixel in 0..<size.area {
                 let y = pixel / size.width
                 let x = pixel % size.width
                 let row = ranges[level].lowerBound + pixel
                 for channel in 0..<architecture.hidden {
-                    positions[row, channel] = code.vertical[y, channel] + code.horizontal[x, channel] + levelEmbedding[level, channel]
+                    positions[row, channel] = encoding.vertical[y, channel] + encoding.horizontal[x, channel] + levelEmbedding[level, channel]
                 }
                 for other in 0..<Architecture.levels {
                     points[row, 2 * other] = (Float(x) + 0.5) / Float(size.width)

@@ -7,7 +7,7 @@ extension Legend {
         entries.indices.contains(segment.category) ? entries[segment.category].names.first ?? "?" : "?"
     }
 
-    /// The name that matched.
+    /// The name that matched best; "?" for a class that the legend lacks.
     public func synonym(of segment: Segment) -> String {
         guard entries.indices.contains(segment.category) else { return "?" }
         let names = entries[segment.category].names

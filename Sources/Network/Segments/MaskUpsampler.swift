@@ -1,7 +1,9 @@
 import Kernels
 
-/// Mask logits at the picture's own size, a row at a time: enlarged to the padded network input, cropped, resized to the
-/// picture, in that order, as the original does.
+/// Mask logits at the picture's own size, one row at a time.
+///
+/// As in the original, masks are upsampled to the padded network input, cropped and resized to the picture, in this
+/// order.
 struct MaskUpsampler {
     let maskSize: Size
     /// The network's input without padding.
@@ -25,11 +27,13 @@ struct MaskUpsampler {
     /// Floats of scratch that `rows` needs.
     var scratchCount: Int { inner.width + 3 * output.width }
 
-    /// The axes as kernels read them.
+    /// The axes as the panoptic argmax reads them.
     var vertical: PanopticArgmax.Axis { PanopticArgmax.Axis(picture: outputRows, network: networkRows) }
     var horizontal: PanopticArgmax.Axis { PanopticArgmax.Axis(picture: outputColumns, network: networkColumns) }
 
-    /// Calls `body` with each row of `range` of the enlarged `mask` (maskSize, row-major).
+    /// Calls `body` with each row of `range` of the upsampled `mask` (row-major, `maskSize`).
+    ///
+    /// - Parameter scratch: `scratchCount` floats.
     @inline(__always)
     func rows(_ range: Range<Int>, of mask: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>, _ body: (Int, UnsafePointer<Float>) -> Void) {
         var above = scratch
@@ -76,10 +80,13 @@ struct MaskUpsampler {
 }
 
 extension Arithmetic {
-    /// What the first `count` pixels of an axis of `output` pixels are blended from, in scratch memory.
+    /// The source pixels and weights of the first `count` pixels of an axis that is resized from `input` to `output`
+    /// pixels, in scratch memory.
     func taps(_ count: Int, from input: Int, to output: Int) -> UnsafePointer<BilinearTap> {
         let taps = scratch(BilinearTap.self, count: count)
-        for index in 0..<count { (taps + index).initialize(to: BilinearTap(index, from: input, to: output)) }
+        compute {
+            for index in 0..<count { (taps + index).initialize(to: BilinearTap(index, from: input, to: output)) }
+        }
         return UnsafePointer(taps)
     }
 }

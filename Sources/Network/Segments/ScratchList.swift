@@ -1,4 +1,5 @@
-/// A list of fixed capacity in an arithmetic's scratch memory, which it does not own. Elements are plain values: nothing is destroyed.
+/// A list of fixed capacity in an arithmetic's scratch memory, which it does not own. Elements are of trivial types:
+/// they are never deinitialised.
 struct ScratchList<Element> {
     let base: UnsafeMutablePointer<Element>
     let capacity: Int
@@ -21,7 +22,14 @@ struct ScratchList<Element> {
         count += 1
     }
 
-    /// Moves what stands at `index` and behind it; at full capacity the last element is lost.
+    /// Becomes `count` times `element`. - Precondition: `count <= capacity`.
+    mutating func fill(_ element: Element, count: Int) {
+        precondition(count <= capacity)
+        base.initialize(repeating: element, count: count)
+        self.count = count
+    }
+
+    /// Inserts before the element at `index`. At full capacity the last element is lost.
     mutating func insert(_ element: Element, at index: Int) {
         if count < capacity { count += 1 }
         for position in stride(from: count - 1, to: index, by: -1) { base[position] = base[position - 1] }
@@ -36,7 +44,7 @@ extension Arithmetic {
 
     func list<Element>(repeating element: Element, count: Int) -> ScratchList<Element> {
         var list = list(of: Element.self, capacity: count)
-        for _ in 0..<count { list.append(element) }
+        compute { list.fill(element, count: count) }
         return list
     }
 }

@@ -1,24 +1,38 @@
 import Kernels
 
 extension Segmenter {
-    /// The most probable (query, class) pairs, stuff left out, each with the pixels where its mask is positive.
+    /// The most probable (query, class) pairs without stuff, each with the pixels where its mask is positive.
     func instances(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
-        let pairs = mostProbable(prediction, classes: classifier.count)
+        // All memory is taken for as many instances as may be found, whatever the picture shows.
+        let queries = prediction.masks.rows
+        var pairs = arithmetic.list(of: Pair.self, capacity: instanceCount)
         let upsampler = upsampler(prediction, geometry: geometry)
         let row = arithmetic.matrix(rows: 1, columns: upsampler.scratchCount)
-        let masks = arithmetic.list(repeating: Mask?.none, count: prediction.masks.rows)
-        var found = arithmetic.list(of: Instance.self, capacity: pairs.count)
-        for index in 0..<pairs.count where classifier.isThing[pairs[index].category] {
-            let pair = pairs[index]
-            let mask = masks[pair.query] ?? mask(prediction.masks.row(pair.query), upsampler, row: row)
-            masks[pair.query] = mask
-            guard mask.extent.area > 0 else { continue }
-            let instance = Instance(pair: pair, mask: mask, score: pair.score * mask.confidence)
-            // Behind those of the same score, so that they keep the order of their queries.
-            var position = found.count
-            while position > 0, found[position - 1].score < instance.score { position -= 1 }
-            found.insert(instance, at: position)
+        let masks = arithmetic.list(repeating: Mask?.none, count: queries)
+        var found = arithmetic.list(of: Instance.self, capacity: instanceCount)
+        let wordsPerMask = (geometry.picture.area + 63) / 64
+        var unused = arithmetic.scratch(UInt64.self, count: min(queries, instanceCount) * wordsPerMask)
+        arithmetic.compute {
+            findPairs(prediction, classes: classifier.count, into: &pairs)
+            for index in 0..<pairs.count where classifier.isThing[pairs[index].category] {
+                let pair = pairs[index]
+                if masks[pair.query] == nil {
+                    masks[pair.query] = mask(prediction.masks.row(pair.query), upsampler, row: row, words: unused)
+                    unused += wordsPerMask
+                }
+                guard let mask = masks[pair.query], mask.extent.area > 0 else { continue }
+                let instance = Instance(pair: pair, mask: mask, score: pair.score * mask.confidence)
+                // Behind those of the same score, so that they keep the order of their queries.
+                var position = found.count
+                while position > 0, found[position - 1].score < instance.score { position -= 1 }
+                found.insert(instance, at: position)
+            }
+            report(found, prediction, classifier: classifier, into: &result)
         }
+    }
+
+    /// Appends `found` to the result's segments and masks; label maps show the best-scored of overlapping segments.
+    private func report(_ found: ScratchList<Instance>, _ prediction: Prediction, classifier: Classifier, into result: inout Segmentation) {
         for index in 0..<found.count {
             let pair = found[index].pair
             let mask = found[index].mask
@@ -59,9 +73,8 @@ extension Segmenter {
         let score: Float
     }
 
-    /// The `instanceCount` largest class probabilities over all queries, void aside, largest first.
-    private func mostProbable(_ prediction: Prediction, classes: Int) -> ScratchList<Pair> {
-        var best = arithmetic.list(of: Pair.self, capacity: instanceCount)
+    /// Finds the `instanceCount` largest class probabilities over all queries, without void, largest first.
+    private func findPairs(_ prediction: Prediction, classes: Int, into best: inout ScratchList<Pair>) {
         for query in 0..<prediction.probabilities.rows {
             for category in 0..<classes {
                 let score = prediction.probabilities[query, category]
@@ -75,12 +88,13 @@ extension Segmenter {
                 best.insert(Pair(query: query, category: category, score: score), at: low)
             }
         }
-        return best
     }
 
-    private func mask(_ logits: UnsafePointer<Float>, _ upsampler: MaskUpsampler, row: Matrix) -> Mask {
+    /// - Parameter words: becomes the mask's bits.
+    private func mask(_ logits: UnsafePointer<Float>, _ upsampler: MaskUpsampler, row: Matrix, words: UnsafeMutablePointer<UInt64>) -> Mask {
         let size = upsampler.output
-        var mask = Mask(words: arithmetic.words((size.area + 63) / 64))
+        words.update(repeating: 0, count: (size.area + 63) / 64)
+        var mask = Mask(words: words)
         var sum = 0.0
         upsampler.rows(0..<size.height, of: logits, scratch: row.base) { y, row in
             for x in 0..<size.width where row[x] > 0 {

@@ -1,19 +1,21 @@
 import Kernels
 
 extension Segmenter {
-    /// Every pixel gets the class with the largest sum over queries of class probability x mask probability.
+    /// Assigns to every pixel the class with the largest sum over queries of class probability x mask probability.
     func semantic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
         let size = geometry.picture
         let classes = classifier.count
         let scoresFirst = semanticOrder == .scoresFirst
         let upsampler = upsampler(prediction, geometry: geometry, output: scoresFirst ? geometry.inner : geometry.picture)
         let probabilities = arithmetic.matrix(rows: classes, columns: prediction.masks.rows)
-        for category in 0..<classes {
-            for query in 0..<probabilities.columns { probabilities[category, query] = prediction.probabilities[query, category] }
+        arithmetic.compute {
+            for category in 0..<classes {
+                for query in 0..<probabilities.columns { probabilities[category, query] = prediction.probabilities[query, category] }
+            }
         }
         let vertical = arithmetic.taps(size.height, from: upsampler.output.height, to: size.height)
         let horizontal = arithmetic.taps(size.width, from: upsampler.output.width, to: size.width)
-        // Bounds what a band computes to some 16 MB where a row of the network's output allows.
+        // A band's scores and masks take about 16 MB, or one row of the network's output.
         let rowCount = upsampler.output.width * (classes + probabilities.columns)
         let networkRows = max(1, (4 << 20) / rowCount)
         let bandRows = arithmetic.isTracing ? size.height : max(1, networkRows * size.height / upsampler.output.height)
@@ -24,40 +26,49 @@ extension Segmenter {
             row = rows.upperBound
             let mark = arithmetic.mark()
             defer { arithmetic.release(mark) }
-            let needed = vertical[rows.lowerBound].lower..<vertical[rows.upperBound - 1].upper + 1
+            let first = BilinearTap(rows.lowerBound, from: upsampler.output.height, to: size.height)
+            let last = BilinearTap(rows.upperBound - 1, from: upsampler.output.height, to: size.height)
+            let needed = first.lower..<last.upper + 1
             let coarse = scores(needed, prediction, of: probabilities, upsampler: upsampler)
             let blended = arithmetic.matrix(rows: arithmetic.isTracing ? rows.count * size.width : rows.count, columns: classes)
             let fractions = arithmetic.matrix(rows: rows.count, columns: classes)
-            fractions.base.update(repeating: 0, count: fractions.count)
-            result.labels.withUnsafeMutableBufferPointer { buffer in
-                nonisolated(unsafe) let labels = buffer.baseAddress!
-                arithmetic.parallel(rows.count) { lines in
-                    for line in lines {
-                        let y = rows.lowerBound + line
-                        for x in 0..<size.width {
-                            let scores = blended.row(arithmetic.isTracing ? line * size.width + x : line)
-                            blend(coarse, width: upsampler.output.width, firstRow: needed.lowerBound, vertical[y], horizontal[x], into: scores)
-                            var best = 0
-                            var total: Float = 0
-                            for category in 0..<classes {
-                                total += scores[category]
-                                if scores[category] > scores[best] { best = category }
+            arithmetic.compute {
+                fractions.base.update(repeating: 0, count: fractions.count)
+                result.labels.withUnsafeMutableBufferPointer { buffer in
+                    nonisolated(unsafe) let labels = buffer.baseAddress!
+                    arithmetic.parallel(rows.count) { lines in
+                        for line in lines {
+                            let y = rows.lowerBound + line
+                            for x in 0..<size.width {
+                                let scores = blended.row(arithmetic.isTracing ? line * size.width + x : line)
+                                blend(coarse, width: upsampler.output.width, firstRow: needed.lowerBound, vertical[y], horizontal[x], into: scores)
+                                var best = 0
+                                var total: Float = 0
+                                for category in 0..<classes {
+                                    total += scores[category]
+                                    if scores[category] > scores[best] { best = category }
+                                }
+                                labels[y * size.width + x] = UInt16(best + 1)
+                                fractions[line, best] += scores[best] / max(total, 1e-12)
                             }
-                            labels[y * size.width + x] = UInt16(best + 1)
-                            fractions[line, best] += scores[best] / max(total, 1e-12)
                         }
                     }
                 }
-            }
-            for line in 0..<rows.count {
-                for category in 0..<classes { confidence[category] += Double(fractions[line, category]) }
+                for line in 0..<rows.count {
+                    for category in 0..<classes { confidence[category] += Double(fractions[line, category]) }
+                }
             }
             if arithmetic.isTracing { arithmetic.record("sem_seg", blended) }
         }
-        number(&result, confidence: confidence, prediction, classifier: classifier)
+        var extents = extentList(size, capacity: classes)
+        let ids = arithmetic.list(repeating: UInt16(0), count: classes + 1)
+        arithmetic.compute {
+            findExtents(result, count: classes, into: &extents)
+            number(&result, confidence: confidence, extents: extents, ids: ids, prediction, classifier: classifier)
+        }
     }
 
-    /// Class scores of rows `range` at the enlarger's output size: one row for each pixel, one column for each class.
+    /// Class scores of rows `range` at the upsampler's output size: one row for each pixel, one column for each class.
     private func scores(_ range: Range<Int>, _ prediction: Prediction, of probabilities: Matrix, upsampler: MaskUpsampler) -> Matrix {
         let width = upsampler.output.width
         let queries = prediction.masks.rows
@@ -97,9 +108,10 @@ extension Segmenter {
     }
 
     /// Turns class numbers (1...) in the label map into segments numbered without gaps, in the order of the classes.
-    private func number(_ result: inout Segmentation, confidence: ScratchList<Double>, _ prediction: Prediction, classifier: Classifier) {
-        let extents = extents(result, count: classifier.count)
-        let ids = arithmetic.list(repeating: UInt16(0), count: classifier.count + 1)
+    private func number(
+        _ result: inout Segmentation, confidence: ScratchList<Double>, extents: ScratchList<Extent>, ids: ScratchList<UInt16>, _ prediction: Prediction,
+        classifier: Classifier
+    ) {
         for category in 0..<classifier.count where extents[category].area > 0 {
             ids[category + 1] = UInt16(result.segments.count + 1)
             var query = 0

@@ -1,6 +1,6 @@
 import Kernels
 
-/// What a picture is divided into.
+/// The kind of segments that a picture is divided into.
 public enum Task {
     /// Every pixel belongs to at most one segment; things are counted, stuff is not.
     case panoptic
@@ -24,11 +24,11 @@ public struct Box: Equatable {
 
 /// One region of a picture.
 public struct Segment {
-    /// 1, 2, ... in the order found; the value of the segment's pixels in the label map.
+    /// 1, 2, ...: the value of the segment's pixels in the label map.
     public let id: Int
     /// Index of the class in the vocabulary.
     public let category: Int
-    /// Index of the name (synonym) that matched best, within the class's names.
+    /// Index of the best matching name (synonym) among the class's names.
     public let synonym: Int
     public let isThing: Bool
     /// Probability of the class, 0...1; in instance mode times the mask's mean probability.
@@ -52,13 +52,14 @@ public struct Segment {
 public struct Segmentation {
     public var task: Task
     public var size: Size
-    /// Segment id of every pixel, row-major, 0 where there is none. In instance mode the best-scored segment's id.
+    /// Segment id of every pixel, row-major; 0 where there is no segment. In instance mode the id of the pixel's
+    /// segment with the highest score.
     public var labels: [UInt16]
     public var segments: [Segment]
-    /// Instance mode: bit `i` of mask `n` (64 pixels a word, row-major) says that pixel `i` belongs to `segments[n]`.
-    /// Empty in the other modes, where a segment's mask is where `labels` equals its id.
+    /// In instance mode, bit `i & 63` of word `i >> 6` of mask `n` is set where pixel `i` (row-major) belongs to
+    /// `segments[n]`. Empty in the other modes, where a segment's pixels are those with its id in `labels`.
     public var masks: [[UInt64]]
-    /// Masks of earlier pictures, whose memory waits to be used again.
+    /// Masks of earlier pictures, whose memory is reused.
     private var spareMasks: [[UInt64]] = []
 
     public init(task: Task, size: Size) {
@@ -69,7 +70,12 @@ public struct Segmentation {
         masks = []
     }
 
-    /// Nothing found yet, in the memory of what was found before.
+    /// Bytes of the label map and, in instance mode, of the masks of `instances` segments.
+    public static func byteCount(_ size: Size, task: Task, instances: Int) -> Int {
+        MemoryLayout<UInt16>.stride * size.area + (task == .instance ? instances * ((size.area + 63) / 64) * MemoryLayout<UInt64>.stride : 0)
+    }
+
+    /// Removes all segments and sets the size. Keeps the memory where the size is the same.
     mutating func reset(task: Task, size: Size) {
         self.task = task
         if size.area == labels.count {
@@ -84,7 +90,7 @@ public struct Segmentation {
         while let mask = masks.popLast() { spareMasks.append(mask) }
     }
 
-    /// Becomes what `other` is, in memory of its own, which is used again where sizes are the same.
+    /// Becomes a copy of `other`. Reuses its own memory where the sizes are the same.
     public mutating func copy(_ other: Segmentation) {
         reset(task: other.task, size: other.size)
         labels.withUnsafeMutableBufferPointer { _ = $0.update(fromContentsOf: other.labels) }
@@ -97,7 +103,7 @@ public struct Segmentation {
         var mask = spareMasks.popLast() ?? [UInt64](repeating: 0, count: (size.area + 63) / 64)
         for index in mask.indices { mask[index] = words[index] }
         masks.append(mask)
-        // All may come to wait there.
+        // All masks may become spare.
         spareMasks.reserveCapacity(masks.capacity)
     }
 

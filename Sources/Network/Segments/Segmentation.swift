@@ -2,11 +2,11 @@ import Kernels
 
 /// Sizes of one picture on its way through the network.
 public struct PictureGeometry: Equatable, Sendable {
-    /// The picture as it came.
+    /// The picture's own size.
     public let picture: Size
-    /// Resized for the network.
+    /// The picture's size after resizing for the network.
     public let inner: Size
-    /// Padded on the right and below to multiples of 32.
+    /// `inner`, padded on the right and below to multiples of 32: the network's input.
     public let padded: Size
 
     public init(picture: Size, inner: Size, padded: Size) {
@@ -19,18 +19,18 @@ public struct PictureGeometry: Equatable, Sendable {
 /// Turns predictions into segments at the picture's own size (fcclip's `panoptic_inference`, `semantic_inference` and
 /// `instance_inference`).
 public struct Segmenter<A: Arithmetic> {
-    /// Semantic scores: from masks enlarged to the picture (the original with all tasks on), or at the network's size
-    /// and then enlarged themselves (the original with only the semantic task on).
+    /// Order of upsampling and scoring in the semantic task: scores of masks at the picture's size (the original with
+    /// all tasks on), or scores at the network's size, then upsampled (the original with only the semantic task on).
     public enum SemanticOrder {
         case masksFirst, scoresFirst
     }
 
     public let arithmetic: A
-    /// Least share of a mask's own area that a query must win in the panoptic competition.
+    /// Least fraction of a mask's own area that a query must win in the panoptic argmax.
     public var overlapThreshold = 0.8
-    /// Queries at or below this score are left out of the panoptic result.
+    /// The panoptic result leaves out queries with at most this score.
     public var scoreThreshold: Float = 0
-    /// Candidates of the instance task.
+    /// The most instances of a picture.
     public var instanceCount = 100
     public var semanticOrder = SemanticOrder.scoresFirst
 
@@ -38,11 +38,11 @@ public struct Segmenter<A: Arithmetic> {
         self.arithmetic = arithmetic
     }
 
-    /// The segments of `prediction`. `result`'s memory is used again where the picture before had the same size.
+    /// Writes the segments of `prediction` to `result`, whose memory is reused where it has the same size.
     public func segment(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, task: Task, into result: inout Segmentation) {
         let mark = arithmetic.mark()
         defer { arithmetic.release(mark) }
-        result.reset(task: task, size: geometry.picture)
+        arithmetic.compute { result.reset(task: task, size: geometry.picture) }
         switch task {
         case .panoptic: panoptic(prediction, classifier: classifier, geometry: geometry, into: &result)
         case .semantic: semantic(prediction, classifier: classifier, geometry: geometry, into: &result)
@@ -56,14 +56,14 @@ public struct Segmenter<A: Arithmetic> {
         return result
     }
 
-    /// Rows of the picture that one piece of work covers.
+    /// Rows of the picture in one piece of work.
     public static var bandRows: Int { 16 }
 
     func upsampler(_ prediction: Prediction, geometry: PictureGeometry, output: Size? = nil) -> MaskUpsampler {
         MaskUpsampler(maskSize: prediction.maskSize, padded: geometry.padded, inner: geometry.inner, output: output ?? geometry.picture, arithmetic)
     }
 
-    /// The class's name that matched best, by the classifier with the larger say in the ensemble.
+    /// The class's name that matched best, by the classifier with the larger weight in the ensemble.
     func synonym(query: Int, category: Int, prediction: Prediction, classifier: Classifier) -> Int {
         let similarities = classifier.isSeen[category] ? prediction.inVocabulary : prediction.outOfVocabulary
         let names = classifier.names[category]
@@ -73,7 +73,7 @@ public struct Segmenter<A: Arithmetic> {
     }
 }
 
-/// Area and bounding box, collected run by run.
+/// Area and bounding box of a segment, collected run by run.
 struct Extent {
     var area = 0
     private var left = Int.max, right = -1, top = Int.max, bottom = -1
@@ -101,7 +101,7 @@ struct Extent {
 }
 
 extension Segmenter {
-    /// Calls `body` with each of the bands of `bandRows` rows, its number and its rows, on several threads.
+    /// Calls `body` with the number and the rows of each band of `bandRows` rows, on several threads.
     func bands(of size: Size, _ body: (Int, Range<Int>) -> Void) {
         arithmetic.parallel(Self.bandCount(size)) { bands in
             for band in bands { body(band, band * Self.bandRows..<min((band + 1) * Self.bandRows, size.height)) }
@@ -124,24 +124,29 @@ extension Segmenter {
         }
     }
 
-    /// Extents of segments 1...count of the label map.
-    func extents(_ segmentation: Segmentation, count: Int) -> ScratchList<Extent> {
+    /// Room for the extents of up to `capacity` segments in each band of a picture of `size`.
+    func extentList(_ size: Size, capacity: Int) -> ScratchList<Extent> {
+        arithmetic.list(of: Extent.self, capacity: Self.bandCount(size) * capacity)
+    }
+
+    /// Extents of segments 1...count of the label map: the first `count` of `extents`.
+    func findExtents(_ segmentation: Segmentation, count: Int, into extents: inout ScratchList<Extent>) {
         let size = segmentation.size
         let bands = Self.bandCount(size)
-        nonisolated(unsafe) let extents = arithmetic.list(repeating: Extent(), count: bands * count)
+        extents.fill(Extent(), count: bands * count)
+        nonisolated(unsafe) let base = extents.base
         segmentation.labels.withUnsafeBufferPointer { buffer in
             nonisolated(unsafe) let labels = buffer.baseAddress!
             self.bands(of: size) { band, rows in
                 for y in rows {
                     runs(y, of: labels, width: size.width) { label, columns in
-                        if label > 0 { extents.base[band * count + Int(label) - 1].add(columns, y: y) }
+                        if label > 0 { base[band * count + Int(label) - 1].add(columns, y: y) }
                     }
                 }
             }
         }
         for band in 1..<bands {
-            for index in 0..<count { extents.base[index].add(extents[band * count + index]) }
+            for index in 0..<count { base[index].add(base[band * count + index]) }
         }
-        return extents
     }
 }

@@ -1,0 +1,77 @@
+import Kernels
+import ModelFormat
+
+/// The matrices that the stages of one picture read and write, in the arithmetic's scratch memory.
+///
+/// All values are float32 except the mask decoder's operands. `result(of:)` returns what a stage has written, so two
+/// networks of one architecture can be compared stage by stage.
+public struct Activations<A: Arithmetic> {
+    /// RGB8, row-major, `size`.
+    let pixels: UnsafePointer<UInt8>
+    let size: Size
+    /// The input's size after padding, multiples of 32.
+    let padded: Size
+    let classifier: Classifier
+    let geometry: SegmentationNetwork<A>.Geometry
+
+    /// The stem's result; the backbone's first stage may work in place, then this is `maps[0]`.
+    let stem: Matrix
+    /// The backbone's maps of strides 4, 8, 16 and 32: area x `dims[i]`.
+    let maps: InlineArray<4, Matrix>
+    /// S x hidden: the levels of strides 32, 16 and 8, one after the other.
+    let tokens: Matrix
+    /// (H/4 W/4) x hidden mask features.
+    let features: Matrix
+    /// Q x (H/4 W/4) mask logits, from `.decoderInput` on.
+    var masks: Matrix?
+    /// Q x E embeddings for the in-vocabulary classifier, from `.decoderInput` on.
+    var classEmbeddings: Matrix?
+    /// From `.decoderInput` to `.classEmbeddings`.
+    var decoder: DecoderActivations<A>?
+    /// Q x E embeddings for the out-of-vocabulary classifier, from `.openVocabularyHead` on.
+    var clipEmbeddings: Matrix?
+    /// From `.classification` on.
+    var prediction: Prediction?
+
+    /// The matrix that `stage` writes, once it was performed; nil for stages that write none or more than one.
+    public func result(of stage: Stage) -> Matrix? {
+        switch stage {
+        case .stem: stem
+        case .backbone(let index): maps[index]
+        case .inputProjections, .encoderLayer: tokens
+        case .maskFeatures: features
+        case .decoderLayer: decoder?.queries
+        case .maskLogits: masks
+        case .classEmbeddings: classEmbeddings
+        case .openVocabularyHead: clipEmbeddings
+        case .decoderInput, .attentionMask, .classification: nil
+        }
+    }
+
+    /// Overwrites what `stage` wrote with what it wrote in `other`, the activations of another network of the same
+    /// architecture and input size.
+    public func copyResult<B: Arithmetic>(of stage: Stage, from other: Activations<B>) {
+        if let result = result(of: stage), let source = other.result(of: stage) { result.base.update(from: source.base, count: result.count) }
+        if case .attentionMask = stage, let target = decoder, let source = other.decoder {
+            target.blocked.words.update(from: source.blocked.words, count: target.blocked.wordsPerRow * target.queries.rows)
+        }
+    }
+}
+
+/// What all layers of the mask decoder read and write.
+struct DecoderActivations<A: Arithmetic> {
+    /// The tokens of each level, as cross-attention reads them.
+    let memory: InlineArray<3, A.Operand>
+    /// The mask features, as mask logits and mask pooling read them.
+    let features: A.Operand
+    /// The mask features reduced to the size of each level.
+    let reduced: InlineArray<3, A.Operand>
+    /// Q x hidden: the learned queries, then what each layer makes of them.
+    let queries: Matrix
+    /// Q x hidden: `decoder_norm` of the queries.
+    let normed: Matrix
+    /// What the next layer's cross-attention must not attend to. The memory is enough for every level.
+    var blocked: BlockedKeys
+    /// Where the scratch memory of all this begins.
+    let mark: ScratchMark
+}
