@@ -19,8 +19,6 @@ public final class Checkpoint {
 
     private let locations: [String: Location]
 
-    static let clipPrefix = "backbone.clip_model."
-    private static let tokenEmbedding = clipPrefix + "token_embedding.weight"
     private static let clipRemedy =
         "pass CLIP with --clip: open_clip_model.safetensors or open_clip_pytorch_model.bin from huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup"
 
@@ -36,7 +34,7 @@ public final class Checkpoint {
     /// - Throws: when a file cannot be read, when a part is there twice, or when there is no text encoder.
     public convenience init(textEncoderIn paths: [String]) throws(Fault) {
         try self.init(paths: paths) { _, names throws(Fault) in
-            guard names.contains(Self.tokenEmbedding) else {
+            guard names.contains(UpstreamNames.tokenEmbedding) else {
                 throw Fault("\(paths.joined(separator: ", ")): CLIP's text encoder is not in there; \(Self.clipRemedy)")
             }
         }
@@ -106,9 +104,9 @@ public final class Checkpoint {
         case head, clip
 
         init?(_ name: String) {
-            if name.hasPrefix(Checkpoint.clipPrefix) {
+            if name.hasPrefix(UpstreamNames.clip) {
                 self = .clip
-            } else if name.hasPrefix("sem_seg_head.") || name == "void_embedding.weight" {
+            } else if name.hasPrefix(UpstreamNames.head) || name == UpstreamNames.voidEmbedding {
                 self = .head
             } else {
                 return nil
@@ -133,7 +131,7 @@ public final class Checkpoint {
         // Compiled modules may lie within others.
         var name = stored.replacing("._orig_mod.", with: ".")
         while true {
-            if clipNames.contains(name) || clipRoots.contains(where: { name.hasPrefix($0) }) { return clipPrefix + name }
+            if clipNames.contains(name) || clipRoots.contains(where: { name.hasPrefix($0) }) { return UpstreamNames.clip + name }
             if Part(name) != nil { return name }
             guard let wrapper = wrappers.first(where: { name.hasPrefix($0) }) else { return nil }
             name.removeFirst(wrapper.count)
@@ -155,8 +153,8 @@ public final class Checkpoint {
 
     private static func check(_ parts: [Part: String], _ names: Set<String>, _ paths: [String]) throws(Fault) {
         if let path = parts[.clip] {
-            let visual = clipPrefix + "visual."
-            let both = names.contains(tokenEmbedding)
+            let visual = UpstreamNames.visual
+            let both = names.contains(UpstreamNames.tokenEmbedding)
             if names.contains(where: { $0.hasPrefix(visual + "layer1.") || $0.hasPrefix(visual + "attnpool.") }) {
                 throw Fault("\(path): a CLIP with a ResNet; only CLIPs with a ConvNeXt are supported")
             }

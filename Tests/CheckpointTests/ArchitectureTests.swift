@@ -93,6 +93,22 @@ import Testing
         #expect(faultMessage { _ = try Checkpoint(checkpoint: path, clip: nil) }?.contains("holds only CLIP's text encoder") == true)
     }
 
+    /// Every tensor that is checked is also read, and the other way round.
+    @Test(arguments: [0, 5]) func everyTensorBelongsToALayerOrParameter(visualHidden: Int) {
+        let names = UpstreamNames(Self.architecture(visualHidden: visualHidden))
+        var read = Set(names.parameters.values.map(\.key))
+        for layer in names.layers.values {
+            read.formUnion([layer.weight, layer.bias].compactMap(\.self))
+            for fold in layer.folds {
+                switch fold {
+                case .inputNorm(let norm): read.formUnion([norm + ".weight", norm + ".bias"])
+                case .outputScale(let scale): read.insert(scale)
+                }
+            }
+        }
+        #expect(read == Set(names.shapes.keys))
+    }
+
     @Test func everyMissingTensorIsNamed() throws {
         let layout = Self.architecture().layout
         for name in layout.keys {

@@ -90,7 +90,7 @@ public final class FloatArithmetic: ScratchArithmetic {
     public func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault) {}
 
     public func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Layer {
-        let parameters = try source.linear(name)
+        let parameters = try source.layer(name)
         guard parameters.columns == columns, parameters.depth == depth else {
             throw Fault("\(name): \(parameters.columns) x \(parameters.depth) weights where \(columns) x \(depth) are expected")
         }
@@ -98,7 +98,7 @@ public final class FloatArithmetic: ScratchArithmetic {
     }
 
     public func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Layer {
-        let parameters = try source.depthwise(name)
+        let parameters = try source.layer(name)
         guard parameters.columns == channels, parameters.weights.count == 49 * channels else {
             throw Fault("\(name): \(parameters.weights.count) weights where 7 x 7 x \(channels) are expected")
         }
