@@ -6,19 +6,10 @@ extension Checkpoint {
     /// The network's numbers, derived from the shapes of its tensors; every tensor is then checked against them.
     /// - Throws: when a tensor is missing, has another shape than the numbers imply, or is not one of FC-CLIP's.
     public func architecture() throws(Fault) -> Architecture {
-        var depths: [Int] = []
-        var dims: [Int] = []
-        for stage in 0..<4 {
-            let blocks = UpstreamNames.trunk + "stages.\(stage).blocks."
-            depths.append(try count(blocks))
-            dims.append(try rows(blocks + "0.gamma"))
-        }
         let heads = 8  // Not in the file; the original's configurations all say 8.
         let encoder = UpstreamNames.encoderLayers
-        let visualHidden = UpstreamNames.visualHidden + ".weight"
         let architecture = Architecture(
-            depths: depths, dims: dims,
-            embedding: try dimension(UpstreamNames.voidEmbedding, 1), visualHidden: has(visualHidden) ? try rows(visualHidden) : 0,
+            backbone: try backbone(), visualHead: try visualHead(), embedding: try dimension(UpstreamNames.voidEmbedding, 1),
             hidden: try rows(UpstreamNames.decoderNorm + ".weight"), heads: heads,
             points: try rows(encoder + "0.self_attn.attention_weights.weight") / (heads * Architecture.levels),
             encoderLayers: try count(encoder), encoderFeedForward: try rows(encoder + "0.linear1.weight"),
@@ -27,6 +18,22 @@ extension Checkpoint {
             queries: try rows(UpstreamNames.queries), text: try textArchitecture())
         try check(architecture)
         return architecture
+    }
+
+    private func backbone() throws(Fault) -> Architecture.Backbone {
+        var depths: [Int] = []
+        var dims: [Int] = []
+        for stage in 0..<4 {
+            let blocks = UpstreamNames.trunk + "stages.\(stage).blocks."
+            depths.append(try count(blocks))
+            dims.append(try rows(blocks + "0.gamma"))
+        }
+        return .convNeXt(depths: depths, dims: dims)
+    }
+
+    private func visualHead() throws(Fault) -> Architecture.VisualHead {
+        let hidden = UpstreamNames.visualHidden + ".weight"
+        return has(hidden) ? .mlp(hidden: try rows(hidden)) : .projection
     }
 
     /// The text encoder's numbers, derived from the shapes of its tensors; these, not others, are then checked against them.

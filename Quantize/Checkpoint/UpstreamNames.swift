@@ -55,7 +55,9 @@ public struct UpstreamNames {
     /// Every tensor of the one-file layout (the original's PyTorch modules; text encoder included).
     public init(_ architecture: Architecture) {
         addText(architecture.text, embedding: architecture.embedding)
-        addBackbone(architecture)
+        switch architecture.backbone {
+        case .convNeXt(let depths, let dims): addConvNeXt(depths: depths, dims: dims)
+        }
         addVisualHead(architecture)
         addPixelDecoder(architecture)
         addMaskDecoder(architecture)
@@ -169,8 +171,7 @@ public struct UpstreamNames {
     }
 
     /// CLIP's picture encoder.
-    private mutating func addBackbone(_ architecture: Architecture) {
-        let dims = architecture.dims
+    private mutating func addConvNeXt(depths: [Int], dims: [Int]) {
         linear("backbone.stem", Self.trunk + "stem.0", 3, dims[0], kernel: [4, 4], role: .stem)
         norm("backbone.stem_norm", Self.trunk + "stem.1", dims[0])
         for stage in 0..<4 {
@@ -181,7 +182,7 @@ public struct UpstreamNames {
                     "backbone.stage\(stage).reduce", stageKey + "downsample.1", dims[stage - 1], width, kernel: [2, 2],
                     folds: [.inputNorm(stageKey + "downsample.0")])
             }
-            for index in 0..<architecture.depths[stage] {
+            for index in 0..<depths[stage] {
                 let name = "backbone.stage\(stage).block\(index)."
                 let key = stageKey + "blocks.\(index)."
                 linear(name + "depthwise", key + "conv_dw", 1, width, kernel: [7, 7], role: .depthwise)
@@ -194,12 +195,12 @@ public struct UpstreamNames {
     /// CLIP's projection of pooled features; its LayerNorm comes after pooling.
     private mutating func addVisualHead(_ architecture: Architecture) {
         let channels = architecture.dims[3]
-        let hidden = architecture.visualHidden
         let norm = Fold.inputNorm(Self.trunk + "head.norm")
-        if hidden > 0 {
+        switch architecture.visualHead {
+        case .mlp(let hidden):
             linear("open_vocabulary.expand", Self.visualHidden, channels, hidden, folds: [norm])
             linear("open_vocabulary.project", Self.visual + "head.mlp.fc2", hidden, architecture.embedding, bias: false)
-        } else {
+        case .projection:
             linear("open_vocabulary.project", Self.visual + "head.proj", channels, architecture.embedding, bias: false, folds: [norm])
         }
         // Classifiers compare directions only.

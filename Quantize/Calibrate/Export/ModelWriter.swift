@@ -76,19 +76,11 @@ public struct ModelWriter {
     }
 
     private func describe(_ writer: GGUFWriter, scales: [String: QuantizationParameters]) throws(Fault) {
-        let architecture = calibration.network.architecture
         let preprocessing = calibration.preprocessing
         try writer.set("general.architecture", .string(ModelFile.architectureName))
         try writer.set("general.name", .string("FC-CLIP int8"))
         try writer.set(ModelFile.Key.version, .uint32(UInt32(ModelFile.version)))
-        try writer.set(ModelFile.Key.depths, .uint32s(architecture.depths.map(UInt32.init)))
-        try writer.set(ModelFile.Key.dims, .uint32s(architecture.dims.map(UInt32.init)))
-        let numbers = [
-            architecture.embedding, architecture.visualHidden, architecture.hidden, architecture.heads, architecture.points,
-            architecture.encoderLayers, architecture.encoderFeedForward, architecture.decoderLayers, architecture.decoderFeedForward,
-            architecture.queries, architecture.text.width, architecture.text.layers, architecture.text.vocabulary, architecture.text.context,
-        ]
-        for (key, number) in zip(ModelFile.Key.numbers, numbers) { try writer.set(key, .uint32(UInt32(number))) }
+        try writer.set(calibration.network.architecture)
         try writer.set(ModelFile.Key.shortestEdge, .uint32(UInt32(preprocessing.shortestEdge)))
         try writer.set(ModelFile.Key.longestEdge, .uint32(UInt32(preprocessing.maximumSize)))
         try writer.set(ModelFile.Key.alpha, .float32(ensemble.alpha))
