@@ -20,7 +20,7 @@ public final class LayerAudit {
         for layer in calibration.arithmetic.layers where calibration.scales(layer.input) != nil {
             let point = try integer.quantizationPoint(layer.input.name, channels: layer.input.channels)
             points[layer.input.name] = point
-            if layer.isDepthwise {
+            if layer.role == .depthwise {
                 depthwises[layer.name] = try integer.depthwise(layer.name, channels: layer.parameters.columns, input: point)
             } else {
                 linears[layer.name] = try integer.linear(
@@ -66,7 +66,7 @@ public final class LayerAudit {
 
     private func input(_ run: FloatArithmetic.LayerRun, point: IntegerArithmetic.QuantizationPoint) -> IntegerArithmetic.Operand {
         let channels = run.layer.input.channels
-        if run.layer.name == "backbone.stem" { return integer.operand(bytes(run.input), rows: run.input.rows, at: point) }
+        if run.layer.role == .stem { return integer.operand(bytes(run.input), rows: run.input.rows, at: point) }
         let pixels = Matrix(run.input.base, rows: run.input.count / channels, columns: channels)
         return integer.regrouped(integer.operand(pixels, at: point), columns: run.input.columns)
     }

@@ -39,7 +39,7 @@ public struct ModelWriter {
             let parameters = layer.parameters
             let isInteger = scales[layer.input.name] != nil
             try writer.declare(
-                layer.name + ".weight", shape: layer.isDepthwise ? [parameters.depth, parameters.columns] : [parameters.columns, parameters.depth],
+                layer.name + ".weight", shape: layer.role == .depthwise ? [parameters.depth, parameters.columns] : [parameters.columns, parameters.depth],
                 kind: isInteger ? .int8 : .float32)
             if isInteger { try writer.declare(layer.name + ".scale", shape: [parameters.columns], kind: .float32) }
             try writer.declare(layer.name + ".bias", shape: [parameters.columns], kind: .float32)
@@ -95,6 +95,8 @@ public struct ModelWriter {
         try writer.set("fcclip.calibration.pictures", .strings(calibration.pictures))
         try writer.set("fcclip.calibration.hash", .string(hexadecimal(calibration.pictureHash)))
         try writer.set("fcclip.calibration.options", .string(options))
+        // The standard policy is what a file without the key was made with.
+        if calibration.policy != .standard { try writer.set("fcclip.calibration.policy", .strings(calibration.policy.lines)) }
         let points = calibration.arithmetic.points.filter { scales[$0.name] != nil }
         try writer.set(ModelFile.Key.pointNames, .strings(points.map(\.name)))
         try writer.set(ModelFile.Key.pointScales, .float32s(points.compactMap { scales[$0.name]?.scale(0) }))

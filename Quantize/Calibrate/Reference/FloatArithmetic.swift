@@ -1,4 +1,5 @@
 import COpenBLAS
+import Checkpoint
 import Kernels
 import Runtime
 import System
@@ -12,22 +13,45 @@ public final class FloatArithmetic: ScratchArithmetic {
         public let name: String
         public let parameters: FloatWeights
         public let input: QuantizationPoint
-        /// A depthwise convolution: `depth` 49, weights [49][channels].
-        public let isDepthwise: Bool
+        /// Depthwise convolutions have `depth` 49 and weights [49][channels].
+        public let role: UpstreamNames.Role
 
-        init(name: String, parameters: FloatWeights, input: QuantizationPoint, isDepthwise: Bool) {
+        init(name: String, parameters: FloatWeights, input: QuantizationPoint, role: UpstreamNames.Role) {
             self.name = name
             self.parameters = parameters
             self.input = input
-            self.isDepthwise = isDepthwise
+            self.role = role
         }
     }
 
     /// A place where int8 will quantize, and the layers that read it.
     public final class QuantizationPoint {
+        /// Who reads a point, which decides what scales it can have.
+        public enum Readers {
+            /// The stem, which reads the picture's bytes.
+            case stem
+            /// Linear layers, whose weights take up factors of the channels.
+            case linear
+            /// A depthwise convolution: a scale for each channel, zero point 0.
+            case depthwise
+            /// A kernel that multiplies activations by activations: one scale for all channels; symmetric: zero point 0.
+            case kernel(symmetric: Bool)
+            /// No product: the values stay in float32.
+            case noProduct
+        }
+
         public let name: String
         public let channels: Int
         public internal(set) var consumers: [Layer] = []
+        /// What a kernel that reads the point requires (`Arithmetic.require`): whether its zero point is 0. Nil where there is none.
+        var kernelIsSymmetric: Bool?
+
+        public var readers: Readers {
+            if consumers.contains(where: { $0.role == .stem }) { return .stem }
+            if consumers.contains(where: { $0.role == .depthwise }) { return .depthwise }
+            if !consumers.isEmpty { return .linear }
+            return kernelIsSymmetric.map { .kernel(symmetric: $0) } ?? .noProduct
+        }
 
         init(name: String, channels: Int) {
             self.name = name
@@ -86,15 +110,17 @@ public final class FloatArithmetic: ScratchArithmetic {
         return point
     }
 
-    /// There is one format only.
-    public func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault) {}
+    /// Float32 has one format only; calibration gives the points scales that the kernel can read.
+    public func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault) {
+        for (index, point) in points.enumerated() { point.kernelIsSymmetric = symmetric && index == 0 }
+    }
 
     public func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Layer {
         let parameters = try source.layer(name)
         guard parameters.columns == columns, parameters.depth == depth else {
             throw Fault("\(name): \(parameters.columns) x \(parameters.depth) weights where \(columns) x \(depth) are expected")
         }
-        return register(Layer(name: name, parameters: parameters, input: input, isDepthwise: false))
+        return register(Layer(name: name, parameters: parameters, input: input, role: try source.names.layer(name).role))
     }
 
     public func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Layer {
@@ -102,7 +128,7 @@ public final class FloatArithmetic: ScratchArithmetic {
         guard parameters.columns == channels, parameters.weights.count == 49 * channels else {
             throw Fault("\(name): \(parameters.weights.count) weights where 7 x 7 x \(channels) are expected")
         }
-        return register(Layer(name: name, parameters: parameters, input: input, isDepthwise: true))
+        return register(Layer(name: name, parameters: parameters, input: input, role: try source.names.layer(name).role))
     }
 
     private func register(_ layer: Layer) -> Layer {
