@@ -162,9 +162,7 @@ struct EvaluateCommand: ParsableCommand {
             candidates.append(candidate("fp32", float.network, weights, classifier))
         }
         if let file {
-            guard file.clipFingerprint == vocabulary.clipFingerprint else {
-                throw Fault("\(vocabulary.path): made with another CLIP than \(model ?? "the model")")
-            }
+            try file.requireFit(vocabulary)
             let network = try SegmentationNetwork(IntegerArithmetic(file, kernels: .best, threads: threads), file.architecture)
             candidates.append(candidate("int8", network, weights, classifier))
         }

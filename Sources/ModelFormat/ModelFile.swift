@@ -78,6 +78,19 @@ public final class ModelFile {
         points = try Self.points(of: file)
     }
 
+    /// Checks that the model can use `vocabulary`.
+    /// - Throws: when it was made with another CLIP than the model's.
+    public func requireFit(_ vocabulary: Vocabulary) throws(Fault) {
+        let width = architecture.embedding
+        guard vocabulary.embeddingWidth == width else {
+            throw Fault(
+                "\(vocabulary.path): embeddings are \(vocabulary.embeddingWidth) wide, those of \(file.path) \(width); make it with the model's checkpoint")
+        }
+        guard vocabulary.clipFingerprint == clipFingerprint else {
+            throw Fault("\(vocabulary.path): made with another CLIP than \(file.path); make it with the model's checkpoint")
+        }
+    }
+
     private static func ensembleWeight(_ key: String, of file: GGUF) throws(Fault) -> Float? {
         guard file.has(key) else { return nil }
         let ensembleWeight = try file.float(key)
