@@ -8,7 +8,7 @@ import ModelFormat
 import Network
 import System
 
-/// Runs the fp32 network over pictures and keeps what int8 needs to know of its activations.
+/// Runs the fp32 network over calibration pictures, observes its activations, and decides scales and int8 weights.
 public final class Calibration {
     public let checkpoint: Checkpoint
     public let arithmetic: FloatArithmetic
@@ -20,7 +20,7 @@ public final class Calibration {
     public private(set) var pictureHash: UInt64 = 0
     /// By the point's name.
     private var observers: [String: any RangeObserver] = [:]
-    /// Activations do not depend on the vocabulary: one name stands for any.
+    /// A classifier of one name: activations do not depend on the vocabulary.
     let anyClassifier: Classifier
 
     public init(_ checkpoint: Checkpoint, preprocessing: Preprocessing, policy: QuantizationPolicy = .standard, threads: Int) throws(Fault) {
@@ -36,7 +36,7 @@ public final class Calibration {
         for point in arithmetic.points { observers[point.name] = decision(point).range.observer(channels: point.channels) }
     }
 
-    /// Observes every picture of `paths`; `progress` is told how many are done.
+    /// Observes every picture of `paths`; `progress` gets the number done.
     public func observe(_ paths: [String], progress: (Int) -> Void) throws(Fault) {
         let preprocessor = Preprocessor(preprocessing)
         arithmetic.observe = { [self] point, values in observers[point.name]?.observe(values) }
@@ -55,7 +55,7 @@ public final class Calibration {
         }
         for point in arithmetic.points {
             guard let observer = observers[point.name], observer.isFinite else {
-                throw Fault("\(point.name): values on the calibration pictures are not finite numbers; the checkpoint is damaged or no FC-CLIP")
+                throw Fault("\(point.name): values on the calibration pictures are not finite numbers; the checkpoint is damaged or not an FC-CLIP")
             }
         }
     }
@@ -110,7 +110,7 @@ public final class Calibration {
 }
 
 extension FloatWeights {
-    /// The stem's weights for a picture's bytes less 128 in place of normalised colours.
+    /// The stem's weights for the picture's bytes minus 128 instead of normalized colours.
     func readingPixels() -> FloatWeights {
         let mean = [PixelStatistics.mean.0, PixelStatistics.mean.1, PixelStatistics.mean.2].map(Double.init)
         let deviation = [PixelStatistics.deviation.0, PixelStatistics.deviation.1, PixelStatistics.deviation.2].map(Double.init)

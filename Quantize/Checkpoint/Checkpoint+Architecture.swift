@@ -6,7 +6,7 @@ extension Checkpoint {
     /// The network's numbers, derived from the shapes of its tensors; every tensor is then checked against them.
     /// - Throws: when a tensor is missing, has another shape than the numbers imply, or is not one of FC-CLIP's.
     public func architecture() throws(Fault) -> Architecture {
-        let heads = 8  // Not in the file; the original's configurations all say 8.
+        let heads = 8  // Not in the file; 8 in all of upstream's configurations.
         let encoder = UpstreamNames.encoderLayers
         let architecture = Architecture(
             backbone: try backbone(), visualHead: try visualHead(), embedding: try dimension(UpstreamNames.voidEmbedding, 1),
@@ -36,7 +36,7 @@ extension Checkpoint {
         return has(hidden) ? .mlp(hidden: try rows(hidden)) : .projection
     }
 
-    /// The text encoder's numbers, derived from the shapes of its tensors; these, not others, are then checked against them.
+    /// The text encoder's numbers, derived from the shapes of its tensors; only these tensors are then checked against them.
     /// - Throws: when one of its tensors is missing or has another shape than the numbers imply.
     public func textArchitecture() throws(Fault) -> TextArchitecture {
         let architecture = TextArchitecture(
@@ -49,7 +49,7 @@ extension Checkpoint {
         return architecture
     }
 
-    /// Where the text encoder's tensors stand. - Throws: as `textArchitecture()`.
+    /// Keys of the text encoder's tensors. - Throws: as `textArchitecture()`.
     public func textNames() throws(Fault) -> UpstreamNames {
         UpstreamNames(try textArchitecture(), embedding: try dimension(UpstreamNames.textProjection, 1))
     }

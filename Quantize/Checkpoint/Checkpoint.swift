@@ -1,11 +1,11 @@
 import CSystem
 import System
 
-/// FC-CLIP's tensors under the names of the original's one-file layout, wherever they lie.
+/// FC-CLIP's tensors under upstream's names in the one-file layout, from one file or two.
 ///
-/// The released file holds the trained head only (`sem_seg_head.*`, `void_embedding.weight`); the frozen CLIP is
-/// open_clip's own file. Training with the original's code saves both in one file. Either is read; the names of an open_clip
-/// file get the prefix `backbone.clip_model.`. What wrappers put before all names (`module.`, `model.`, `_orig_mod.`) is dropped.
+/// The released file holds the trained head only (`sem_seg_head.*`, `void_embedding.weight`); the frozen CLIP is a file of
+/// open_clip. Training with upstream's code saves both in one file. Names of an open_clip file get the prefix
+/// `backbone.clip_model.`. Prefixes of wrappers (`module.`, `model.`, `_orig_mod.`) are dropped.
 public final class Checkpoint {
     private struct Location {
         let file: TensorFile
@@ -24,7 +24,7 @@ public final class Checkpoint {
 
     /// - Parameter checkpoint: path of the head's file or of the one file with everything.
     /// - Parameter clip: path of open_clip's file, where `checkpoint` holds the head only.
-    /// - Throws: when a file cannot be read, when a part is missing or there twice, or when CLIP is none with a ConvNeXt.
+    /// - Throws: when a file cannot be read, when a part is missing or there twice, or when CLIP's picture encoder is not a ConvNeXt.
     public convenience init(checkpoint: String, clip: String?) throws(Fault) {
         let paths = [checkpoint] + (clip.map { [$0] } ?? [])
         try self.init(paths: paths) { parts, names throws(Fault) in try Self.check(parts, names, paths) }
@@ -121,7 +121,7 @@ public final class Checkpoint {
         }
     }
 
-    /// What wrappers of models put before names: parallel training, Lightning, torch.compile.
+    /// Prefixes that parallel training, Lightning and torch.compile add to names.
     private static let wrappers = ["module.", "model.", "_orig_mod."]
 
     /// A tensor's one-file name; nil where it is none of FC-CLIP's or CLIP's.
@@ -138,7 +138,7 @@ public final class Checkpoint {
         }
     }
 
-    /// The file's tensors under one-file names; what inference has no use for is left out.
+    /// The file's tensors under one-file names, without those that inference does not use.
     private static func renamed(_ file: TensorFile) -> [(String, StoredTensor)] {
         let unused: Set = ["input_resolution", "context_length", "vocab_size", "attn_mask"]
         var result: [(String, StoredTensor)] = []

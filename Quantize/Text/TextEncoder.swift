@@ -22,7 +22,7 @@ public final class TextEncoder {
     /// width x embeddingWidth, applied from the right, without bias.
     private let projection: StoredTensor
 
-    /// Rows of one batch: enough to keep the matrix product busy, few enough to stay small beside the weights.
+    /// Rows of one batch: enough to keep the matrix product busy, few enough to need little memory compared with the weights.
     private static let batchRows = 2048
 
     private struct Norm {
@@ -83,7 +83,7 @@ public final class TextEncoder {
 
     /// The embeddings of prompts given as tokens (`Tokenizer.encode`): prompts x embeddingWidth, row-major, not normalised.
     ///
-    /// - Parameter progress: told the number of prompts done after each batch.
+    /// - Parameter progress: called with the number of prompts done after each batch.
     public func encode(_ prompts: [[Int32]], progress: (Int) -> Void = { _ in }) -> [Float] {
         var result = [Float](repeating: 0, count: prompts.count * embeddingWidth)
         var tree = PrefixTree()

@@ -17,9 +17,9 @@ public final class ModelFile {
     /// Shortest edge that pictures are resized to, and the longest that may result, in pixels.
     public let shortestEdge: Int
     public let longestEdge: Int
-    /// Shares of the two classifiers; the paper's where the file names none.
+    /// Weights of the two classifiers; the default ones where the file has none.
     public let ensemble: Ensemble
-    /// Identity of the CLIP that vocabularies must have been made with.
+    /// Fingerprint of the CLIP that vocabularies must be made with.
     public let clipFingerprint: String
     /// XXH3-64 over everything before the tensors, checksums of the tensors included, as 16 hexadecimal digits.
     public let identity: String
@@ -68,11 +68,11 @@ public final class ModelFile {
         let mean = PixelStatistics.mean
         let deviation = PixelStatistics.deviation
         guard try file.floats(Key.mean) == [mean.0, mean.1, mean.2], try file.floats(Key.deviation) == [deviation.0, deviation.1, deviation.2] else {
-            throw Fault("\(path): pictures are normalised otherwise than CLIP's")
+            throw Fault("\(path): pictures are not normalized with CLIP's mean and deviation")
         }
-        let paper = Ensemble()
+        let standard = Ensemble()
         ensemble = Ensemble(
-            alpha: try Self.ensembleWeight(Key.alpha, of: file) ?? paper.alpha, beta: try Self.ensembleWeight(Key.beta, of: file) ?? paper.beta)
+            alpha: try Self.ensembleWeight(Key.alpha, of: file) ?? standard.alpha, beta: try Self.ensembleWeight(Key.beta, of: file) ?? standard.beta)
         clipFingerprint = try file.string(Key.fingerprint)
         identity = try file.identity()
         points = try Self.points(of: file)

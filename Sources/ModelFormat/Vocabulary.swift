@@ -13,10 +13,9 @@ public final class Vocabulary {
         public let firstName: Int
         /// At least 1.
         public let nameCount: Int
-        /// Things are told apart one by one; stuff (sky, grass) is one segment.
+        /// Each instance of a thing is a segment; stuff (sky, grass) is one segment.
         public let isThing: Bool
-        /// Whether the class shares a name with those the network was trained on (section 3.4 of the FC-CLIP paper: seen and unseen are
-        /// weighted differently).
+        /// Whether one of the names was in the training set: the ensemble weights seen and unseen classes differently (FC-CLIP, section 3.4).
         public let isSeen: Bool
         public let colour: Colour
         /// The class's number in its data set, if it has one.
@@ -118,7 +117,7 @@ public final class Vocabulary {
         }
         let version = try file.integer("fcclip.vocabulary.version")
         guard version == Vocabulary.version else {
-            throw Fault("\(path): vocabulary of version \(version), this program reads version \(Vocabulary.version); make it anew with quantize vocab")
+            throw Fault("\(path): vocabulary of version \(version), this program reads version \(Vocabulary.version); make it again with quantize vocab")
         }
         try file.requireChecksums()
         let names = try file.strings("fcclip.vocabulary.names")

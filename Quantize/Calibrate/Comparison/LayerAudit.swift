@@ -5,7 +5,7 @@ import ModelFormat
 import Runtime
 import System
 
-/// Signal-to-noise ratio of every int8 layer, each given the fp32 network's own input.
+/// Signal-to-noise ratio of every int8 layer, each on the fp32 network's input.
 public final class LayerAudit {
     private let integer: IntegerArithmetic
     private var linears: [String: IntegerArithmetic.Linear] = [:]
@@ -29,7 +29,7 @@ public final class LayerAudit {
         }
     }
 
-    /// Runs one picture through the fp32 network and every layer's int8 twin. - Returns: the layers in network order.
+    /// Runs one picture through the fp32 network and every int8 layer. - Returns: the layers in network order.
     public func run(_ path: String) throws(Fault) -> [Fidelity] {
         let preprocessor = Preprocessor(calibration.preprocessing)
         preprocessor.resize(try Picture.read(path: path))
@@ -71,7 +71,7 @@ public final class LayerAudit {
         return integer.regrouped(integer.operand(pixels, at: point), columns: run.input.columns)
     }
 
-    /// Normalised colours back to the bytes they were, less 128.
+    /// The picture's bytes minus 128, from normalized colours.
     private func bytes(_ colours: Matrix) -> [Int8] {
         let mean = PixelStatistics.mean
         let deviation = PixelStatistics.deviation

@@ -15,7 +15,7 @@ public struct ModelWriter {
 
     let calibration: Calibration
     let ensemble: Ensemble
-    /// Command-line options, recorded for whoever asks later how the file was made.
+    /// Command-line options, recorded in the file.
     let options: String
 
     public init(_ calibration: Calibration, ensemble: Ensemble, options: String) {

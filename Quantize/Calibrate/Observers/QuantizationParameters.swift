@@ -21,7 +21,7 @@ public struct QuantizationParameters: Sendable {
         scale * factor(channel)
     }
 
-    /// The picture's bytes less 128, which are int8 as they are.
+    /// Of the picture's bytes minus 128, which are int8 values already.
     public static let pixels = QuantizationParameters(scale: 1, zeroPoint: 0, factors: [])
 
     /// One scale for all channels, over their common range.
@@ -35,7 +35,7 @@ public struct QuantizationParameters: Sendable {
         return QuantizationParameters(scale: 1, zeroPoint: 0, factors: magnitudes.map { $0 / 127 })
     }
 
-    /// Channels evened out against the weights that read them: factor = magnitude^m / weight^(1 - m).
+    /// Channels balanced against the weights that read them: factor = magnitude^m / weight^(1 - m).
     ///
     /// - Parameter weights: largest weight that reads each channel.
     public static func balanced(_ ranges: ChannelRanges, weights: [Float]) -> QuantizationParameters {

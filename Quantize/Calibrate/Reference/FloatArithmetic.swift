@@ -4,7 +4,7 @@ import Kernels
 import Runtime
 import System
 
-/// The network in float32 over OpenBLAS: the reference that int8 is measured against, and what calibration observes.
+/// The network's steps in float32 over OpenBLAS: the reference for int8, and what calibration observes.
 public final class FloatArithmetic: ScratchArithmetic {
     public typealias Operand = Matrix
 
@@ -71,13 +71,13 @@ public final class FloatArithmetic: ScratchArithmetic {
     /// Parameters by name; their memory lives as long as the arithmetic.
     public private(set) var parameters: [(name: String, values: Matrix)] = []
 
-    /// Off by default, so that `observe` and `audit` are told everything.
+    /// Off by default, so that `observe` and `audit` get all values.
     public let keepsConstants: Bool
-    /// Told the values at every point.
+    /// Called with the values at every point.
     public var observe: ((QuantizationPoint, Matrix) -> Void)?
-    /// Told intermediate tensors by name.
+    /// Called with intermediate tensors and their names.
     public var trace: ((String, Matrix) -> Void)?
-    /// Told every layer's input and result.
+    /// Called with every layer's input and result.
     public var audit: ((LayerRun) -> Void)?
 
     /// One use of a layer. Convolutions other than depthwise give their patches as rows.
