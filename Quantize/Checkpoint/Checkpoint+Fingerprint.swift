@@ -7,7 +7,7 @@ extension Checkpoint {
     /// Two CLIPs share neither. A model and a vocabulary made from the same CLIP carry the same fingerprint, whatever the container
     /// and whichever head was trained on it. - Throws: when one of the two tensors is missing.
     public func clipFingerprint() throws(Fault) -> String {
-        let values = try tensor("backbone.clip_model.text_projection").floats() + tensor("backbone.clip_model.logit_scale").floats()
+        let values = try tensor(UpstreamNames.textProjection).floats() + tensor(UpstreamNames.clipLogitScale).floats()
         return hexadecimal(values.withUnsafeBytes { hash_xxh3($0.baseAddress, $0.count) })
     }
 }

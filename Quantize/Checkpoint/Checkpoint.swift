@@ -1,11 +1,11 @@
 import CSystem
 import System
 
-/// FC-CLIP's tensors under the names of the original's one-file layout, wherever they lie.
+/// FC-CLIP's tensors under upstream's names in the one-file layout, from one file or two.
 ///
-/// The released file holds the trained head only (`sem_seg_head.*`, `void_embedding.weight`); the frozen CLIP is
-/// open_clip's own file. Training with the original's code saves both in one file. Either is read; the names of an open_clip
-/// file get the prefix `backbone.clip_model.`. What wrappers put before all names (`module.`, `model.`, `_orig_mod.`) is dropped.
+/// The released file holds the trained head only (`sem_seg_head.*`, `void_embedding.weight`); the frozen CLIP is a file of
+/// open_clip. Training with upstream's code saves both in one file. Names of an open_clip file get the prefix
+/// `backbone.clip_model.`. Prefixes of wrappers (`module.`, `model.`, `_orig_mod.`) are dropped.
 public final class Checkpoint {
     private struct Location {
         let file: TensorFile
@@ -19,14 +19,12 @@ public final class Checkpoint {
 
     private let locations: [String: Location]
 
-    static let clipPrefix = "backbone.clip_model."
-    private static let tokenEmbedding = clipPrefix + "token_embedding.weight"
     private static let clipRemedy =
         "pass CLIP with --clip: open_clip_model.safetensors or open_clip_pytorch_model.bin from huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup"
 
     /// - Parameter checkpoint: path of the head's file or of the one file with everything.
     /// - Parameter clip: path of open_clip's file, where `checkpoint` holds the head only.
-    /// - Throws: when a file cannot be read, when a part is missing or there twice, or when CLIP is none with a ConvNeXt.
+    /// - Throws: when a file cannot be read, when a part is missing or there twice, or when CLIP's picture encoder is not a ConvNeXt.
     public convenience init(checkpoint: String, clip: String?) throws(Fault) {
         let paths = [checkpoint] + (clip.map { [$0] } ?? [])
         try self.init(paths: paths) { parts, names throws(Fault) in try Self.check(parts, names, paths) }
@@ -36,7 +34,7 @@ public final class Checkpoint {
     /// - Throws: when a file cannot be read, when a part is there twice, or when there is no text encoder.
     public convenience init(textEncoderIn paths: [String]) throws(Fault) {
         try self.init(paths: paths) { _, names throws(Fault) in
-            guard names.contains(Self.tokenEmbedding) else {
+            guard names.contains(UpstreamNames.tokenEmbedding) else {
                 throw Fault("\(paths.joined(separator: ", ")): CLIP's text encoder is not in there; \(Self.clipRemedy)")
             }
         }
@@ -106,9 +104,9 @@ public final class Checkpoint {
         case head, clip
 
         init?(_ name: String) {
-            if name.hasPrefix(Checkpoint.clipPrefix) {
+            if name.hasPrefix(UpstreamNames.clip) {
                 self = .clip
-            } else if name.hasPrefix("sem_seg_head.") || name == "void_embedding.weight" {
+            } else if name.hasPrefix(UpstreamNames.head) || name == UpstreamNames.voidEmbedding {
                 self = .head
             } else {
                 return nil
@@ -123,7 +121,7 @@ public final class Checkpoint {
         }
     }
 
-    /// What wrappers of models put before names: parallel training, Lightning, torch.compile.
+    /// Prefixes that parallel training, Lightning and torch.compile add to names.
     private static let wrappers = ["module.", "model.", "_orig_mod."]
 
     /// A tensor's one-file name; nil where it is none of FC-CLIP's or CLIP's.
@@ -133,14 +131,14 @@ public final class Checkpoint {
         // Compiled modules may lie within others.
         var name = stored.replacing("._orig_mod.", with: ".")
         while true {
-            if clipNames.contains(name) || clipRoots.contains(where: { name.hasPrefix($0) }) { return clipPrefix + name }
+            if clipNames.contains(name) || clipRoots.contains(where: { name.hasPrefix($0) }) { return UpstreamNames.clip + name }
             if Part(name) != nil { return name }
             guard let wrapper = wrappers.first(where: { name.hasPrefix($0) }) else { return nil }
             name.removeFirst(wrapper.count)
         }
     }
 
-    /// The file's tensors under one-file names; what inference has no use for is left out.
+    /// The file's tensors under one-file names, without those that inference does not use.
     private static func renamed(_ file: TensorFile) -> [(String, StoredTensor)] {
         let unused: Set = ["input_resolution", "context_length", "vocab_size", "attn_mask"]
         var result: [(String, StoredTensor)] = []
@@ -155,8 +153,8 @@ public final class Checkpoint {
 
     private static func check(_ parts: [Part: String], _ names: Set<String>, _ paths: [String]) throws(Fault) {
         if let path = parts[.clip] {
-            let visual = clipPrefix + "visual."
-            let both = names.contains(tokenEmbedding)
+            let visual = UpstreamNames.visual
+            let both = names.contains(UpstreamNames.tokenEmbedding)
             if names.contains(where: { $0.hasPrefix(visual + "layer1.") || $0.hasPrefix(visual + "attnpool.") }) {
                 throw Fault("\(path): a CLIP with a ResNet; only CLIPs with a ConvNeXt are supported")
             }

@@ -1,9 +1,9 @@
 import System
 
 extension Pickle {
-    /// Under what training programs put the state dictionary, the likeliest first.
+    /// Keys under which training programs save the state dictionary, the likeliest first.
     private static let usual = ["model", "state_dict", "module", "model_state_dict"]
-    /// `{"epoch": 3, "checkpoint": {"model": {...}}}` is as deep as anybody nests it.
+    /// `{"epoch": 3, "checkpoint": {"model": {...}}}` is the deepest nesting in use.
     private static let deepest = 3
 
     /// The tensors of the state dictionary, in its order: of the dictionary with the most named tensors, be it the pickle's own or one within it, where

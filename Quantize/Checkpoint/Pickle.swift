@@ -2,8 +2,8 @@ import CSystem
 import Kernels
 import System
 
-/// Interprets Python's pickle protocols 2 to 5 as far as `torch.save` uses them for dictionaries of tensors and what training programs keep
-/// beside these: schedulers, options, random states.
+/// Interprets Python's pickle protocols 2 to 5 as far as `torch.save` uses them for dictionaries of tensors and for the schedulers, options
+/// and random states that training programs save with them.
 ///
 /// It builds dictionaries, lists, tuples, numbers, texts and descriptions of tensors, and nothing else. A pickle names the classes and functions to
 /// call; those of `Global` are understood, any other becomes an opaque value, and nothing runs. Containers live in tables and refer to
@@ -44,7 +44,7 @@ struct Pickle {
         case dictionary(Int)
         /// What an unknown class makes; items that are set on it are kept as a dictionary's, since it may be a kind of one.
         case object(Int)
-        /// Whatever nobody here has a use for: bytes, sets, integers of more than 64 bits.
+        /// Unused values: bytes, sets, integers of more than 64 bits.
         case opaque
         case global(Global)
         case storage(Int)
@@ -73,7 +73,7 @@ struct Pickle {
         "torch.BoolStorage": .storage(.bool),
     ]
 
-    /// Modules, and functions among Python's own, that no checkpoint has a use for: a file that names them is an attack.
+    /// Modules and built-in functions that no checkpoint needs: a file that names them is an attack.
     private static let attacks: Set<String> = ["os", "posix", "nt", "subprocess", "sys", "pty", "runpy", "socket", "shutil", "ctypes"]
     private static let attackers: Set<String> = ["eval", "exec", "compile", "execfile", "__import__", "open"]
 
@@ -269,7 +269,7 @@ struct Pickle {
         return .integer(value)
     }
 
-    /// Passes over bytes that nobody here has a use for.
+    /// Skips bytes that are not used.
     private mutating func skip(_ count: Int) throws(Fault) {
         _ = try reader.take(count)
         stack.append(.opaque)

@@ -21,7 +21,7 @@ public struct StoredTensor {
     /// Elements of a tensor that repeats those it has, as `expand` makes it: more than any layer's.
     static let mostRepeated = 1 << 26
 
-    /// As the container calls it; `Checkpoint` gives the original implementation's one-file name instead.
+    /// The container's name for it; in a `Checkpoint`, upstream's name in the one-file layout.
     public internal(set) var name: String
     /// Outermost dimension first; empty for a scalar.
     public let shape: [Int]

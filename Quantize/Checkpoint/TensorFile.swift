@@ -114,7 +114,7 @@ public final class TensorFile {
         try self.init(file, list, unverified)
     }
 
-    /// What people mistake for a checkpoint, each with its remedy.
+    /// Files that are often mistaken for a checkpoint, each with a remedy.
     private static func misfit(_ file: MappedFile) -> Fault? {
         let path = file.path
         let bytes = file.bytes

@@ -13,7 +13,7 @@ public struct ClassMatching {
     /// A class that data set and vocabulary share.
     public struct Class: Equatable {
         public let name: String
-        /// As the data set says; as the vocabulary says where it is silent.
+        /// As in the data set, or as in the vocabulary where the data set does not state it.
         public let isThing: Bool
         public let isSeen: Bool
         /// Index in the vocabulary.

@@ -2,7 +2,7 @@ import Foundation
 import Kernels
 import System
 
-/// What the JSON files of COCO panoptic and COCO instances share, and their annotations as `Annotation`.
+/// The common part of COCO panoptic and COCO instance files, and their annotations as `Annotation`.
 struct CocoFile<Annotation: Decodable>: Decodable {
     struct Image: Decodable {
         let id: CocoID
@@ -16,7 +16,7 @@ struct CocoFile<Annotation: Decodable>: Decodable {
             case width, height
         }
 
-        /// Where the file says it.
+        /// Where the file states it.
         var size: Size? {
             if let width, let height { Size(height: height, width: width) } else { nil }
         }
@@ -32,7 +32,7 @@ struct CocoFile<Annotation: Decodable>: Decodable {
     let annotations: [Annotation]
     let categories: [Category]
 
-    /// - Throws: when the file cannot be read or is not of this form; the fault says where.
+    /// - Throws: when the file cannot be read or is not of this form; the message states where.
     static func read(_ path: String, form: String) throws(Fault) -> CocoFile {
         let data = Data(try System.contents(of: path, limit: 1 << 32))
         let contents: CocoFile

@@ -8,7 +8,7 @@ public protocol Dataset {
     var path: String { get }
     /// Paths of the pictures, in the data set's order.
     var pictures: [String] { get }
-    /// The size of picture `index` as each of its annotations has it that says so: the file of annotations, the map.
+    /// The sizes of picture `index` that its annotations state: the file of annotations, the map.
     /// - Throws: when a map cannot be read.
     func announcedSizes(of index: Int) throws(Fault) -> [(source: String, size: Size)]
     /// Paths of all files that belong to it: pictures, annotations, maps.
@@ -37,7 +37,7 @@ extension Dataset {
 public struct DatasetCategory: Equatable {
     public let id: Int
     public let name: String
-    /// Nil where the data set does not say.
+    /// Nil where the data set does not state it.
     public let isThing: Bool?
 
     public init(id: Int, name: String, isThing: Bool?) {

@@ -2,9 +2,9 @@ import Imaging
 import Network
 import System
 
-/// Networks over a data set, picture by picture: every one gets the same pixels and is held to the same truth.
+/// Runs networks over a data set, picture by picture; all get the same pixels and the same truth.
 public final class Evaluation {
-    /// A network under its name in the report.
+    /// A network and its name in the report.
     public struct Candidate {
         public let name: String
         /// The segmentations for `measures` of RGB8 pixels of `geometry.inner`, at the size of the picture.
@@ -16,10 +16,10 @@ public final class Evaluation {
         }
     }
 
-    /// A picture that went badly.
+    /// One of the worst pictures.
     public struct Failure {
         public let path: String
-        /// Of every contender, as `Measurement.add` returns it.
+        /// Of every candidate, as `Measurement.add` returns it.
         public let qualities: [Double]
         let truth: GroundTruth
         let predictions: [TaskPredictions]
@@ -28,9 +28,9 @@ public final class Evaluation {
     public let dataset: any Dataset
     public let matching: ClassMatching
     public let candidates: [Candidate]
-    /// One for each contender.
+    /// One for each candidate.
     public private(set) var measurements: [Measurement]
-    /// Worst first, by the last contender.
+    /// Worst first, by the last candidate.
     public private(set) var failures: [Failure] = []
     public private(set) var pictures = 0
     private let preprocessor: Preprocessor

@@ -3,7 +3,7 @@ import Imaging
 import Kernels
 import System
 
-/// A data set of pictures and, for each, a grey PNG whose values are classes, as ADE20K and Cityscapes have it; the README says how they are laid out.
+/// A data set of pictures and, for each, a grey PNG whose values are classes, as in ADE20K and Cityscapes; the README shows their layouts.
 ///
 /// Pictures and maps belong together by their place below the two folders and their name, less what the endings add.
 public struct LabelMaps: Dataset {

@@ -46,7 +46,7 @@ public struct MeanIntersectionOverUnion {
         return scores.isEmpty ? nil : scores.reduce(0, +) / Double(scores.count)
     }
 
-    /// Share of the pixels that have the right class; nil without pixels.
+    /// Fraction of the pixels that have the right class; nil without pixels.
     public var accuracy: Double? {
         let truth = counts.reduce(0) { $0 + $1.truth }
         return truth > 0 ? Double(counts.reduce(0) { $0 + $1.both }) / Double(truth) : nil

@@ -1,12 +1,12 @@
 import Network
 
-/// What a network made of one picture: a segmentation for each measure that is taken.
+/// A network's result for one picture: a segmentation for each measure.
 public struct TaskPredictions {
     public var panoptic: Segmentation?
     public var semantic: Segmentation?
     public var instances: Segmentation?
 
-    /// What `segment` makes of the tasks that `measures` need.
+    /// Calls `segment` for the tasks that `measures` need.
     public init(_ measures: Set<Measure>, segment: (Task) -> Segmentation) {
         if measures.contains(.panopticQuality) { panoptic = segment(.panoptic) }
         if measures.contains(.intersectionOverUnion) { semantic = segment(.semantic) }
@@ -14,7 +14,7 @@ public struct TaskPredictions {
     }
 }
 
-/// The figures of one network over the pictures added so far.
+/// The measures of one network over the pictures added so far.
 public struct Measurement {
     public private(set) var panoptic: PanopticQuality
     public private(set) var semantic: MeanIntersectionOverUnion
@@ -27,8 +27,8 @@ public struct Measurement {
     }
 
     /// Counts one picture. - Parameter classes: class of every class of the vocabulary, nil for those that the data set lacks.
-    /// - Returns: how well it went, 0...1: the pooled panoptic quality, or the share of right pixels where there are no segments to compare;
-    ///   nil where neither says anything.
+    /// - Returns: the picture's quality, 0...1: the pooled panoptic quality, or the fraction of right pixels where there are no segments to
+    ///   compare; nil where neither is defined.
     @discardableResult
     public mutating func add(_ prediction: TaskPredictions, truth: GroundTruth, classes: [Int?]) -> Double? {
         var quality: Double?

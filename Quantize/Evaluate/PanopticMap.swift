@@ -8,7 +8,7 @@ public struct PanopticMap {
         public let id: UInt32
         /// Index of its class.
         public let category: Int
-        /// A group of things that nobody told apart: neither found nor missed.
+        /// A group of things annotated as one: counts neither as found nor as missed.
         public let isCrowd: Bool
         /// Pixels, as the data set states them.
         public let area: Int

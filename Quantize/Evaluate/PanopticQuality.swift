@@ -83,7 +83,7 @@ public struct PanopticQuality {
             for other in prediction.segments where other.category == segment.category {
                 let intersection = pixels(segment.id, other.id)
                 guard intersection > 0 else { continue }
-                // What the truth leaves void speaks neither for nor against a segment.
+                // Pixels that are void in the truth count neither for nor against a segment.
                 let union = (areas[other.id] ?? 0) + segment.area - intersection - pixels(0, other.id)
                 let overlap = Double(intersection) / Double(union)
                 guard overlap > 0.5 else { continue }

@@ -2,7 +2,7 @@ import Foundation
 import ModelFormat
 import System
 
-/// An evaluation in words, tables and pictures, as Markdown.
+/// An evaluation as Markdown: tables, remarks, and pictures of the worst cases.
 public struct Report {
     private let evaluation: Evaluation
     private let legend: Legend
@@ -15,7 +15,7 @@ public struct Report {
         self.provenance = provenance
     }
 
-    /// Makes the folder of a report, and looks whether a report can be written there. - Throws: when it cannot.
+    /// Makes the folder of a report, and checks that a report can be written there. - Throws: when it cannot.
     public static func prepare(_ folder: String, worst: Int) throws(Fault) {
         do {
             try FileManager.default.createDirectory(atPath: folder + (worst > 0 ? "/worst" : ""), withIntermediateDirectories: true)
@@ -27,7 +27,7 @@ public struct Report {
         if worst > 0 { _ = try AtomicFile(path: folder + "/worst/01.png") }
     }
 
-    /// What a report writes: a file, and into a folder.
+    /// Paths that a report writes: a file, and a folder for pictures.
     public static func places(in folder: String) -> [String] {
         [folder + "/report.md", folder + "/worst"]
     }
@@ -112,7 +112,7 @@ public struct Report {
         return table("average precision", rows.map { ($0.0, [("AP", $0.1)]) })
     }
 
-    /// A row for each of `rows`: every figure for every contender in percent, and, of two contenders, by how much the second is ahead.
+    /// A row for each of `rows`: every figure of every candidate in percent and, for two candidates, the second minus the first.
     private func table(_ title: String, _ rows: [(name: String, columns: [(name: String, figure: Figure)])]) -> String {
         let measurements = evaluation.measurements
         let names = evaluation.candidates.map(\.name)
@@ -166,7 +166,7 @@ public struct Report {
         return text
     }
 
-    /// What the data set and the vocabulary do not share, one sentence each.
+    /// Differences between the data set's and the vocabulary's classes, one sentence each.
     public var remarks: [String] {
         let matching = evaluation.matching
         func remark(_ names: [String], _ text: String) -> String? { names.isEmpty ? nil : text + ": " + names.joined(separator: ", ") + "." }
@@ -174,7 +174,7 @@ public struct Report {
             remark(
                 matching.notInVocabulary, "\(matching.notInVocabulary.count) categories of the data set are not in the vocabulary; their pixels count as void"),
             remark(
-                matching.notInDataset, "\(matching.notInDataset.count) classes of the vocabulary are not in the data set; what is found of them is no segment"),
+                matching.notInDataset, "\(matching.notInDataset.count) classes of the vocabulary are not in the data set; their segments are ignored"),
             remark(
                 matching.contradictions,
                 "\(matching.contradictions.count) classes are things for one of data set and vocabulary and stuff for the other; the tables follow the data set"

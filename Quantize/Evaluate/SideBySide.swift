@@ -5,7 +5,7 @@ import Network
 import Sinks
 import System
 
-/// A picture, its truth and every contender's prediction in one row.
+/// A picture, its truth and every candidate's prediction in one row.
 struct SideBySide {
     private static let gap = 6
     let legend: Legend

@@ -3,10 +3,10 @@ import Foundation
 import Imaging
 import System
 
-/// Classes by name, as a person writes them down: the input of a vocabulary.
+/// A list of classes and their names, as users write it: the input of a vocabulary.
 ///
 /// One class a line: `[id:]name,synonym,...[TAB thing|stuff][TAB #rrggbb]`. Blank lines and lines that begin with `#` are skipped.
-/// FC-CLIP's own files (`id:name,name,...`) are of this form. In them the name `invalid_class_id` marks an id that is not used, and such
+/// FC-CLIP's files (`id:name,name,...`) are of this form. In them the name `invalid_class_id` marks an id that is not used, and such
 /// lines are skipped. Id 0 is a class like any other: FC-CLIP's loaders pass over it in COCO's and ADE20K's files, where it is called
 /// `invalid_class_id` anyway, and use it in Cityscapes' and Pascal VOC's.
 public struct NameList: Sendable {
@@ -15,7 +15,7 @@ public struct NameList: Sendable {
         public var names: [String]
         /// The class's number in its data set, if given: 0...2^31-1.
         public var id: Int?
-        /// Whether its instances are told apart; so unless the list says `stuff`.
+        /// Whether each instance is a segment; false only where the list has `stuff`.
         public var isThing: Bool
         /// Nil where the palette chooses.
         public var colour: Colour?
@@ -23,7 +23,7 @@ public struct NameList: Sendable {
 
     /// In the order of the file; at least one.
     public let categories: [Category]
-    /// What is probably not meant as it stands, a line each: it is read all the same.
+    /// Probable mistakes, a line each; they are read as written.
     public let warnings: [String]
 
     /// Every name in order, synonyms included.
@@ -97,7 +97,7 @@ public struct NameList: Sendable {
         var shortPlace: String { "line \(number)" }
     }
 
-    /// UTF-8, or UTF-16 where a byte-order mark says so. Marks are left out wherever files were put together.
+    /// UTF-8, or UTF-16 with a byte-order mark. Marks are left out wherever files were put together.
     private static func text(_ content: [UInt8], path: String) throws(Fault) -> String {
         let isWide = content.starts(with: [0xFF, 0xFE]) || content.starts(with: [0xFE, 0xFF])
         guard !isWide || content.count.isMultiple(of: 2) else { throw Fault("\(path): UTF-16 text of \(content.count) bytes, an odd number; it was cut off") }

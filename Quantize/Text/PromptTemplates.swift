@@ -2,7 +2,7 @@ import Foundation
 
 /// The sentences that a name is put into; a name's embedding is the mean over them (FC-CLIP's, after ViLD by Gu et al. 2022).
 public enum PromptTemplates {
-    /// `{}` stands for the name. The missing full stops are the original's.
+    /// `{}` stands for the name. The missing full stops are upstream's.
     public static let all = [
         "a photo of a {}.",
         "This is a photo of a {}",

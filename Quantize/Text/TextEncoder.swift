@@ -22,7 +22,7 @@ public final class TextEncoder {
     /// width x embeddingWidth, applied from the right, without bias.
     private let projection: StoredTensor
 
-    /// Rows of one batch: enough to keep the matrix product busy, few enough to stay small beside the weights.
+    /// Rows of one batch: enough to keep the matrix product busy, few enough to need little memory compared with the weights.
     private static let batchRows = 2048
 
     private struct Norm {
@@ -49,31 +49,32 @@ public final class TextEncoder {
         guard architecture.context == Tokenizer.contextLength else {
             throw Fault("\(checkpoint.sources[0].path): a text encoder for texts of \(architecture.context) tokens, expected CLIP's \(Tokenizer.contextLength)")
         }
-        func load(_ name: String) throws(Fault) -> StoredTensor { try checkpoint.tensor("backbone.clip_model." + name) }
+        let names = try checkpoint.textNames()
+        func table(_ name: String) throws(Fault) -> StoredTensor { try checkpoint.tensor(try names.parameter("text." + name).key) }
         func norm(_ name: String) throws(Fault) -> Norm {
-            Norm(weight: try load(name + ".weight").floats(), bias: try load(name + ".bias").floats())
+            Norm(weight: try table(name + ".weight").floats(), bias: try table(name + ".bias").floats())
         }
-        func linear(_ weight: String, _ bias: String) throws(Fault) -> Linear {
-            Linear(weight: try load(weight), bias: try load(bias).floats())
+        func linear(_ name: String) throws(Fault) -> Linear {
+            let layer = try names.layer("text." + name)
+            return Linear(
+                weight: try checkpoint.tensor(layer.weight), bias: try layer.bias.map { (key) throws(Fault) in try checkpoint.tensor(key).floats() } ?? [])
         }
         width = architecture.width
         heads = architecture.heads
         tokenCount = architecture.vocabulary
-        tokenEmbedding = try load("token_embedding.weight")
-        positionalEmbedding = try load("positional_embedding").floats()
-        finalNorm = try norm("ln_final")
-        projection = try load("text_projection")
+        tokenEmbedding = try table("token_embedding")
+        positionalEmbedding = try table("positional_embedding").floats()
+        finalNorm = try norm("norm")
+        projection = try table("projection")
         embeddingWidth = projection.shape[1]
         var blocks = [Block]()
         for index in 0..<architecture.layers {
-            let name = "transformer.resblocks.\(index)."
+            let name = "block\(index)."
             blocks.append(
                 Block(
-                    norm1: try norm(name + "ln_1"), norm2: try norm(name + "ln_2"),
-                    attentionIn: try linear(name + "attn.in_proj_weight", name + "attn.in_proj_bias"),
-                    attentionOut: try linear(name + "attn.out_proj.weight", name + "attn.out_proj.bias"),
-                    expand: try linear(name + "mlp.c_fc.weight", name + "mlp.c_fc.bias"),
-                    reduce: try linear(name + "mlp.c_proj.weight", name + "mlp.c_proj.bias")))
+                    norm1: try norm(name + "attention_norm"), norm2: try norm(name + "feed_forward_norm"),
+                    attentionIn: try linear(name + "attention_input"), attentionOut: try linear(name + "attention_output"),
+                    expand: try linear(name + "expand"), reduce: try linear(name + "project")))
         }
         self.blocks = blocks
     }
@@ -82,7 +83,7 @@ public final class TextEncoder {
 
     /// The embeddings of prompts given as tokens (`Tokenizer.encode`): prompts x embeddingWidth, row-major, not normalised.
     ///
-    /// - Parameter progress: told the number of prompts done after each batch.
+    /// - Parameter progress: called with the number of prompts done after each batch.
     public func encode(_ prompts: [[Int32]], progress: (Int) -> Void = { _ in }) -> [Float] {
         var result = [Float](repeating: 0, count: prompts.count * embeddingWidth)
         var tree = PrefixTree()

@@ -5,7 +5,7 @@ extension Tokenizer {
     /// Reads a merges file in CLIP's form (`bpe_simple_vocab_16e6.txt`, plain or gzip-compressed) or a Hugging Face `tokenizer.json` of the same tokenizer.
     ///
     /// Content decides, not the name.
-    /// - Parameter tokenCount: rows of the text encoder's token embedding, which tell how many of the file's merges count, from the first.
+    /// - Parameter tokenCount: rows of the text encoder's token embedding; they determine how many of the file's merges are used.
     /// - Throws: when the file cannot be read or holds too few merges.
     public init(path: String, tokenCount: Int = clipTokenCount) throws(Fault) {
         guard tokenCount >= Self.fixedTokenCount else {
@@ -56,7 +56,7 @@ extension Tokenizer {
             }
             merges.append(merge)
         }
-        // Ids follow from the merges; a vocabulary that says otherwise belongs to another tokenizer.
+        // Ids follow from the merges; a vocabulary with other ids belongs to another tokenizer.
         guard let vocabulary = model["vocab"] as? [String: Any] else { throw Fault("\(path): has no model.vocab") }
         for (index, merge) in merges.enumerated() where vocabulary[merge.first + merge.second] as? Int != 512 + index {
             throw Fault("\(path): model.vocab does not give \"\(merge.first)\(merge.second)\" the id \(512 + index) as CLIP does")

@@ -5,7 +5,7 @@ import Kernels
 import ModelFormat
 import System
 
-/// Makes vocabulary files: names in, CLIP's text embeddings of them out.
+/// Makes vocabulary files: class names and CLIP's text embeddings of them.
 public struct VocabularyBuilder {
     private let checkpoint: Checkpoint
     private let tokenizer: Tokenizer
@@ -26,7 +26,7 @@ public struct VocabularyBuilder {
 
     /// One row of length 1 for each name: its prompts' embeddings, each brought to length 1, averaged, and brought to length 1 again.
     ///
-    /// - Parameter progress: told the share done, 0...1.
+    /// - Parameter progress: called with the fraction done, 0...1.
     /// - Returns: names x embedding width, row-major.
     public func embeddings(of names: [String], progress: (Double) -> Void = { _ in }) -> [Float] {
         let prompts = names.flatMap { PromptTemplates.prompts(for: $0).map(tokenizer.encode) }
@@ -34,7 +34,7 @@ public struct VocabularyBuilder {
         return Self.average(texts, of: PromptTemplates.all.count, width: encoder.embeddingWidth)
     }
 
-    /// Names of which CLIP does not read all, and different names that are the same to it, a line each.
+    /// Names that are too long for CLIP, and different names that have the same tokens, a line each.
     public func warnings(about list: NameList) -> [String] {
         var warnings: [String] = []
         var first: [[[Int32]]: String] = [:]
@@ -45,7 +45,7 @@ public struct VocabularyBuilder {
             }
             let tokens = prompts.map(tokenizer.encode)
             if let other = first[tokens] {
-                // Letter for letter the same is the list's own warning.
+                // The list warns of names that are equal letter for letter.
                 if other.lowercased() != name.lowercased() { warnings.append("\"\(abbreviated(name))\" is the same to CLIP as \"\(abbreviated(other))\"") }
             } else {
                 first[tokens] = name
@@ -83,7 +83,7 @@ public struct VocabularyBuilder {
     public func write(
         _ list: NameList, training: NameList = .cocoPanoptic, to path: String, progress: (Double) -> Void = { _ in }
     ) throws(Fault) -> Summary {
-        // Announces the file first: an output that cannot be written is known at once, not after minutes of work.
+        // Opens the output first: a path that cannot be written to fails at once, not after minutes of work.
         let writer = try GGUFWriter(path: path)
         let names = list.names
         let seen = list.seen(in: training)

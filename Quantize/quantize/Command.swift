@@ -30,7 +30,7 @@ struct Quantize: ParsableCommand {
             } catch let fault as Fault {
                 throw fault
             } catch  where exitCode(for: error) == .success {
-                // What was asked for by --help.
+                // The text of --help.
                 try printLine(fullMessage(for: error))
             }
         } catch let fault as Fault {
@@ -52,7 +52,7 @@ struct CheckpointOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("open_clip's CLIP, where the checkpoint holds the trained head only.", valueName: "file"))
     var clip: String?
 
-    /// - Throws: when it is not given; the fault says where the released files are.
+    /// - Throws: when it is not given. The message names the released files.
     func path() throws -> String {
         guard let checkpoint else {
             throw Fault(
@@ -64,14 +64,14 @@ struct CheckpointOptions: ParsableArguments {
         return checkpoint
     }
 
-    /// Notes what is read.
+    /// Claims the files for reading.
     func claim(in claims: inout FileClaims) throws {
         claims.read(try path(), as: "--checkpoint")
         if let clip { claims.read(clip, as: "--clip") }
     }
 }
 
-/// Words for the person at the terminal, on standard error.
+/// Messages and progress on standard error.
 enum Talk {
     private static let isTerminal = isatty(2) == 1
 
@@ -82,7 +82,7 @@ enum Talk {
     /// A line that the next one replaces on a terminal; elsewhere only the last, `isFinal`, is printed.
     static func progress(_ text: String, isFinal: Bool) {
         if isTerminal {
-            // That it cannot be written is no failure of the work.
+            // A closed terminal is no failure.
             _ = Array(("\r\u{1b}[K" + text + (isFinal ? "\n" : "")).utf8).withUnsafeBytes { writeAll($0, to: STDERR_FILENO) }
         } else if isFinal {
             line(text)

@@ -2,17 +2,20 @@ import ArgumentParser
 import CSystem
 import ModelFormat
 
-/// How much CLIP's own classifier counts in the geometric ensemble (FC-CLIP paper, equation 7).
+/// Weights of the out-of-vocabulary classifier in the geometric ensemble (FC-CLIP, equation 7).
 struct EnsembleOptions: ParsableArguments {
     @Option(
         name: [.customLong("alpha"), .customLong("seen-share")],
         help: ArgumentHelp(
-            "Weight of CLIP's own classifier, 0...1, for classes seen in training; default: the model file's, or the paper's 0.4.", valueName: "weight"))
+            "Ensemble weight of the out-of-vocabulary (CLIP) classifier for classes seen in training, 0...1. Default: as in the model file, or 0.4.",
+            valueName: "weight"))
     var alpha: Float?
 
     @Option(
         name: [.customLong("beta"), .customLong("unseen-share")],
-        help: ArgumentHelp("Weight of CLIP's own classifier, 0...1, for unseen classes; default: the model file's, or the paper's 0.8.", valueName: "weight"))
+        help: ArgumentHelp(
+            "Ensemble weight of the out-of-vocabulary (CLIP) classifier for unseen classes, 0...1. Default: as in the model file, or 0.8.", valueName: "weight")
+    )
     var beta: Float?
 
     func validate() throws {
@@ -21,12 +24,12 @@ struct EnsembleOptions: ParsableArguments {
         }
     }
 
-    /// The options as they were given, each after a space; in the spelling that the first model files recorded.
+    /// The given options as a command line, each after a space. Model files record them in their first spelling, so that equal inputs give equal files.
     var arguments: String {
         (alpha.map { " --seen-share \($0)" } ?? "") + (beta.map { " --unseen-share \($0)" } ?? "")
     }
 
-    /// What was asked for, and `otherwise` for the rest.
+    /// The given weights; `otherwise` where one is not given.
     func weights(otherwise: Ensemble = Ensemble()) -> Ensemble {
         Ensemble(alpha: alpha ?? otherwise.alpha, beta: beta ?? otherwise.beta)
     }

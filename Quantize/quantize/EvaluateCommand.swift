@@ -54,7 +54,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Endings of a picture's name and its label map's.", valueName: "ending:ending"))
     var endings = ".jpg:.png"
 
-    @Option(help: ArgumentHelp("What tells which class a category is: name or id. Label maps: id.", valueName: "key"))
+    @Option(help: ArgumentHelp("How categories are matched with classes: name or id. Label maps: id.", valueName: "key"))
     var match = "name"
 
     @Option(help: ArgumentHelp("Folder to write the report to.", valueName: "folder"))
@@ -68,7 +68,7 @@ struct EvaluateCommand: ParsableCommand {
 
     @Option(
         name: [.customLong("shortest-edge"), .customLong("size")],
-        help: ArgumentHelp("Shortest edge that pictures are resized to; the model's own where there is one, else 512.", valueName: "pixels"))
+        help: ArgumentHelp("Shortest edge that pictures are resized to. Default: as in the model file, or 512.", valueName: "pixels"))
     var shortestEdge: Int?
 
     @OptionGroup var ensemble: EnsembleOptions
@@ -93,7 +93,7 @@ struct EvaluateCommand: ParsableCommand {
         let dataset = try dataset(vocabulary)
         let count = min(limit ?? Int.max, dataset.pictures.count)
         try checkPlaces(dataset)
-        // Whatever is wrong shows before the work, not in the middle of it.
+        // Faults show before the work begins.
         if let output { try Report.prepare(output, worst: worst) }
         for index in 0..<count { try dataset.checkSize(of: index) }
         let key: ClassMatching.Key = panoptic == nil && instances == nil ? .id : ClassMatching.Key(rawValue: match) ?? .name
@@ -116,7 +116,7 @@ struct EvaluateCommand: ParsableCommand {
                 isLast ? "measured on \(count) pictures in \(Talk.seconds(elapsed))" : "picture \(index + 1) of \(count), about \(Talk.seconds(rest)) left",
                 isFinal: isLast)
         }
-        // First what cannot be had again.
+        // The means first: writing the report may fail.
         try printLine(report.summary.trimmingCharacters(in: .newlines))
         if let output { try report.write(to: output) }
     }
@@ -162,9 +162,7 @@ struct EvaluateCommand: ParsableCommand {
             candidates.append(candidate("fp32", float.network, weights, classifier))
         }
         if let file {
-            guard file.clipFingerprint == vocabulary.clipFingerprint else {
-                throw Fault("\(vocabulary.path): made with another CLIP than \(model ?? "the model")")
-            }
+            try file.requireFit(vocabulary)
             let network = try SegmentationNetwork(IntegerArithmetic(file, kernels: .best, threads: threads), file.architecture)
             candidates.append(candidate("int8", network, weights, classifier))
         }

@@ -15,9 +15,9 @@ struct ModelCommand: ParsableCommand {
         commandName: "model",
         abstract: "Quantizes a checkpoint to an int8 model file (the default).",
         discussion: """
-            Runs the network in fp32 over the calibration pictures, notes the range of every activation, and writes int8 weights with
-            one scale for each output channel. Pictures like those the robot will see serve best; a few dozen are enough.
-            The weights of the two classifiers are stored with the model, and the board uses them.
+            Runs the network in fp32 over the calibration pictures, observes the range of every activation, and writes int8 weights with
+            one scale for each output channel. Use a few dozen pictures like those of the application.
+            The model file stores the ensemble weights, and fcclip-edge uses them.
             """)
 
     @OptionGroup var source: CheckpointOptions
@@ -31,7 +31,7 @@ struct ModelCommand: ParsableCommand {
     @Option(
         name: [.customLong("shortest-edge"), .customLong("size")],
         help: ArgumentHelp(
-            "Shortest edge that pictures are resized to, for calibration and on the board; the longest becomes at most 5/3 of it.", valueName: "pixels"))
+            "Shortest edge that pictures are resized to, for calibration and at run time; the longest becomes at most 5/3 of it.", valueName: "pixels"))
     var shortestEdge = 512
 
     @OptionGroup var ensemble: EnsembleOptions
@@ -54,7 +54,7 @@ struct ModelCommand: ParsableCommand {
     func run() throws {
         let start = Date()
         _ = try source.path()
-        guard let calibration else { throw Fault("--calib is missing: a folder of pictures like those that the robot will see; a few dozen are enough") }
+        guard let calibration else { throw Fault("--calib is missing: a folder with a few dozen pictures like those of the application") }
         guard let output else { throw Fault("--output is missing: the model file to write, as in --output model.gguf") }
         let pictures = try choose(pictures(of: calibration))
         var claims = FileClaims()
@@ -78,7 +78,7 @@ struct ModelCommand: ParsableCommand {
                 : "calibrated on \(pictures.count) pictures in \(Talk.seconds(elapsed))"
             Talk.progress(text, isFinal: done == pictures.count)
         }
-        // In the spelling that the first model files recorded: the same inputs give the same file.
+        // In their first spelling, so that equal inputs give equal files.
         let options = "--size \(shortestEdge)" + (limit.map { " --limit \($0)" } ?? "") + ensemble.arguments
         let summary = try ModelWriter(observed, ensemble: ensemble.weights(), options: options).write(to: output)
         let audit = try LayerAudit(observed, model: try ModelFile(path: output), threads: threads)

@@ -11,8 +11,8 @@ struct ReferenceCommand: ParsableCommand {
         commandName: "reference",
         abstract: "Compares the fp32 network with tensors recorded from a reference implementation.",
         discussion: """
-            Tests/Reference/dump.py records them, for the original's own recordings and for checkpoints of any size. Queries with a mask logit \
-            within 1e-4 of the threshold are judged apart: rounding decides which pixels they pool.
+            Tests/Reference/dump.py records the tensors of the original implementation. Queries with a mask logit within 1e-4 of the threshold \
+            are reported separately: rounding decides which pixels they pool.
             """)
 
     @OptionGroup var source: CheckpointOptions
@@ -23,7 +23,7 @@ struct ReferenceCommand: ParsableCommand {
     @Option(help: "Threads.")
     var threads = processorCount()
 
-    @Option(help: ArgumentHelp("Fail when a tensor is further off, in root mean square relative to its own.", valueName: "number"))
+    @Option(help: ArgumentHelp("Fail when a tensor's relative root-mean-square error is larger.", valueName: "number"))
     var within = 2e-5
 
     func run() throws {
@@ -49,9 +49,9 @@ struct ReferenceCommand: ParsableCommand {
             let bound = isProbability ? 1e-4 : within
             guard found <= bound else { throw Fault("\(deviation.name) is off by \(number(found)), more than \(number(bound))") }
         }
-        guard comparison.unstableFraction <= 0.75 else { throw Fault("too few queries are clear of the threshold to judge by") }
+        guard comparison.unstableFraction <= 0.75 else { throw Fault("too few queries are clear of the threshold for a comparison") }
         if let worst = masks.first(where: { $0.unequal > 1e-3 }) { throw Fault("\(worst.name): \(number(worst.unequal)) of the bits differ") }
-        // Labels follow all queries: they are held to the original where rounding decided about none.
+        // Labels depend on all queries. They are compared only where rounding changed no probability.
         let isDecided = comparison.deviations.allSatisfy { !$0.name.hasPrefix("prob.") || $0.largest <= 1e-4 }
         if isDecided {
             let mismatch = max(comparison.semanticMismatch ?? 0, comparison.panopticMismatch ?? 0)
@@ -59,7 +59,7 @@ struct ReferenceCommand: ParsableCommand {
                 throw Fault("probabilities agree, labels or instances do not")
             }
         }
-        guard comparison.missing.isEmpty else { throw Fault("nothing compares with \(comparison.missing.joined(separator: ", "))") }
+        guard comparison.missing.isEmpty else { throw Fault("nothing was compared with \(comparison.missing.joined(separator: ", "))") }
     }
 
     private func number(_ value: Double) -> String {

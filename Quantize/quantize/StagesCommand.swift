@@ -10,12 +10,12 @@ import Network
 import Runtime
 import System
 
-/// `quantize stages`: int8 against fp32, each stage on the fp32 network's input.
+/// `quantize stages`: int8 against fp32 by stage, each on the fp32 network's input.
 struct StagesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stages",
         abstract: "Compares a model file with its checkpoint stage by stage.",
-        discussion: "Every stage of the int8 network gets what the fp32 network feeds that stage, so that each answers for its own error only.")
+        discussion: "Every int8 stage reads the input that the fp32 network gives that stage, so that errors do not accumulate.")
 
     @OptionGroup var source: CheckpointOptions
 

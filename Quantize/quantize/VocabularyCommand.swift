@@ -7,12 +7,13 @@ import Kernels
 import System
 import Text
 
+/// `quantize vocab`: class names to a vocabulary file.
 struct VocabularyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vocab",
-        abstract: "Make a vocabulary file: what to look for, as text embeddings of its names.",
+        abstract: "Makes a vocabulary file: class names and their text embeddings.",
         discussion: """
-            Every name is put into FC-CLIP's 14 prompt templates and encoded by the CLIP of the checkpoint; a vocabulary therefore fits models made from the \
+            Every name is put into FC-CLIP's 14 prompt templates and encoded by the checkpoint's CLIP. The vocabulary fits all models made from the \
             same CLIP. A class with several names is found under any of them.
 
             The name list (UTF-8) has one class a line, # at a line's start for comments:
@@ -23,11 +24,11 @@ struct VocabularyCommand: ParsableCommand {
               traffic light
               sky,clouds<TAB>stuff<TAB>#70b0ff
 
-            Things (the default) are told apart one by one; stuff is one region. Classes without a colour get one. FC-CLIP's own lists \
-            (id:name,name,...) are read as they are; lines named invalid_class_id are skipped.
+            Each instance of a thing (the default) is a segment; stuff is one segment. Classes without a colour get one. FC-CLIP's name lists \
+            (id:name,name,...) can be used unchanged; lines named invalid_class_id are skipped.
 
-            FC-CLIP trusts its own classifier more for classes that it was trained on, and CLIP more for others. A class counts as trained on when \
-            one of its names is, letter by letter, a name of the training set (COCO panoptic); so write names in lower case.
+            FC-CLIP gives its trained classifier more weight for classes seen in training, and CLIP more weight for others. A class counts as seen when \
+            one of its names equals a name of the training set (COCO panoptic), letter for letter. Write names in lower case.
             """)
 
     @Option(help: ArgumentHelp("FC-CLIP checkpoint with CLIP in it: PyTorch (.pth, .pt, .bin) or .safetensors.", valueName: "file"))
@@ -45,7 +46,7 @@ struct VocabularyCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A name list.", valueName: "file"))
     var names: String?
 
-    @Argument(help: ArgumentHelp("Names, after those of the list, written like its lines: \"a purple star\" car,automobile", valueName: "name"))
+    @Argument(help: ArgumentHelp("Further names, written like lines of the list: \"a purple star\" car,automobile", valueName: "name"))
     var typed: [String] = []
 
     @Option(help: ArgumentHelp("Name list of the training set, for networks not trained on COCO panoptic.", valueName: "file"))
@@ -56,7 +57,7 @@ struct VocabularyCommand: ParsableCommand {
 
     func validate() throws {
         guard checkpoint != nil || clip != nil else { throw ValidationError("pass a file with CLIP's text encoder: --clip or --checkpoint") }
-        guard names != nil || !typed.isEmpty else { throw ValidationError("what to look for? Pass names, or a list of them with --names") }
+        guard names != nil || !typed.isEmpty else { throw ValidationError("no names: pass them as arguments, or a name list with --names") }
     }
 
     func run() throws {
@@ -68,7 +69,7 @@ struct VocabularyCommand: ParsableCommand {
         }
         claims.write(output, as: "--output")
         try claims.check()
-        // Small files first: a mistake in them shows at once.
+        // Small files first, so that mistakes in them show at once.
         let list = try NameList(path: names, typed: typed)
         let training = if let trainingNames { try NameList(path: trainingNames) } else { NameList.cocoPanoptic }
         let start = Date()

@@ -1,48 +1,54 @@
-/// The numbers that define one FC-CLIP network: a ConvNeXt CLIP and the segmentation head trained on it.
+/// The numbers that define one FC-CLIP network: CLIP's picture and text encoders and the segmentation head trained on them.
 ///
-/// `quantize` derives them from a checkpoint's tensor shapes; the runtime reads them from the model file.
+/// `quantize` derives them from a checkpoint's tensor shapes; the runtime reads them from the model file (`Architecture+Keys.swift`).
 public struct Architecture: Equatable, Sendable {
-    /// Blocks in each of the four backbone stages.
-    public let depths: [Int]
-    /// Channels of the four backbone stages, whose maps have strides 4, 8, 16 and 32.
-    public let dims: [Int]
+    /// CLIP's picture encoder. Its four stages give maps with strides 4, 8, 16 and 32.
+    public enum Backbone: Equatable, Sendable {
+        /// Blocks and channels of each stage.
+        case convNeXt(depths: [Int], dims: [Int])
+    }
+
+    /// How CLIP projects pooled picture features to its joint embedding of pictures and texts.
+    public enum VisualHead: Equatable, Sendable {
+        /// One layer without bias.
+        case projection
+        /// Two layers with `hidden` channels between them.
+        case mlp(hidden: Int)
+    }
+
+    public internal(set) var backbone: Backbone
+    public internal(set) var visualHead: VisualHead
     /// Width of CLIP's joint embedding of pictures and texts.
-    public let embedding: Int
-    /// Hidden width of CLIP's visual head; 0 where the head is a single projection without bias.
-    public let visualHidden: Int
+    public internal(set) var embedding: Int
 
     /// Channels inside the segmentation head.
-    public let hidden: Int
+    public internal(set) var hidden: Int
     /// Attention heads in the segmentation head.
-    public let heads: Int
+    public internal(set) var heads: Int
     /// Sampling points of each head on each of the `levels` maps.
-    public let points: Int
-    public let encoderLayers: Int
-    public let encoderFeedForward: Int
-    public let decoderLayers: Int
-    public let decoderFeedForward: Int
-    public let queries: Int
+    public internal(set) var points: Int
+    public internal(set) var encoderLayers: Int
+    public internal(set) var encoderFeedForward: Int
+    public internal(set) var decoderLayers: Int
+    public internal(set) var decoderFeedForward: Int
+    public internal(set) var queries: Int
 
-    public let text: TextArchitecture
+    public internal(set) var text: TextArchitecture
 
     /// Maps that the pixel decoder's encoder attends to: strides 32, 16 and 8.
     public static let levels = 3
     /// Groups of every GroupNorm of the pixel decoder.
     public static let groups = 32
 
-    /// Epsilon of the backbone's LayerNorms. timm gives the xxlarge ConvNeXt, known by its 384 channels, another one.
-    public var backboneEpsilon: Float { dims[0] == 384 ? 1e-5 : 1e-6 }
-
     public init(
-        depths: [Int], dims: [Int], embedding: Int, visualHidden: Int,
+        backbone: Backbone, visualHead: VisualHead, embedding: Int,
         hidden: Int, heads: Int, points: Int,
         encoderLayers: Int, encoderFeedForward: Int, decoderLayers: Int, decoderFeedForward: Int, queries: Int,
         text: TextArchitecture
     ) {
-        self.depths = depths
-        self.dims = dims
+        self.backbone = backbone
+        self.visualHead = visualHead
         self.embedding = embedding
-        self.visualHidden = visualHidden
         self.hidden = hidden
         self.heads = heads
         self.points = points
@@ -53,16 +59,48 @@ public struct Architecture: Equatable, Sendable {
         self.queries = queries
         self.text = text
     }
+
+    // MARK: - What holds for any backbone and visual head
+
+    /// Blocks in each of the four backbone stages.
+    public var depths: [Int] {
+        switch backbone {
+        case .convNeXt(let depths, _): depths
+        }
+    }
+
+    /// Channels of the four backbone stages.
+    public var dims: [Int] {
+        switch backbone {
+        case .convNeXt(_, let dims): dims
+        }
+    }
+
+    /// Epsilon of the backbone's normalizations.
+    public var backboneEpsilon: Float {
+        switch backbone {
+        // timm gives the xxlarge ConvNeXt, known by its 384 channels, another one.
+        case .convNeXt(_, let dims): dims[0] == 384 ? 1e-5 : 1e-6
+        }
+    }
+
+    /// Hidden width of CLIP's visual head; 0 where it has no hidden layer.
+    public var visualHidden: Int {
+        switch visualHead {
+        case .projection: 0
+        case .mlp(let hidden): hidden
+        }
+    }
 }
 
 /// The numbers that define CLIP's text encoder.
 public struct TextArchitecture: Equatable, Sendable {
-    public let width: Int
-    public let layers: Int
+    public internal(set) var width: Int
+    public internal(set) var layers: Int
     /// Tokens that it knows.
-    public let vocabulary: Int
+    public internal(set) var vocabulary: Int
     /// Longest text in tokens, start and end included.
-    public let context: Int
+    public internal(set) var context: Int
 
     /// CLIP gives each attention head 64 channels.
     public var heads: Int { width / 64 }

@@ -2,10 +2,10 @@
 public struct Ensemble: Sendable {
     /// For classes seen in training.
     public var alpha: Float
-    /// For classes never seen.
+    /// For other classes.
     public var beta: Float
 
-    /// The paper's weights unless given.
+    /// By default the weights of the FC-CLIP paper.
     public init(alpha: Float = 0.4, beta: Float = 0.8) {
         self.alpha = alpha
         self.beta = beta

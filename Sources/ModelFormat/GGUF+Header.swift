@@ -70,7 +70,7 @@ extension GGUF {
         /// Start of the data section; the file's end where there is no tensor.
         private(set) var end = 0
 
-        /// Arrays of arrays of arrays are the deepest that anybody writes.
+        /// Deeper nesting of arrays is not in use.
         private static let deepestArray = 4
         private static let longestName = 65535
         private static let mostRecords = 65536
@@ -146,7 +146,7 @@ extension GGUF {
             return (element, try reader.count(ofSize: element.size))
         }
 
-        /// Passes over `count` values, checking what cannot be told from their sizes.
+        /// Skips `count` values, checking those whose size does not prove them valid.
         private static func skip(_ type: ValueType, _ count: Int, _ key: String, depth: Int, _ reader: inout ByteReader) throws(Fault) {
             switch type {
             case .string:

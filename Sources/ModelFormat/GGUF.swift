@@ -4,15 +4,15 @@ import System
 
 /// A GGUF file (version 3, little-endian): typed key-values and named tensors.
 ///
-/// Everything is checked on opening, so that a truncated or hostile file ends in a fault and never in a trap. Bytes of
-/// tensors stay on disk until they are read; what is read is compared with the checksum that our own files carry. A file that others
-/// rewrite meanwhile therefore ends in a fault, too.
+/// The header is checked on opening, so that a truncated or hostile file causes a fault and never a trap. Tensors stay on disk until they
+/// are read, and are then compared with their checksums, which files of this project carry. A file that is rewritten meanwhile therefore
+/// causes a fault, too.
 ///
 /// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Two keys are ours:
 /// - `fcclip.checksum.tensors`: array of u64, XXH3-64 of every tensor's bytes in table order;
 /// - `fcclip.checksum.header`: u64, XXH3-64 of all bytes before the data section, these eight taken as zero.
 ///
-/// A file that has them holds nothing besides: tensors lie in table order, separated by zeros up to the alignment only.
+/// A file with checksums holds nothing else: tensors lie in table order, separated only by zeros up to the alignment.
 public final class GGUF {
     /// Element type of a tensor; raw values are GGML's.
     public enum Kind: UInt32 {
@@ -99,7 +99,7 @@ public final class GGUF {
     /// The longest that a head may be, in bytes.
     private static let longestHead = 64 << 20
 
-    /// Reads the head, whose length only its own contents say: more and more of the file until they make sense.
+    /// Reads the head. Its length is known only after parsing, so that ever larger parts of the file are tried.
     private static func head(of file: InputFile) throws(Fault) -> (UnsafeRawBufferPointer, Header) {
         var count = min(file.size, 1 << 20)
         while true {

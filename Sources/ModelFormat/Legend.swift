@@ -3,7 +3,7 @@ import Imaging
 /// Names and colours of the classes, as the sinks show them.
 public struct Legend: Sendable {
     public struct Entry: Sendable {
-        /// All names of the class, the first being the class's own.
+        /// All names of the class; the first is the one shown.
         public let names: [String]
         public let colour: Colour
 

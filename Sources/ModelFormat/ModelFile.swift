@@ -17,9 +17,9 @@ public final class ModelFile {
     /// Shortest edge that pictures are resized to, and the longest that may result, in pixels.
     public let shortestEdge: Int
     public let longestEdge: Int
-    /// Shares of the two classifiers; the paper's where the file names none.
+    /// Weights of the two classifiers; the default ones where the file has none.
     public let ensemble: Ensemble
-    /// Identity of the CLIP that vocabularies must have been made with.
+    /// Fingerprint of the CLIP that vocabularies must be made with.
     public let clipFingerprint: String
     /// XXH3-64 over everything before the tensors, checksums of the tensors included, as 16 hexadecimal digits.
     public let identity: String
@@ -44,15 +44,6 @@ public final class ModelFile {
         public static let pointNames = "fcclip.points.names"
         public static let pointScales = "fcclip.points.scales"
         public static let pointZeroPoints = "fcclip.points.zero_points"
-        public static let depths = "fcclip.backbone.depths"
-        public static let dims = "fcclip.backbone.dims"
-        /// The other numbers of the architecture, in the order of `Architecture.init` and `TextArchitecture.init`.
-        public static let numbers = [
-            "fcclip.embedding_length", "fcclip.visual_hidden_length", "fcclip.hidden_length", "fcclip.head_count", "fcclip.point_count",
-            "fcclip.encoder.layer_count", "fcclip.encoder.feed_forward_length", "fcclip.decoder.layer_count",
-            "fcclip.decoder.feed_forward_length", "fcclip.query_count", "fcclip.text.length", "fcclip.text.layer_count",
-            "fcclip.text.vocabulary_size", "fcclip.text.context_length",
-        ]
     }
 
     /// Opens and checks a model file; weights are read, and checked, when a network is made of it.
@@ -68,7 +59,7 @@ public final class ModelFile {
             throw Fault("\(path): model version \(version), this program reads version \(Self.version); quantize the checkpoint again")
         }
         try file.requireChecksums()
-        architecture = try Self.architecture(of: file)
+        architecture = try Architecture(of: file)
         shortestEdge = try file.integer(Key.shortestEdge)
         longestEdge = try file.integer(Key.longestEdge)
         guard shortestEdge > 0, shortestEdge <= longestEdge, longestEdge <= 1 << 14 else {
@@ -77,39 +68,27 @@ public final class ModelFile {
         let mean = PixelStatistics.mean
         let deviation = PixelStatistics.deviation
         guard try file.floats(Key.mean) == [mean.0, mean.1, mean.2], try file.floats(Key.deviation) == [deviation.0, deviation.1, deviation.2] else {
-            throw Fault("\(path): pictures are normalised otherwise than CLIP's")
+            throw Fault("\(path): pictures are not normalized with CLIP's mean and deviation")
         }
-        let paper = Ensemble()
+        let standard = Ensemble()
         ensemble = Ensemble(
-            alpha: try Self.ensembleWeight(Key.alpha, of: file) ?? paper.alpha, beta: try Self.ensembleWeight(Key.beta, of: file) ?? paper.beta)
+            alpha: try Self.ensembleWeight(Key.alpha, of: file) ?? standard.alpha, beta: try Self.ensembleWeight(Key.beta, of: file) ?? standard.beta)
         clipFingerprint = try file.string(Key.fingerprint)
         identity = try file.identity()
         points = try Self.points(of: file)
     }
 
-    private static func architecture(of file: GGUF) throws(Fault) -> Architecture {
-        let depths = try file.integers(Key.depths)
-        let dims = try file.integers(Key.dims)
-        var numbers: [Int] = []
-        for key in Key.numbers {
-            let number = try file.integer(key)
-            guard number >= 0, number <= 1 << 20 else { throw Fault("\(file.path): \(key) \(number) is out of range") }
-            numbers.append(number)
+    /// Checks that the model can use `vocabulary`.
+    /// - Throws: when it was made with another CLIP than the model's.
+    public func requireFit(_ vocabulary: Vocabulary) throws(Fault) {
+        let width = architecture.embedding
+        guard vocabulary.embeddingWidth == width else {
+            throw Fault(
+                "\(vocabulary.path): embeddings are \(vocabulary.embeddingWidth) wide, those of \(file.path) \(width); make it with the model's checkpoint")
         }
-        let plausible = depths.count == 4 && dims.count == 4 && depths.allSatisfy { (1...1000).contains($0) } && dims.allSatisfy { (1...1 << 16).contains($0) }
-        guard plausible else { throw Fault("\(file.path): four backbone stages are expected") }
-        let result = Architecture(
-            depths: depths, dims: dims, embedding: numbers[0], visualHidden: numbers[1], hidden: numbers[2], heads: numbers[3],
-            points: numbers[4], encoderLayers: numbers[5], encoderFeedForward: numbers[6], decoderLayers: numbers[7],
-            decoderFeedForward: numbers[8], queries: numbers[9],
-            text: TextArchitecture(width: numbers[10], layers: numbers[11], vocabulary: numbers[12], context: numbers[13]))
-        guard result.embedding > 0, result.heads > 0, result.hidden > 0, result.hidden % result.heads == 0, result.hidden % Architecture.groups == 0,
-            (1...64).contains(result.points), result.heads <= 256, (1...100).contains(result.encoderLayers), (1...100).contains(result.decoderLayers),
-            (1...10000).contains(result.queries), result.encoderFeedForward > 0, result.decoderFeedForward > 0
-        else {
-            throw Fault("\(file.path): the architecture's numbers contradict each other")
+        guard vocabulary.clipFingerprint == clipFingerprint else {
+            throw Fault("\(vocabulary.path): made with another CLIP than \(file.path); make it with the model's checkpoint")
         }
-        return result
     }
 
     private static func ensembleWeight(_ key: String, of file: GGUF) throws(Fault) -> Float? {

@@ -2,9 +2,9 @@ import Imaging
 import Kernels
 import System
 
-/// What to look for: classes, their names, and one text embedding a name, from a vocabulary file.
+/// What to look for: classes, their names, and one text embedding for each name.
 ///
-/// The file is GGUF, written by `quantize vocab`; all of it is read at once.
+/// Made from a vocabulary file (GGUF, written by `quantize vocab`), which is read whole, or from names and embeddings in memory.
 public final class Vocabulary {
     /// One class. Its names are `names[firstName ..< firstName + nameCount]`, and so are the rows of its embeddings.
     public struct Category {
@@ -13,14 +13,31 @@ public final class Vocabulary {
         public let firstName: Int
         /// At least 1.
         public let nameCount: Int
-        /// Things are told apart one by one; stuff (sky, grass) is one segment.
+        /// Each instance of a thing is a segment; stuff (sky, grass) is one segment.
         public let isThing: Bool
-        /// Whether the class shares a name with those the network was trained on (section 3.4 of the FC-CLIP paper: seen and unseen are
-        /// weighted differently).
+        /// Whether one of the names was in the training set: the ensemble weights seen and unseen classes differently (FC-CLIP, section 3.4).
         public let isSeen: Bool
         public let colour: Colour
         /// The class's number in its data set, if it has one.
         public let id: Int?
+    }
+
+    /// What a vocabulary in memory is made of: one class.
+    public struct Definition {
+        /// The class's name, then its synonyms; at least one.
+        public var names: [String]
+        public var isThing: Bool
+        public var isSeen: Bool
+        public var colour: Colour
+        public var id: Int?
+
+        public init(names: [String], isThing: Bool = true, isSeen: Bool = false, colour: Colour, id: Int? = nil) {
+            self.names = names
+            self.isThing = isThing
+            self.isSeen = isSeen
+            self.colour = colour
+            self.id = id
+        }
     }
 
     public static let architecture = "fcclip-vocabulary"
@@ -29,6 +46,7 @@ public final class Vocabulary {
     /// Key of the fingerprint of the CLIP model, in models and vocabularies alike; they go together when it is equal.
     public static let fingerprintKey = "fcclip.clip.fingerprint"
 
+    /// The file; for a vocabulary made in memory, what messages call it.
     public let path: String
     /// At least one.
     public let categories: [Category]
@@ -40,11 +58,58 @@ public final class Vocabulary {
     public let embeddings: NameEmbeddings
     /// Which CLIP model the embeddings come from, 16 hexadecimal digits.
     public let clipFingerprint: String
-    /// Which vocabulary this is, see `GGUF.identity()`.
+    /// Which vocabulary this is, see `GGUF.identity()`; empty for one made in memory that was given none.
     public let identity: String
 
+    /// A vocabulary in memory.
+    ///
+    /// - Parameters:
+    ///   - path: what messages call it.
+    ///   - embeddings: a row of length 1 for each name, in the order of the classes and their names.
+    ///   - clipFingerprint: of the CLIP that made the embeddings, as the model's file has it.
+    /// - Throws: when there is no class, too many, or one without a name, or when the embeddings are not such rows.
+    public init(
+        _ classes: [Definition], embeddings: NameEmbeddings, clipFingerprint: String, path: String = "the vocabulary", identity: String = ""
+    ) throws(Fault) {
+        guard !classes.isEmpty else { throw Fault("\(path): has no classes") }
+        // Label maps number classes in 16 bits.
+        guard classes.count < Int(UInt16.max) else { throw Fault("\(path): \(classes.count) classes, more than \(UInt16.max - 1)") }
+        var categories: [Category] = []
+        categories.reserveCapacity(classes.count)
+        var names: [String] = []
+        for (index, definition) in classes.enumerated() {
+            guard !definition.names.isEmpty else { throw Fault("\(path): class \(index) has no name") }
+            categories.append(
+                Category(
+                    name: definition.names[0], firstName: names.count, nameCount: definition.names.count, isThing: definition.isThing,
+                    isSeen: definition.isSeen, colour: definition.colour, id: definition.id))
+            names += definition.names
+        }
+        guard embeddings.rows == names.count else { throw Fault("\(path): \(embeddings.rows) embeddings for \(names.count) names") }
+        try Vocabulary.check(embeddings, path: path)
+        self.path = path
+        self.categories = categories
+        self.names = names
+        self.embeddings = embeddings
+        self.clipFingerprint = clipFingerprint
+        self.identity = identity
+    }
+
+    private static func check(_ embeddings: NameEmbeddings, path: String) throws(Fault) {
+        try embeddings.withValues { (matrix) throws(Fault) in
+            for row in 0..<matrix.rows {
+                var square: Float = 0
+                for column in 0..<matrix.columns { square += matrix[row, column] * matrix[row, column] }
+                // Also false for what is no number.
+                guard square > 0.998, square < 1.002 else { throw Fault("\(path): the embedding of name \(row) is not of length 1") }
+            }
+        }
+    }
+
+    // MARK: - Files
+
     /// - Throws: when `path` cannot be read, is no vocabulary, is damaged, or contradicts itself.
-    public init(path: String) throws(Fault) {
+    public convenience init(path: String) throws(Fault) {
         let file = try GGUF(path: path)
         let architecture = try file.string("general.architecture")
         guard architecture == Vocabulary.architecture else {
@@ -52,20 +117,16 @@ public final class Vocabulary {
         }
         let version = try file.integer("fcclip.vocabulary.version")
         guard version == Vocabulary.version else {
-            throw Fault("\(path): vocabulary of version \(version), this program reads version \(Vocabulary.version); make it anew with quantize vocab")
+            throw Fault("\(path): vocabulary of version \(version), this program reads version \(Vocabulary.version); make it again with quantize vocab")
         }
         try file.requireChecksums()
-        self.path = path
-        names = try file.strings("fcclip.vocabulary.names")
-        categories = try Vocabulary.categories(file, names)
-        clipFingerprint = try file.string(Vocabulary.fingerprintKey)
-        identity = try file.identity()
-        embeddings = try Vocabulary.embeddings(file, rows: names.count)
+        let names = try file.strings("fcclip.vocabulary.names")
+        try self.init(
+            try Vocabulary.classes(file, names), embeddings: try Vocabulary.embeddings(file, rows: names.count),
+            clipFingerprint: try file.string(Vocabulary.fingerprintKey), path: path, identity: try file.identity())
     }
 
-    // MARK: - Checks
-
-    private static func categories(_ file: GGUF, _ names: [String]) throws(Fault) -> [Category] {
+    private static func classes(_ file: GGUF, _ names: [String]) throws(Fault) -> [Definition] {
         let nameCounts = try file.integers("fcclip.vocabulary.category.name_count")
         let things = try file.bools("fcclip.vocabulary.category.thing")
         let seen = try file.bools("fcclip.vocabulary.category.seen")
@@ -75,10 +136,8 @@ public final class Vocabulary {
         guard count > 0, things.count == count, seen.count == count, colours.count == count, ids.count == count else {
             throw Fault("\(file.path): the lists of its classes are empty or differ in length")
         }
-        // Label maps number classes in 16 bits.
-        guard count < Int(UInt16.max) else { throw Fault("\(file.path): \(count) classes, more than \(UInt16.max - 1)") }
-        var categories: [Category] = []
-        categories.reserveCapacity(count)
+        var classes: [Definition] = []
+        classes.reserveCapacity(count)
         var firstName = 0
         for index in 0..<count {
             guard nameCounts[index] >= 1, nameCounts[index] <= names.count - firstName else {
@@ -87,14 +146,14 @@ public final class Vocabulary {
             guard let colour = UInt32(exactly: colours[index]), colour <= 0xFFFFFF else {
                 throw Fault("\(file.path): class \(index) has an impossible colour")
             }
-            categories.append(
-                Category(
-                    name: names[firstName], firstName: firstName, nameCount: nameCounts[index], isThing: things[index], isSeen: seen[index],
-                    colour: Colour(colour), id: ids[index] < 0 ? nil : ids[index]))
-            firstName += nameCounts[index]
+            let own = firstName..<firstName + nameCounts[index]
+            classes.append(
+                Definition(
+                    names: Array(names[own]), isThing: things[index], isSeen: seen[index], colour: Colour(colour), id: ids[index] < 0 ? nil : ids[index]))
+            firstName = own.upperBound
         }
         guard firstName == names.count else { throw Fault("\(file.path): \(names.count - firstName) names belong to no class") }
-        return categories
+        return classes
     }
 
     private static func embeddings(_ file: GGUF, rows: Int) throws(Fault) -> NameEmbeddings {
@@ -106,12 +165,6 @@ public final class Vocabulary {
         let embeddings = NameEmbeddings(rows: rows, columns: tensor.shape[1])
         try embeddings.withValues { (matrix) throws(Fault) in
             try file.read(tensor, into: UnsafeMutableRawBufferPointer(start: matrix.base, count: tensor.byteCount))
-            for row in 0..<rows {
-                var square: Float = 0
-                for column in 0..<matrix.columns { square += matrix[row, column] * matrix[row, column] }
-                // Also false for what is no number.
-                guard square > 0.998, square < 1.002 else { throw Fault("\(file.path): the embedding of name \(row) is not of length 1") }
-            }
         }
         return embeddings
     }

@@ -26,7 +26,7 @@ public final class SegmentationEngine<A: CountingArithmetic> {
     /// - Parameter threads: the threads of `arithmetic`, for counting memory.
     /// - Throws: when a file is damaged, or when the vocabulary was made with a different CLIP.
     public init(model: ModelFile, vocabulary: Vocabulary, arithmetic: A, threads: Int) throws(Fault) {
-        try Self.check(vocabulary, fits: model)
+        try model.requireFit(vocabulary)
         self.model = model
         self.vocabulary = vocabulary
         self.arithmetic = arithmetic
@@ -39,21 +39,10 @@ public final class SegmentationEngine<A: CountingArithmetic> {
 
     /// Replaces the vocabulary. - Throws: when it was made with a different CLIP; then nothing changes.
     public func adopt(_ vocabulary: Vocabulary) throws(Fault) {
-        try Self.check(vocabulary, fits: model)
+        try model.requireFit(vocabulary)
         self.vocabulary = vocabulary
         classifier = Self.classifier(vocabulary)
         prepared = nil
-    }
-
-    private static func check(_ vocabulary: Vocabulary, fits model: ModelFile) throws(Fault) {
-        let path = model.file.path
-        let width = model.architecture.embedding
-        guard vocabulary.embeddingWidth == width else {
-            throw Fault("\(vocabulary.path): embeddings are \(vocabulary.embeddingWidth) wide, those of \(path) \(width); make it with the model's checkpoint")
-        }
-        guard vocabulary.clipFingerprint == model.clipFingerprint else {
-            throw Fault("\(vocabulary.path): made with another CLIP than \(path); make it with the model's checkpoint")
-        }
     }
 
     private static func classifier(_ vocabulary: Vocabulary) -> Classifier {

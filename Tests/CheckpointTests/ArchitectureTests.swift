@@ -14,7 +14,8 @@ import Testing
 
     private static func architecture(visualHidden: Int = 5, stem: Int = 1, points: Int = 2) -> Architecture {
         Architecture(
-            depths: [1, 2, 1, 1], dims: [stem, 2, 3, 4], embedding: 6, visualHidden: visualHidden,
+            backbone: .convNeXt(depths: [1, 2, 1, 1], dims: [stem, 2, 3, 4]), visualHead: visualHidden > 0 ? .mlp(hidden: visualHidden) : .projection,
+            embedding: 6,
             hidden: 32, heads: 8, points: points, encoderLayers: 2, encoderFeedForward: 7, decoderLayers: 1, decoderFeedForward: 9, queries: 3,
             text: TextArchitecture(width: 64, layers: 1, vocabulary: 10, context: 4))
     }
@@ -41,6 +42,7 @@ import Testing
         let expected = Self.architecture(visualHidden: visualHidden)
         let found = try checkpoint(expected.layout).architecture()
         #expect(found == expected)
+        #expect(found.visualHidden == visualHidden)
         #expect(found.text.heads == 1 && found.backboneEpsilon == 1e-6)
     }
 
@@ -91,6 +93,22 @@ import Testing
             "text.safetensors", SafeTensorsBuilder.bytes("{" + entries.joined(separator: ",") + "}", data: [UInt8](repeating: 0, count: end)))
         #expect(try Checkpoint(textEncoderIn: [path]).textArchitecture() == text)
         #expect(faultMessage { _ = try Checkpoint(checkpoint: path, clip: nil) }?.contains("holds only CLIP's text encoder") == true)
+    }
+
+    /// Every tensor that is checked is also read, and the other way round.
+    @Test(arguments: [0, 5]) func everyTensorBelongsToALayerOrParameter(visualHidden: Int) {
+        let names = UpstreamNames(Self.architecture(visualHidden: visualHidden))
+        var read = Set(names.parameters.values.map(\.key))
+        for layer in names.layers.values {
+            read.formUnion([layer.weight, layer.bias].compactMap(\.self))
+            for fold in layer.folds {
+                switch fold {
+                case .inputNorm(let norm): read.formUnion([norm + ".weight", norm + ".bias"])
+                case .outputScale(let scale): read.insert(scale)
+                }
+            }
+        }
+        #expect(read == Set(names.shapes.keys))
     }
 
     @Test func everyMissingTensorIsNamed() throws {
@@ -146,9 +164,27 @@ import Testing
 
     @Test func widthsThatCannotBeDividedAreRefused() throws {
         let odd = Architecture(
-            depths: [1, 1, 1, 1], dims: [1, 2, 3, 4], embedding: 6, visualHidden: 0,
+            backbone: .convNeXt(depths: [1, 1, 1, 1], dims: [1, 2, 3, 4]), visualHead: .projection, embedding: 6,
             hidden: 24, heads: 8, points: 1, encoderLayers: 1, encoderFeedForward: 7, decoderLayers: 1, decoderFeedForward: 9, queries: 3,
             text: TextArchitecture(width: 64, layers: 1, vocabulary: 10, context: 4))
         #expect(fault(odd.layout)?.contains("24 wide") == true)
+    }
+
+    /// Every number of the architecture is in the file, and in its own place.
+    @Test(arguments: [0, 5]) func survivesAModelFile(visualHidden: Int) throws {
+        let path = folder.path("architecture-\(visualHidden).gguf")
+        let writer = try GGUFWriter(path: path)
+        try writer.set(Self.architecture(visualHidden: visualHidden))
+        try writer.commit()
+        let file = try GGUF(path: path)
+        #expect(try Architecture(of: file) == Self.architecture(visualHidden: visualHidden))
+        #expect(
+            file.keys == [
+                "general.alignment", "fcclip.backbone.depths", "fcclip.backbone.dims", "fcclip.embedding_length", "fcclip.visual_hidden_length",
+                "fcclip.hidden_length", "fcclip.head_count", "fcclip.point_count", "fcclip.encoder.layer_count",
+                "fcclip.encoder.feed_forward_length", "fcclip.decoder.layer_count", "fcclip.decoder.feed_forward_length", "fcclip.query_count",
+                "fcclip.text.length", "fcclip.text.layer_count", "fcclip.text.vocabulary_size", "fcclip.text.context_length",
+                GGUF.tensorChecksums, GGUF.headerChecksum,
+            ])
     }
 }

@@ -36,7 +36,7 @@ import Testing
         #expect(
             try checkpoint.architecture()
                 == Architecture(
-                    depths: [2, 2, 3, 2], dims: [16, 32, 64, 128], embedding: 64, visualHidden: 128,
+                    backbone: .convNeXt(depths: [2, 2, 3, 2], dims: [16, 32, 64, 128]), visualHead: .mlp(hidden: 128), embedding: 64,
                     hidden: 64, heads: 8, points: 4, encoderLayers: 2, encoderFeedForward: 1024,
                     decoderLayers: 3, decoderFeedForward: 128, queries: 20,
                     text: TextArchitecture(width: 128, layers: 2, vocabulary: 49408, context: 77)))

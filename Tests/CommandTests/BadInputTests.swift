@@ -133,15 +133,14 @@ import Testing
         let deviation = PixelStatistics.deviation
         for (key, fraction) in [(ModelFile.Key.alpha, 1.5), (ModelFile.Key.beta, -0.1), (ModelFile.Key.beta, Float.nan)] {
             let writer = try GGUFWriter(path: path)
-            var values: [(String, GGUFWriter.Value)] = [
+            let values: [(String, GGUFWriter.Value)] = [
                 ("general.architecture", .string(ModelFile.architectureName)), (ModelFile.Key.version, .uint32(UInt32(ModelFile.version))),
-                (ModelFile.Key.depths, .uint32s(network.depths.map(UInt32.init))), (ModelFile.Key.dims, .uint32s(network.dims.map(UInt32.init))),
                 (ModelFile.Key.shortestEdge, .uint32(128)), (ModelFile.Key.longestEdge, .uint32(128)),
                 (ModelFile.Key.mean, .float32s([mean.0, mean.1, mean.2])), (ModelFile.Key.deviation, .float32s([deviation.0, deviation.1, deviation.2])),
                 (key, .float32(fraction)),
             ]
-            for key in ModelFile.Key.numbers { values.append((key, .uint32(UInt32(try tiny.file.integer(key))))) }
             for (key, value) in values { try writer.set(key, value) }
+            try writer.set(network)
             try writer.declare("stem.weight", shape: [8], kind: .int8)
             try writer.append("stem.weight", [Int8](repeating: 1, count: 8))
             try writer.commit()

@@ -9,7 +9,7 @@ import TestSupport
 /// Well-formed files to start from.
 enum Seeds {
     static let network = Architecture(
-        depths: [1, 1, 1, 1], dims: [1, 2, 3, 4], embedding: 6, visualHidden: 5,
+        backbone: .convNeXt(depths: [1, 1, 1, 1], dims: [1, 2, 3, 4]), visualHead: .mlp(hidden: 5), embedding: 6,
         hidden: 32, heads: 8, points: 1, encoderLayers: 1, encoderFeedForward: 4, decoderLayers: 1, decoderFeedForward: 4, queries: 2,
         text: TextArchitecture(width: 64, layers: 1, vocabulary: 4, context: 4))
 
@@ -137,11 +137,7 @@ enum Seeds {
             try writer.set(ModelFile.Key.alpha, .float32(0.4))
             try writer.set(ModelFile.Key.beta, .float32(0.8))
             try writer.set(ModelFile.Key.fingerprint, .string("0123456789abcdef"))
-            try writer.set(ModelFile.Key.depths, .uint32s([1, 1, 1, 1]))
-            try writer.set(ModelFile.Key.dims, .uint32s([8, 16, 32, 64]))
-            for (key, value) in zip(ModelFile.Key.numbers, [6, 5, 32, 8, 1, 1, 4, 1, 4, 2, 64, 1, 4, 4] as [UInt32]) {
-                try writer.set(key, .uint32(value))
-            }
+            try writer.set(network)
             try writer.set(ModelFile.Key.pointNames, .strings(["stem", "head"]))
             try writer.set(ModelFile.Key.pointScales, .float32s([0.5, 0.25]))
             try writer.set(ModelFile.Key.pointZeroPoints, .int32s([0, -128]))

@@ -95,11 +95,11 @@ import Testing
         let scale = try stored("gamma")
         #expect(Set(norm).count > 1 && Set(scale).count > 1)
 
-        let expand = try folded.linear("backbone.stage1.block0.expand")
+        let expand = try folded.layer("backbone.stage1.block0.expand")
         let affine = x.indices.map { x[$0] * norm[$0] + shift[$0] }
         #expect(deviation(product(expand.weights, expand.bias, x), product(try stored("mlp.fc1.weight"), try stored("mlp.fc1.bias"), affine)) < 1e-6)
 
-        let project = try folded.linear("backbone.stage1.block0.project")
+        let project = try folded.layer("backbone.stage1.block0.project")
         let plain = zip(product(try stored("mlp.fc2.weight"), try stored("mlp.fc2.bias"), hidden), scale).map { $0 * $1 }
         #expect(deviation(product(project.weights, project.bias, hidden), plain) < 1e-6)
     }

@@ -2,6 +2,7 @@ import Foundation
 import Imaging
 import ModelFormat
 import System
+import TestSupport
 import Testing
 
 @testable import Text
@@ -74,6 +75,31 @@ import Testing
         #expect(file.categories.map(\.id) == [11, 0, nil])
         #expect(file.categories[1].colour == Colour(0x0A0B0C))
         #expect(file.categories.map(\.isThing) == [true, false, true])
+    }
+
+    // MARK: - In memory
+
+    private func vocabulary(_ classes: [Vocabulary.Definition], rows: [[Float]]) throws(Fault) -> Vocabulary {
+        let embeddings = NameEmbeddings(rows: rows.count, columns: rows.first?.count ?? 1)
+        embeddings.withValues { $0.base.update(from: rows.flatMap(\.self), count: $0.count) }
+        return try Vocabulary(classes, embeddings: embeddings, clipFingerprint: "0123456789abcdef")
+    }
+
+    @Test func isMadeInMemory() throws {
+        let cat = Vocabulary.Definition(names: ["cat", "kitten"], isSeen: true, colour: Colour(1), id: 7)
+        let sky = Vocabulary.Definition(names: ["sky"], isThing: false, colour: Colour(2))
+        let found = try vocabulary([cat, sky], rows: [[1, 0], [0, 1], [0.6, 0.8]])
+        #expect(found.names == ["cat", "kitten", "sky"] && found.embeddingWidth == 2 && found.clipFingerprint == "0123456789abcdef")
+        #expect(found.categories.map(\.name) == ["cat", "sky"] && found.categories.map(\.firstName) == [0, 2])
+        #expect(found.categories.map(\.nameCount) == [2, 1] && found.categories.map(\.id) == [7, nil])
+        #expect(found.categories.map(\.isThing) == [true, false] && found.categories.map(\.isSeen) == [true, false])
+
+        func fault(_ classes: [Vocabulary.Definition], _ rows: [[Float]]) -> String? { faultMessage { _ = try vocabulary(classes, rows: rows) } }
+        #expect(fault([], [])?.contains("no classes") == true)
+        #expect(fault([cat, Vocabulary.Definition(names: [], colour: Colour(3))], [[1], [1]])?.contains("class 1 has no name") == true)
+        #expect(fault([cat, sky], [[1, 0], [0, 1]])?.contains("2 embeddings for 3 names") == true)
+        #expect(fault([sky], [[0.5, 0.5]])?.contains("name 0 is not of length 1") == true)
+        #expect(fault([sky], [[.nan, 0.5]])?.contains("name 0 is not of length 1") == true)
     }
 
     // MARK: - Bad files

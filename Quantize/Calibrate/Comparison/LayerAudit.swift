@@ -5,7 +5,7 @@ import ModelFormat
 import Runtime
 import System
 
-/// Signal-to-noise ratio of every int8 layer, each given the fp32 network's own input.
+/// Signal-to-noise ratio of every int8 layer, each on the fp32 network's input.
 public final class LayerAudit {
     private let integer: IntegerArithmetic
     private var linears: [String: IntegerArithmetic.Linear] = [:]
@@ -20,7 +20,7 @@ public final class LayerAudit {
         for layer in calibration.arithmetic.layers where calibration.scales(layer.input) != nil {
             let point = try integer.quantizationPoint(layer.input.name, channels: layer.input.channels)
             points[layer.input.name] = point
-            if layer.isDepthwise {
+            if layer.role == .depthwise {
                 depthwises[layer.name] = try integer.depthwise(layer.name, channels: layer.parameters.columns, input: point)
             } else {
                 linears[layer.name] = try integer.linear(
@@ -29,7 +29,7 @@ public final class LayerAudit {
         }
     }
 
-    /// Runs one picture through the fp32 network and every layer's int8 twin. - Returns: the layers in network order.
+    /// Runs one picture through the fp32 network and every int8 layer. - Returns: the layers in network order.
     public func run(_ path: String) throws(Fault) -> [Fidelity] {
         let preprocessor = Preprocessor(calibration.preprocessing)
         preprocessor.resize(try Picture.read(path: path))
@@ -66,12 +66,12 @@ public final class LayerAudit {
 
     private func input(_ run: FloatArithmetic.LayerRun, point: IntegerArithmetic.QuantizationPoint) -> IntegerArithmetic.Operand {
         let channels = run.layer.input.channels
-        if run.layer.name == "backbone.stem" { return integer.operand(bytes(run.input), rows: run.input.rows, at: point) }
+        if run.layer.role == .stem { return integer.operand(bytes(run.input), rows: run.input.rows, at: point) }
         let pixels = Matrix(run.input.base, rows: run.input.count / channels, columns: channels)
         return integer.regrouped(integer.operand(pixels, at: point), columns: run.input.columns)
     }
 
-    /// Normalised colours back to the bytes they were, less 128.
+    /// The picture's bytes minus 128, from normalized colours.
     private func bytes(_ colours: Matrix) -> [Int8] {
         let mean = PixelStatistics.mean
         let deviation = PixelStatistics.deviation

@@ -2,14 +2,14 @@ import Checkpoint
 import Network
 import System
 
-/// The fp32 network beside a reference's record of the same picture.
+/// The fp32 network compared with tensors that a reference recorded for the same picture.
 public struct ReferenceComparison {
     public let deviations: [ReferenceDump.Deviation]
-    /// Largest share, over the layers, of queries left out of what `Deviation` calls stable.
+    /// Largest fraction, over the layers, of queries that `Deviation` does not count as stable.
     public let unstableFraction: Double
-    /// Records that nothing was compared with.
+    /// Records without a counterpart.
     public let missing: [String]
-    /// Share of pixels whose label differs; nil where the record has no such map.
+    /// Fraction of pixels whose label differs; nil where the record has no such map.
     public let semanticMismatch: Double?
     public let panopticMismatch: Double?
     public let segmentsEqual: Bool?
@@ -61,7 +61,7 @@ public struct ReferenceComparison {
         return Double(zip(labels, expected).reduce(0) { $0 + ($1.0 != $1.1 ? 1 : 0) }) / Double(max(labels.count, 1))
     }
 
-    /// Empty masks, which the original keeps with score 0, count for nothing.
+    /// Ignores empty masks, which the original keeps with score 0.
     private static func deviation(_ found: Segmentation, _ expected: [(score: Float, category: Int)]) -> Double {
         let ours = found.segments.map { (score: $0.score, category: $0.category) }.sorted(by: order)
         let theirs = expected.filter { $0.score > 0 }.sorted(by: order)

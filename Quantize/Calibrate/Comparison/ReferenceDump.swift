@@ -15,7 +15,7 @@ public final class ReferenceDump {
         /// Root mean square of the difference over that of the record.
         public let relative: Double
         public let largest: Double
-        /// Share of values that differ at all.
+        /// Fraction of values that differ at all.
         public let unequal: Double
         /// `relative` without the queries that have a mask logit within 1e-4 of the threshold: there rounding decides whether
         /// a pixel counts, and one pixel can move a small mask's mean.
@@ -43,7 +43,7 @@ public final class ReferenceDump {
     public let hasPanoptic: Bool
     private var records: [String: Record] = [:]
     public private(set) var deviations: [Deviation] = []
-    /// Queries whose latest mask logits come close to the threshold, and the largest share of them at any layer.
+    /// Queries whose latest mask logits come close to the threshold, and their largest fraction at any layer.
     private var unstable: Set<Int> = []
     public private(set) var unstableFraction = 0.0
 
@@ -57,7 +57,7 @@ public final class ReferenceDump {
         func numbers(_ name: String, upTo limit: Int) throws(Fault) -> [Int] {
             let floats = try values(name)
             guard floats.allSatisfy({ $0 >= 0 && $0 <= Float(limit) }) else {
-                throw Fault("\(path): \(name) holds something else than numbers of 0...\(limit)")
+                throw Fault("\(path): \(name) holds values other than 0...\(limit)")
             }
             return floats.map { Int($0) }
         }

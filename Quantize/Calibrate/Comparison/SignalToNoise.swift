@@ -23,7 +23,7 @@ public struct SignalToNoise {
     }
 }
 
-/// How faithful one layer or stage is.
+/// Signal-to-noise ratio of one layer or stage.
 public struct Fidelity {
     public let name: String
     public let decibels: Double

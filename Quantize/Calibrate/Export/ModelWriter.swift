@@ -15,7 +15,7 @@ public struct ModelWriter {
 
     let calibration: Calibration
     let ensemble: Ensemble
-    /// Command-line options, recorded for whoever asks later how the file was made.
+    /// Command-line options, recorded in the file.
     let options: String
 
     public init(_ calibration: Calibration, ensemble: Ensemble, options: String) {
@@ -39,7 +39,7 @@ public struct ModelWriter {
             let parameters = layer.parameters
             let isInteger = scales[layer.input.name] != nil
             try writer.declare(
-                layer.name + ".weight", shape: layer.isDepthwise ? [parameters.depth, parameters.columns] : [parameters.columns, parameters.depth],
+                layer.name + ".weight", shape: layer.role == .depthwise ? [parameters.depth, parameters.columns] : [parameters.columns, parameters.depth],
                 kind: isInteger ? .int8 : .float32)
             if isInteger { try writer.declare(layer.name + ".scale", shape: [parameters.columns], kind: .float32) }
             try writer.declare(layer.name + ".bias", shape: [parameters.columns], kind: .float32)
@@ -76,19 +76,11 @@ public struct ModelWriter {
     }
 
     private func describe(_ writer: GGUFWriter, scales: [String: QuantizationParameters]) throws(Fault) {
-        let architecture = calibration.network.architecture
         let preprocessing = calibration.preprocessing
         try writer.set("general.architecture", .string(ModelFile.architectureName))
         try writer.set("general.name", .string("FC-CLIP int8"))
         try writer.set(ModelFile.Key.version, .uint32(UInt32(ModelFile.version)))
-        try writer.set(ModelFile.Key.depths, .uint32s(architecture.depths.map(UInt32.init)))
-        try writer.set(ModelFile.Key.dims, .uint32s(architecture.dims.map(UInt32.init)))
-        let numbers = [
-            architecture.embedding, architecture.visualHidden, architecture.hidden, architecture.heads, architecture.points,
-            architecture.encoderLayers, architecture.encoderFeedForward, architecture.decoderLayers, architecture.decoderFeedForward,
-            architecture.queries, architecture.text.width, architecture.text.layers, architecture.text.vocabulary, architecture.text.context,
-        ]
-        for (key, number) in zip(ModelFile.Key.numbers, numbers) { try writer.set(key, .uint32(UInt32(number))) }
+        try writer.set(calibration.network.architecture)
         try writer.set(ModelFile.Key.shortestEdge, .uint32(UInt32(preprocessing.shortestEdge)))
         try writer.set(ModelFile.Key.longestEdge, .uint32(UInt32(preprocessing.maximumSize)))
         try writer.set(ModelFile.Key.alpha, .float32(ensemble.alpha))
@@ -103,6 +95,8 @@ public struct ModelWriter {
         try writer.set("fcclip.calibration.pictures", .strings(calibration.pictures))
         try writer.set("fcclip.calibration.hash", .string(hexadecimal(calibration.pictureHash)))
         try writer.set("fcclip.calibration.options", .string(options))
+        // The standard policy is what a file without the key was made with.
+        if calibration.policy != .standard { try writer.set("fcclip.calibration.policy", .strings(calibration.policy.lines)) }
         let points = calibration.arithmetic.points.filter { scales[$0.name] != nil }
         try writer.set(ModelFile.Key.pointNames, .strings(points.map(\.name)))
         try writer.set(ModelFile.Key.pointScales, .float32s(points.compactMap { scales[$0.name]?.scale(0) }))

@@ -3,13 +3,13 @@ import Kernels
 /// Scale and zero point of the values at one quantization point.
 ///
 /// real value of channel c = scale x factors[c] x (int8 - zeroPoint).
-public struct QuantizationParameters {
+public struct QuantizationParameters: Sendable {
     public let scale: Float
     public let zeroPoint: Int
     /// Per-channel factors, folded into the weights that read the point; empty where all are 1.
     public let factors: [Float]
 
-    /// Share of a point's spread between channels that moves into the weights (SmoothQuant, arXiv 2211.10438, equation 4).
+    /// Fraction of a point's spread between channels that moves into the weights (SmoothQuant, arXiv 2211.10438, equation 4).
     static let migration: Float = 0.5
 
     public func factor(_ channel: Int) -> Float {
@@ -20,6 +20,9 @@ public struct QuantizationParameters {
     public func scale(_ channel: Int) -> Float {
         scale * factor(channel)
     }
+
+    /// Of the picture's bytes minus 128, which are int8 values already.
+    public static let pixels = QuantizationParameters(scale: 1, zeroPoint: 0, factors: [])
 
     /// One scale for all channels, over their common range.
     public static func common(_ ranges: ChannelRanges, symmetric: Bool) -> QuantizationParameters {
@@ -32,7 +35,7 @@ public struct QuantizationParameters {
         return QuantizationParameters(scale: 1, zeroPoint: 0, factors: magnitudes.map { $0 / 127 })
     }
 
-    /// Channels evened out against the weights that read them: factor = magnitude^m / weight^(1 - m).
+    /// Channels balanced against the weights that read them: factor = magnitude^m / weight^(1 - m).
     ///
     /// - Parameter weights: largest weight that reads each channel.
     public static func balanced(_ ranges: ChannelRanges, weights: [Float]) -> QuantizationParameters {
@@ -62,54 +65,5 @@ public struct QuantizationParameters {
 
     private static func power(_ base: Float, _ exponent: Float) -> Float {
         exponential(logarithm(base) * exponent)
-    }
-}
-
-/// A layer in int8: what the model file stores.
-public struct QuantizedLayer {
-    public let weights: [Int8]
-    /// One for each column: weight scale x input scale.
-    public let scales: [Float]
-    public let bias: [Float]
-
-    /// Linear layers and convolutions: one weight scale for each column, over the weights that carry the input's factors.
-    public init(_ layer: FloatWeights, input: QuantizationParameters, channels: Int) {
-        var weights = [Int8](repeating: 0, count: layer.weights.count)
-        var scales = [Float](repeating: 0, count: layer.columns)
-        var column = [Float](repeating: 0, count: layer.depth)
-        for index in 0..<layer.columns {
-            var largest: Float = 0
-            for position in 0..<layer.depth {
-                column[position] = layer.weights[index * layer.depth + position] * input.factor(position % channels)
-                largest = max(largest, abs(column[position]))
-            }
-            let scale = largest > 0 ? largest / 127 : 1
-            for position in 0..<layer.depth { weights[index * layer.depth + position] = Self.round(column[position] / scale) }
-            scales[index] = scale * input.scale
-        }
-        self.weights = weights
-        self.scales = scales
-        bias = layer.bias
-    }
-
-    /// Depthwise 7x7: one weight scale for each channel; weights stay [49][channels].
-    public init(depthwise layer: FloatWeights, input: QuantizationParameters) {
-        let channels = layer.columns
-        var weights = [Int8](repeating: 0, count: layer.weights.count)
-        var scales = [Float](repeating: 0, count: channels)
-        for channel in 0..<channels {
-            var largest: Float = 0
-            for tap in 0..<49 { largest = max(largest, abs(layer.weights[tap * channels + channel])) }
-            let scale = largest > 0 ? largest / 127 : 1
-            for tap in 0..<49 { weights[tap * channels + channel] = Self.round(layer.weights[tap * channels + channel] / scale) }
-            scales[channel] = scale * input.scale(channel)
-        }
-        self.weights = weights
-        self.scales = scales
-        bias = layer.bias
-    }
-
-    private static func round(_ value: Float) -> Int8 {
-        Int8(min(max(value.rounded(.toNearestOrEven), -127), 127))
     }
 }

@@ -1,9 +1,10 @@
 import COpenBLAS
+import Checkpoint
 import Kernels
 import Runtime
 import System
 
-/// The network in float32 over OpenBLAS: the reference that int8 is measured against, and what calibration observes.
+/// The network's steps in float32 over OpenBLAS: the reference for int8, and what calibration observes.
 public final class FloatArithmetic: ScratchArithmetic {
     public typealias Operand = Matrix
 
@@ -12,22 +13,45 @@ public final class FloatArithmetic: ScratchArithmetic {
         public let name: String
         public let parameters: FloatWeights
         public let input: QuantizationPoint
-        /// A depthwise convolution: `depth` 49, weights [49][channels].
-        public let isDepthwise: Bool
+        /// Depthwise convolutions have `depth` 49 and weights [49][channels].
+        public let role: UpstreamNames.Role
 
-        init(name: String, parameters: FloatWeights, input: QuantizationPoint, isDepthwise: Bool) {
+        init(name: String, parameters: FloatWeights, input: QuantizationPoint, role: UpstreamNames.Role) {
             self.name = name
             self.parameters = parameters
             self.input = input
-            self.isDepthwise = isDepthwise
+            self.role = role
         }
     }
 
     /// A place where int8 will quantize, and the layers that read it.
     public final class QuantizationPoint {
+        /// Who reads a point, which decides what scales it can have.
+        public enum Readers {
+            /// The stem, which reads the picture's bytes.
+            case stem
+            /// Linear layers, whose weights take up factors of the channels.
+            case linear
+            /// A depthwise convolution: a scale for each channel, zero point 0.
+            case depthwise
+            /// A kernel that multiplies activations by activations: one scale for all channels; symmetric: zero point 0.
+            case kernel(symmetric: Bool)
+            /// No product: the values stay in float32.
+            case noProduct
+        }
+
         public let name: String
         public let channels: Int
         public internal(set) var consumers: [Layer] = []
+        /// What a kernel that reads the point requires (`Arithmetic.require`): whether its zero point is 0. Nil where there is none.
+        var kernelIsSymmetric: Bool?
+
+        public var readers: Readers {
+            if consumers.contains(where: { $0.role == .stem }) { return .stem }
+            if consumers.contains(where: { $0.role == .depthwise }) { return .depthwise }
+            if !consumers.isEmpty { return .linear }
+            return kernelIsSymmetric.map { .kernel(symmetric: $0) } ?? .noProduct
+        }
 
         init(name: String, channels: Int) {
             self.name = name
@@ -47,13 +71,13 @@ public final class FloatArithmetic: ScratchArithmetic {
     /// Parameters by name; their memory lives as long as the arithmetic.
     public private(set) var parameters: [(name: String, values: Matrix)] = []
 
-    /// Off by default, so that `observe` and `audit` are told everything.
+    /// Off by default, so that `observe` and `audit` get all values.
     public let keepsConstants: Bool
-    /// Told the values at every point.
+    /// Called with the values at every point.
     public var observe: ((QuantizationPoint, Matrix) -> Void)?
-    /// Told intermediate tensors by name.
+    /// Called with intermediate tensors and their names.
     public var trace: ((String, Matrix) -> Void)?
-    /// Told every layer's input and result.
+    /// Called with every layer's input and result.
     public var audit: ((LayerRun) -> Void)?
 
     /// One use of a layer. Convolutions other than depthwise give their patches as rows.
@@ -86,23 +110,25 @@ public final class FloatArithmetic: ScratchArithmetic {
         return point
     }
 
-    /// There is one format only.
-    public func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault) {}
+    /// Float32 has one format only; calibration gives the points scales that the kernel can read.
+    public func require(_ points: [QuantizationPoint], symmetric: Bool, for user: String) throws(Fault) {
+        for (index, point) in points.enumerated() { point.kernelIsSymmetric = symmetric && index == 0 }
+    }
 
     public func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Layer {
-        let parameters = try source.linear(name)
+        let parameters = try source.layer(name)
         guard parameters.columns == columns, parameters.depth == depth else {
             throw Fault("\(name): \(parameters.columns) x \(parameters.depth) weights where \(columns) x \(depth) are expected")
         }
-        return register(Layer(name: name, parameters: parameters, input: input, isDepthwise: false))
+        return register(Layer(name: name, parameters: parameters, input: input, role: try source.names.layer(name).role))
     }
 
     public func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Layer {
-        let parameters = try source.depthwise(name)
+        let parameters = try source.layer(name)
         guard parameters.columns == channels, parameters.weights.count == 49 * channels else {
             throw Fault("\(name): \(parameters.weights.count) weights where 7 x 7 x \(channels) are expected")
         }
-        return register(Layer(name: name, parameters: parameters, input: input, isDepthwise: true))
+        return register(Layer(name: name, parameters: parameters, input: input, role: try source.names.layer(name).role))
     }
 
     private func register(_ layer: Layer) -> Layer {

@@ -1,10 +1,10 @@
 import Kernels
 
-/// Least and largest value of each channel at one point, over all pictures.
-public final class ChannelRanges {
-    public let channels: Int
-    public private(set) var least: [Float]
-    public private(set) var largest: [Float]
+/// Least and largest value of each channel.
+public final class MinMaxObserver: RangeObserver {
+    private let channels: Int
+    private var least: [Float]
+    private var largest: [Float]
     public private(set) var isFinite = true
 
     public init(channels: Int) {
@@ -13,9 +13,10 @@ public final class ChannelRanges {
         largest = [Float](repeating: -.infinity, count: channels)
     }
 
-    public var isEmpty: Bool { channels == 0 || least[0] > largest[0] }
+    public var ranges: ChannelRanges? {
+        channels == 0 || least[0] > largest[0] ? nil : ChannelRanges(least: least, largest: largest)
+    }
 
-    /// Widens the ranges to hold `values` (rows x channels).
     public func observe(_ values: Matrix) {
         least.withUnsafeMutableBufferPointer { least in
             largest.withUnsafeMutableBufferPointer { largest in
@@ -30,10 +31,5 @@ public final class ChannelRanges {
             }
         }
         for row in 0..<values.rows where !dotProduct(values.row(row), values.row(row), count: channels).isFinite { isFinite = false }
-    }
-
-    /// Largest magnitude of channel `channel`.
-    public func magnitude(_ channel: Int) -> Float {
-        max(abs(least[channel]), abs(largest[channel]))
     }
 }
