@@ -16,7 +16,7 @@ struct Options {
     var overlay: String?
     var labels: String?
     var logits: String?
-    /// Destinations, see `LineOutput`.
+    /// Destinations, see `SinkFactory`.
     var json: [String] = []
     var masks = true
     /// What standard input holds, if frames come from there.
