@@ -47,6 +47,12 @@ public struct SinkFactory {
         return try WholeLineFileSink(destination)
     }
 
+    /// Tables for people, on standard output. - Throws: when no thread can be started.
+    public func tables() throws(Fault) -> Sink {
+        let isOneOfMany = if case .picture = source { false } else { true }
+        return try queued(TableSink(isOneOfMany: isOneOfMany), SinkFactory.waitingLines)
+    }
+
     /// Pictures with their segments drawn. - Throws: when a folder cannot be made.
     public func overlays(_ path: String) throws(Fault) -> Sink {
         try queued(OverlaySink(path, try paths(path, ending: ".png")), SinkFactory.waitingPictures)

@@ -14,14 +14,14 @@ public struct TextTable {
         for row in rows {
             for (column, cell) in row.enumerated() {
                 if column == widths.count { widths.append(0) }
-                widths[column] = max(widths[column], cell.utf8.count)
+                widths[column] = max(widths[column], cell.unicodeScalars.count)
             }
         }
         var text = ""
         for row in rows {
             var line = ""
             for (column, cell) in row.enumerated() {
-                let blanks = String(repeating: " ", count: widths[column] - cell.utf8.count)
+                let blanks = String(repeating: " ", count: widths[column] - cell.unicodeScalars.count)
                 line += column == 0 ? cell + (row.count > 1 ? blanks : "") : "   " + blanks + cell
             }
             text += line + "\n"

@@ -45,6 +45,7 @@ extension Options {
         claims.read(model, as: "--model")
         claims.read(vocabulary, as: "--vocab")
         for path in configs { claims.read(path, as: "--config") }
+        if table { claims.write(descriptor: STDOUT_FILENO, as: "--table") }
         for destination in json where !SinkFactory.isNetwork(destination) {
             if destination == "-" {
                 claims.write(descriptor: STDOUT_FILENO, as: "standard output")

@@ -1,3 +1,4 @@
+import CSystem
 import Kernels
 import ModelFormat
 import Network
@@ -5,10 +6,18 @@ import Sinks
 import System
 
 extension Options {
+    /// Where results go that no option sends anywhere: a single picture's to a table if standard output is a terminal, else to JSON lines on standard
+    /// output, unless files were asked for.
+    mutating func completeOutputs(isSinglePicture: Bool) {
+        if json.isEmpty, !table, isSinglePicture { table = isatty(STDOUT_FILENO) == 1 }
+        if json.isEmpty, !table, overlay == nil, labels == nil, logits == nil { json = ["-"] }
+    }
+
     /// The sinks for lines, pictures and arrays. - Throws: when one cannot be opened.
     func addSinks(to sinks: SinkSet, from source: SinkFactory.Source) throws(Fault) {
         let factory = SinkFactory(source)
         for destination in json { sinks.add(try factory.lines(destination)) }
+        if table { sinks.add(try factory.tables()) }
         if let logits { sinks.add(try factory.maskLogits(logits)) }
         if let overlay { sinks.add(try factory.overlays(overlay)) }
         if let labels { sinks.add(try factory.labelMaps(labels)) }

@@ -19,6 +19,8 @@ struct Options {
     /// Destinations, see `SinkFactory`.
     var json: [String] = []
     var masks = true
+    /// Whether tables are printed on standard output.
+    var table = false
     /// What standard input holds, if frames come from there.
     var stdin: FrameLayout?
     /// The device that frames come from, if one is named, and what it is asked for.
@@ -80,6 +82,9 @@ struct Options {
             options.keep = try OptionValue.number(value, of: "keep", in: 1...1_000_000)
         },
         .init(name: "json", value: "PATH", help: "write one JSON object a picture; - (default) or udp://ADDRESS:PORT; may be repeated") { $0.json.append($1) },
+        .init(name: "table", value: nil, help: "print a table of the segments instead of JSON; the default for one picture on a terminal") {
+            (options, _) in options.table = true
+        },
         .init(name: "no-masks", value: nil, help: "leave masks (rle) out of the JSON") { (options, _) in options.masks = false },
         .init(name: "trigger", value: "LINE", help: "segment one frame at each rising edge of a GPIO line: its name, or CHIP:OFFSET") {
             (options, value) throws(Fault) in
@@ -134,7 +139,6 @@ struct Options {
         if options.listsCameras { return .listCameras }
         try options.checkSource()
         try ModelPlaces.complete(model: &options.model, vocabulary: &options.vocabulary)
-        if options.overlay == nil, options.labels == nil, options.logits == nil, options.json.isEmpty { options.json = ["-"] }
         return .segment(options)
     }
 

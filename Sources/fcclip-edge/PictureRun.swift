@@ -20,6 +20,8 @@ final class PictureRun {
     init(_ options: Options) throws(Fault) {
         // Before the model is read: a mistake shows at once.
         list = try PictureList(path: options.image)
+        var options = options
+        options.completeOutputs(isSinglePicture: list.isSingle)
         self.options = options
         try options.checkPlaces(list)
         inference = try Inference(options)

@@ -34,6 +34,8 @@ final class StreamRun {
     init(_ options: Options, name: String) throws(Fault) {
         // First: threads inherit it.
         Signals.hold()
+        var options = options
+        options.completeOutputs(isSinglePicture: false)
         try options.checkPlaces(name)
         self.options = options
         self.name = name

@@ -46,6 +46,7 @@ struct StreamStatistics {
         if patched > 0 { text += ", \(patched) used in spite of damage" }
         for note in notes { text += ", " + note }
         if losses.lines > 0 { text += ", \(losses.lines) lines dropped" }
+        if losses.tables > 0 { text += ", \(losses.tables) tables dropped" }
         if losses.pictures > 0 { text += ", \(losses.pictures) pictures dropped" }
         if totals.count > 0 { text += "; \(decimal(totals.quantile(0.5), 1)) ms a frame (95%: \(decimal(totals.quantile(0.95), 1)))" }
         return text
