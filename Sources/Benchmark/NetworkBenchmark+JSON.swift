@@ -10,6 +10,7 @@ extension NetworkBenchmark {
         var json = JSONWriter()
         json.beginObject()
         json.member("schema", 1)
+        json.membersOfProgramAndMachine()
         json.key("model")
         json.beginObject()
         json.member("name", model.file.path)
@@ -66,6 +67,7 @@ extension KernelBenchmark {
         var json = JSONWriter()
         json.beginObject()
         json.member("schema", 1)
+        json.membersOfProgramAndMachine()
         json.key("kernels")
         json.beginArray()
         for (index, peak) in peaks.enumerated() {
@@ -113,6 +115,13 @@ extension JSONWriter {
         member("width", size.width)
         member("height", size.height)
         endObject()
+    }
+
+    /// Version, commit and processor.
+    fileprivate mutating func membersOfProgramAndMachine() {
+        member("version", ProgramVersion.number)
+        if let commit = ProgramVersion.commit { member("commit", commit) }
+        if let processor = ProcessorInfo().name { member("processor", processor) }
     }
 
     fileprivate mutating func members(of entry: NetworkBenchmark.Entry) {

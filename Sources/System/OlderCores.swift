@@ -1,11 +1,12 @@
-import CSystem
-
-/// identification register (MIDR_EL1) has them.
-private let olderCores: [(implementer: Int, part: Int)] = [
+/// Cores of ARMv8.0, which lack int8 dot products.
+private let olderCores: [ProcessorInfo.Core] = [
     // Arm's Cortex-A34, A53, A35, A57, A72, A73.
-    (0x41, 0xD02), (0x41, 0xD03), (0x41, 0xD04), (0x41, 0xD07), (0x41, 0xD08), (0x41, 0xD09),
+    .init(implementer: 0x41, part: 0xD02), .init(implementer: 0x41, part: 0xD03), .init(implementer: 0x41, part: 0xD04),
+    .init(implementer: 0x41, part: 0xD07), .init(implementer: 0x41, part: 0xD08), .init(implementer: 0x41, part: 0xD09),
     // Samsung's M1 and M3; Qualcomm's Kryo, and its versions of A73 and A53.
-    (0x53, 0x001), (0x53, 0x002), (0x51, 0x201), (0x51, 0x205), (0x51, 0x211), (0x51, 0x800), (0x51, 0x801),
+    .init(implementer: 0x53, part: 0x001), .init(implementer: 0x53, part: 0x002), .init(implementer: 0x51, part: 0x201),
+    .init(implementer: 0x51, part: 0x205), .init(implementer: 0x51, part: 0x211), .init(implementer: 0x51, part: 0x800),
+    .init(implementer: 0x51, part: 0x801),
 ]
 
 /// Whether one of this machine's cores is too old for int8 dot products, whatever the others can do.
@@ -15,34 +16,5 @@ private let olderCores: [(implementer: Int, part: Int)] = [
 /// of cores cannot be read.
 /// - Parameter list: Linux' `/proc/cpuinfo`.
 public func hasOlderCore(list: String = "/proc/cpuinfo") -> Bool {
-    guard let stream = fopen(list, "rb") else { return false }
-    defer { fclose(stream) }
-    var line: [UInt8] = []
-    var implementer = 0
-    while case let byte = getc(stream), byte != EOF {
-        guard byte == 0x0A else {
-            line.append(UInt8(truncatingIfNeeded: byte))
-            continue
-        }
-        if let number = hexadecimal(line, after: "CPU implementer") { implementer = number }
-        if let part = hexadecimal(line, after: "CPU part"), olderCores.contains(where: { $0.implementer == implementer && $0.part == part }) { return true }
-        line.removeAll(keepingCapacity: true)
-    }
-    return false
-}
-
-/// The number of a line `key : 0x41`; nil when it is another line.
-private func hexadecimal(_ line: [UInt8], after key: StaticString) -> Int? {
-    let count = key.utf8CodeUnitCount
-    guard line.count > count, (0..<count).allSatisfy({ line[$0] == key.utf8Start[$0] }), let mark = line.firstIndex(of: 0x78) else { return nil }
-    var value = 0
-    for digit in line[(mark + 1)...] {
-        switch digit {
-        case 0x30...0x39: value = value << 4 | Int(digit - 0x30)
-        case 0x61...0x66: value = value << 4 | Int(digit - 0x57)
-        default: return nil
-        }
-        guard value < 1 << 32 else { return nil }
-    }
-    return value
+    ProcessorInfo(list: list).cores.contains { olderCores.contains($0) }
 }

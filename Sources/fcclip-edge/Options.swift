@@ -121,8 +121,6 @@ struct Options {
         .init(name: "help", value: nil, help: "print this") { (options, _) in options.answer = help },
     ])
 
-    static let version = "0.1"
-
     /// What to do.
     enum Request {
         case segment(Options)
@@ -168,7 +166,7 @@ struct Options {
     }
 
     private static var versionText: String {
-        var text = "fcclip-edge \(version)\nkernels:"
+        var text = "fcclip-edge \(ProgramVersion.text)\nkernels:"
         for table in KernelSet.all { text += " \(table.name)" + (table.isSupported ? "" : " (not on this processor)") }
         return text + "\nchosen: \(KernelSet.best.name)"
     }
