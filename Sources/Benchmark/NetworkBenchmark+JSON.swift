@@ -11,14 +11,12 @@ extension NetworkBenchmark {
         json.beginObject()
         json.member("schema", 1)
         json.membersOfProgramAndMachine()
-        json.key("model")
-        json.beginObject()
+        json.beginObject("model")
         json.member("name", model.file.path)
         json.member("identity", model.identity)
         json.member("bytes", model.file.size)
         json.endObject()
-        json.key("vocabulary")
-        json.beginObject()
+        json.beginObject("vocabulary")
         json.member("name", vocabulary.path)
         json.member("identity", vocabulary.identity)
         json.member("classes", vocabulary.categories.count)
@@ -29,18 +27,15 @@ extension NetworkBenchmark {
         json.member("input", report.input)
         json.member("picture", report.picture)
         json.member("peak_multiply_adds_per_second", report.peak, decimals: 0)
-        json.key("total")
-        json.beginObject()
+        json.beginObject("total")
         json.members(of: report.total)
         json.member("least_milliseconds", report.least, decimals: 3)
         json.endObject()
-        json.key("stages")
-        json.beginArray()
+        json.beginArray("stages")
         for stage in report.stages {
             json.beginObject()
             json.members(of: stage.entry)
-            json.key("steps")
-            json.beginArray()
+            json.beginArray("steps")
             for step in stage.steps {
                 json.beginObject()
                 json.members(of: step)
@@ -68,15 +63,16 @@ extension KernelBenchmark {
         json.beginObject()
         json.member("schema", 1)
         json.membersOfProgramAndMachine()
-        json.key("kernels")
-        json.beginArray()
+        json.beginArray("kernels")
         for (index, peak) in peaks.enumerated() {
             json.beginObject()
             json.member("name", "\(peak.kernels)")
             json.member("peak_multiply_adds_per_second", peak.rate, decimals: 0)
-            for (key, unit, rows) in [("rates", "multiply_adds_per_second", rows), ("value_rates", "values_per_second", valueRows)] {
-                json.key(key)
-                json.beginArray()
+            let series: [(key: StaticString, unit: StaticString, rows: [Row])] = [
+                ("rates", "multiply_adds_per_second", rows), ("value_rates", "values_per_second", valueRows),
+            ]
+            for (key, unit, rows) in series {
+                json.beginArray(key)
                 for row in rows {
                     json.beginObject()
                     json.member("name", row.name)
@@ -94,29 +90,6 @@ extension KernelBenchmark {
 }
 
 extension JSONWriter {
-    fileprivate mutating func member(_ name: String, _ text: String) {
-        key(name)
-        value(text)
-    }
-
-    fileprivate mutating func member(_ name: String, _ number: Int) {
-        key(name)
-        value(number)
-    }
-
-    fileprivate mutating func member(_ name: String, _ number: Double, decimals: Int) {
-        key(name)
-        value(number, decimals: decimals)
-    }
-
-    fileprivate mutating func member(_ name: String, _ size: Size) {
-        key(name)
-        beginObject()
-        member("width", size.width)
-        member("height", size.height)
-        endObject()
-    }
-
     /// Version, commit and processor.
     fileprivate mutating func membersOfProgramAndMachine() {
         member("version", ProgramVersion.number)
