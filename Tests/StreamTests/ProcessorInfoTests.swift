@@ -9,7 +9,8 @@ import Testing
     }
 
     @Test func names() throws {
-        #expect(try name("processor\t: 0\nmodel\t\t: 85\nmodel name\t: Intel(R) Xeon(R) CPU @ 2.80GHz \nmodel name\t: other\n") == "Intel(R) Xeon(R) CPU @ 2.80GHz")
+        #expect(
+            try name("processor\t: 0\nmodel\t\t: 85\nmodel name\t: Intel(R) Xeon(R) CPU @ 2.80GHz \nmodel name\t: other\n") == "Intel(R) Xeon(R) CPU @ 2.80GHz")
         func core(_ part: String) -> String { "CPU implementer\t: 0x41\nCPU architecture: 8\nCPU part\t: \(part)\n\n" }
         #expect(try name(core("0xd0b")) == "0x41/0xd0b")
         // Each kind once; without a line feed at the end.
@@ -17,7 +18,9 @@ import Testing
     }
 
     @Test func unknown() throws {
-        for text in ["", "flags : fpu\n", "model name\t: \n", "CPU part\t: d03\n", "CPU part\t: 0x\n", "CPU part\t: 0x-1\n"] { #expect(try name(text) == nil, "\(text)") }
+        for text in ["", "flags : fpu\n", "model name\t: \n", "CPU part\t: d03\n", "CPU part\t: 0x\n", "CPU part\t: 0x-1\n"] {
+            #expect(try name(text) == nil, "\(text)")
+        }
         #expect(ProcessorInfo(list: "/no/such/file").name == nil)
     }
 }
