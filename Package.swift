@@ -24,6 +24,10 @@ let host = "aarch64"
 #endif
 let architecture = Context.environment["FCCLIP_TARGET"] ?? host
 
+// The commit that is built, as `git describe` names it: for `--version`. The scripts that build set it. (Not `Context.gitInformation`: SwiftPM
+// caches what this file gives, and a later commit would go by the name of an earlier one.)
+let commit = Context.environment["FCCLIP_COMMIT"].flatMap { $0.isEmpty ? nil : $0 }
+
 func kernels(_ name: String, _ march: String, _ extensions: String...) -> Target {
     .target(name: name, dependencies: ["CSIMD", "Kernels"], exclude: ["README.md"], swiftSettings: instructionSet(march, extensions))
 }
@@ -79,11 +83,13 @@ let package = Package(
         .systemLibrary(name: "CGPIO", path: "Sources/CGPIO"),
         // Swift closures as C sees them, for threads that share one.
         .target(name: "CThreads", exclude: ["README.md"]),
+        // The commit that is built.
+        .target(name: "CVersion", exclude: ["README.md"], cSettings: commit.map { [.define("FCCLIP_COMMIT", to: $0)] } ?? []),
 
         // MARK: - Runtime, in the order the data flows
 
         // The operating system in Swift: errors, files, threads, clocks, signals, /proc and /sys, systemd, text.
-        target("System", "CSystem"),
+        target("System", "CSystem", "CVersion"),
         // Pure kernels: packed layouts, GEMM, convolution, attention, sampling, the scalar reference, the one list of kernels.
         target("Kernels", "CSIMD", exclude: ["SPEED.md"]),
         // Sizes, colours, JPEG and PNG both ways, orientation, resizing, preprocessing.

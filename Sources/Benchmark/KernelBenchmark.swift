@@ -16,7 +16,7 @@ public struct KernelBenchmark {
         public let rates: [Rate]
     }
 
-    /// What each could reach at most.
+    /// The peak of each.
     public let peaks: [Rate]
     public let rows: [Row]
     /// Kernels without products, by values a second.

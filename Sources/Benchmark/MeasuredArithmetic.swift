@@ -16,7 +16,7 @@ public final class MeasuredArithmetic: CountingArithmetic {
     public typealias Depthwise = IntegerArithmetic.Depthwise
     public typealias QuantizationPoint = IntegerArithmetic.QuantizationPoint
 
-    /// What is told apart; a fused step counts as one.
+    /// The steps that are measured; a fused step counts as one.
     public enum Step: Int, CaseIterable {
         case feedForward, linear, convolution, depthwise, attention, sampling, masks, similarity, quantization
 
@@ -42,7 +42,7 @@ public final class MeasuredArithmetic: CountingArithmetic {
         self.base = base
     }
 
-    /// What each step, by its raw value, has taken since the last call.
+    /// The time and multiply-adds of each step, by its raw value, since the last call.
     public func takeMeasures() -> [Measure] {
         defer {
             for index in measures.indices { measures[index] = Measure() }

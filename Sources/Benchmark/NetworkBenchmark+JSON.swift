@@ -10,14 +10,13 @@ extension NetworkBenchmark {
         var json = JSONWriter()
         json.beginObject()
         json.member("schema", 1)
-        json.key("model")
-        json.beginObject()
+        json.membersOfProgramAndMachine()
+        json.beginObject("model")
         json.member("name", model.file.path)
         json.member("identity", model.identity)
         json.member("bytes", model.file.size)
         json.endObject()
-        json.key("vocabulary")
-        json.beginObject()
+        json.beginObject("vocabulary")
         json.member("name", vocabulary.path)
         json.member("identity", vocabulary.identity)
         json.member("classes", vocabulary.categories.count)
@@ -28,18 +27,15 @@ extension NetworkBenchmark {
         json.member("input", report.input)
         json.member("picture", report.picture)
         json.member("peak_multiply_adds_per_second", report.peak, decimals: 0)
-        json.key("total")
-        json.beginObject()
+        json.beginObject("total")
         json.members(of: report.total)
         json.member("least_milliseconds", report.least, decimals: 3)
         json.endObject()
-        json.key("stages")
-        json.beginArray()
+        json.beginArray("stages")
         for stage in report.stages {
             json.beginObject()
             json.members(of: stage.entry)
-            json.key("steps")
-            json.beginArray()
+            json.beginArray("steps")
             for step in stage.steps {
                 json.beginObject()
                 json.members(of: step)
@@ -66,15 +62,17 @@ extension KernelBenchmark {
         var json = JSONWriter()
         json.beginObject()
         json.member("schema", 1)
-        json.key("kernels")
-        json.beginArray()
+        json.membersOfProgramAndMachine()
+        json.beginArray("kernels")
         for (index, peak) in peaks.enumerated() {
             json.beginObject()
             json.member("name", "\(peak.kernels)")
             json.member("peak_multiply_adds_per_second", peak.rate, decimals: 0)
-            for (key, unit, rows) in [("rates", "multiply_adds_per_second", rows), ("value_rates", "values_per_second", valueRows)] {
-                json.key(key)
-                json.beginArray()
+            let series: [(key: StaticString, unit: StaticString, rows: [Row])] = [
+                ("rates", "multiply_adds_per_second", rows), ("value_rates", "values_per_second", valueRows),
+            ]
+            for (key, unit, rows) in series {
+                json.beginArray(key)
                 for row in rows {
                     json.beginObject()
                     json.member("name", row.name)
@@ -92,27 +90,11 @@ extension KernelBenchmark {
 }
 
 extension JSONWriter {
-    fileprivate mutating func member(_ name: String, _ text: String) {
-        key(name)
-        value(text)
-    }
-
-    fileprivate mutating func member(_ name: String, _ number: Int) {
-        key(name)
-        value(number)
-    }
-
-    fileprivate mutating func member(_ name: String, _ number: Double, decimals: Int) {
-        key(name)
-        value(number, decimals: decimals)
-    }
-
-    fileprivate mutating func member(_ name: String, _ size: Size) {
-        key(name)
-        beginObject()
-        member("width", size.width)
-        member("height", size.height)
-        endObject()
+    /// Version, commit and processor.
+    fileprivate mutating func membersOfProgramAndMachine() {
+        member("version", ProgramVersion.number)
+        if let commit = ProgramVersion.commit { member("commit", commit) }
+        if let processor = ProcessorInfo().name { member("processor", processor) }
     }
 
     fileprivate mutating func members(of entry: NetworkBenchmark.Entry) {

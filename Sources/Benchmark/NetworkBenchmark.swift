@@ -38,11 +38,11 @@ public final class NetworkBenchmark {
         public let packMilliseconds: Double
         public let packedBytes: Int
         public let scratchBytes: Int
-        /// Nil where the system does not tell.
+        /// Nil where the system does not report it.
         public let peakResidentBytes: Int?
     }
 
-    /// What one frame took of a stage.
+    /// The time of one stage in one frame.
     private struct Sample {
         let name: StaticString
         let milliseconds: Double

@@ -28,7 +28,7 @@ public enum CameraList {
                 for format in node.formats() { lines.append(modes(node, format)) }
             }
         }
-        if hidden > 0 { lines.append("\(hidden) devices may not be opened; cameras are the group video's: sudo usermod -aG video $USER, then log in anew") }
+        if hidden > 0 { lines.append("\(hidden) devices may not be opened; cameras are the group video's: sudo usermod -aG video $USER, then log in again") }
         return lines.isEmpty ? ["no cameras"] : lines
     }
 

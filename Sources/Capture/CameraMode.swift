@@ -2,7 +2,7 @@ import CSystem
 import Kernels
 import System
 
-/// What a camera is asked for.
+/// The mode to request from a camera.
 public struct CameraRequest: Sendable {
     /// In pixels; what comes nearest is taken.
     public var size = Size(height: 480, width: 640)
@@ -18,7 +18,7 @@ extension VideoNode {
     /// From the one that costs the least to turn into RGB and the network loses the least by, to the last resort.
     private static var preference: [FrameFormat] { [.nv12, .yuv420, .yuyv, .rgb24, .mjpeg, .grey] }
 
-    /// Sets the mode nearest to the wishes: fast enough if a rate is wished for, then of the nearest size, then of the cheapest format.
+    /// Sets the mode closest to the request. Modes that reach the requested rate come first; among them the closest size, then the cheapest format.
     ///
     /// Drivers change what they do not like without a word; what counts is what they answer.
     /// - Throws: when nothing that is read here can be had.
@@ -33,8 +33,9 @@ extension VideoNode {
         for (rank, format) in VideoNode.preference.enumerated() where offered.contains(format) && (request.format ?? format) == format {
             guard let answer = set(format, request.size), (request.format ?? answer.format) == answer.format else { continue }
             let distance = abs(answer.size.width - request.size.width) + abs(answer.size.height - request.size.height)
-            // A little slower than wished is as wished: 30 is often 29.97.
-            let isSlow = if let wish = request.framesPerSecond, let rate = highestRate(answer.format, answer.size) { rate < Double(wish) * 0.9 } else { false }
+            // A rate within 10% counts as reached: 30 is often 29.97.
+            let isSlow =
+                if let wanted = request.framesPerSecond, let rate = highestRate(answer.format, answer.size) { rate < Double(wanted) * 0.9 } else { false }
             let cost = (isSlow ? 1 << 40 : 0) + distance << 8 + (answer.format == format ? rank : VideoNode.preference.count)
             if cost < best?.cost ?? Int.max { best = (format, cost) }
         }

@@ -2,7 +2,7 @@ import CSystem
 import Kernels
 import System
 
-/// Frames from a camera, until told to stop. A camera that goes away is waited for, under its path and, where it was plugged in, under others.
+/// Frames from a camera, until cancelled. When the camera goes away, the source waits for it under its path and, if it was plugged in, under others.
 public final class CameraSource<System: VideoSystem>: FrameSource, @unchecked Sendable {
     private let system: System
     private let path: String
@@ -46,7 +46,7 @@ public final class CameraSource<System: VideoSystem>: FrameSource, @unchecked Se
             lostCount += 1
             mailbox.lose()
             Log.write("fcclip-edge: \(path): lost (\(reason)); waiting for it")
-            // The device's number is free again only when nobody holds it.
+            // The device's number is free again only when no descriptor is open.
             stream = nil
             repeat {
                 guard stop.wait(for: -1, milliseconds: interval) != .stopped else { return }
@@ -59,7 +59,7 @@ public final class CameraSource<System: VideoSystem>: FrameSource, @unchecked Se
         (damagedCount > 0 ? ["\(damagedCount) damaged by the camera"] : []) + (lostCount > 0 ? ["the camera lost \(lostCount) times"] : [])
     }
 
-    /// Opens a camera, sets its mode, starts it, and says what came of it.
+    /// Opens a camera, sets its mode, starts it, and logs the result.
     private func start(_ path: String) throws(Fault) -> CameraStream<System> {
         let node = try VideoNode(system, path: path)
         if let identity {

@@ -20,7 +20,7 @@ final class CameraStream<System: VideoSystem> {
     private var buffers: [(base: UnsafeMutableRawPointer, count: Int)] = []
     /// The plane of the buffer that the driver is being asked about.
     private let plane = UnsafeMutablePointer<v4l2_plane>.allocate(capacity: 1)
-    /// When it was captured, by `monotonicMilliseconds()`; nil when the driver does not tell.
+    /// When it was captured, by `monotonicMilliseconds()`; nil when the driver does not report it.
     private(set) var captured: Double?
 
     private static var bufferCount: UInt32 { 4 }

@@ -4,9 +4,9 @@ import Imaging
 import Kernels
 import System
 
-/// Frames as they come to the network's input, in one pass: rows are converted, narrowed and summed up while they are in the cache.
+/// Turns frames into the network's input in one pass: rows are converted and resized while they are in the cache.
 ///
-/// What results is, to the bit, the frame converted to RGB (`RowConverter`) and resized as any picture is. JPEG frames are first decoded at
+/// The result equals, to the bit, the frame converted to RGB (`RowConverter`) and resized as pictures are. JPEG frames are first decoded at
 /// a half, a quarter or an eighth where both sides still suffice, by libjpeg's reduced DCT.
 public final class FrameConverter {
     private let preprocessor: Preprocessor
@@ -67,7 +67,7 @@ public final class FrameConverter {
 
     /// Fills the preprocessor's `resized` with a frame of `size`.
     ///
-    /// - Parameter full: `size.area * 3` bytes that the whole frame is left in as RGB8, for whoever looks at it; nil when nobody does.
+    /// - Parameter full: `size.area * 3` bytes that receive the whole frame as RGB8, for sinks that draw on it; nil when none does.
     /// - Throws: when a JPEG frame cannot be decoded at all.
     public func convert(_ frame: FrameBuffer, size: Size, full: UnsafeMutablePointer<UInt8>? = nil) throws(Fault) {
         guard frame.layout.format != .mjpeg else { return try convertJPEG(frame, size, full) }
@@ -104,7 +104,7 @@ public final class FrameConverter {
             pixels = turned.base
         }
         preprocessor.resize(size: size, stored: upright) { UnsafePointer(pixels + $0 * upright.width * 3) }
-        // Decoded again for the eye, so that what is found does not depend on who looks.
+        // Decoded again at full size: the segments must not depend on the sinks.
         guard let full else { return }
         guard orientation != .upright else {
             _ = try read(frame, 1, full, size.area * 3)
@@ -125,6 +125,6 @@ public final class FrameConverter {
 }
 
 extension FrameBuffer {
-    /// The bytes of the frame, until it is filled anew.
+    /// The bytes of the frame, until the buffer is filled again.
     var encoded: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: count) }
 }

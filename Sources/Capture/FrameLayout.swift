@@ -32,7 +32,7 @@ public enum FrameFormat: Int, CaseIterable, Sendable {
     }
 }
 
-/// What luma and chroma mean.
+/// The meaning of luma and chroma values.
 public enum ColourEncoding: Int, CaseIterable, Sendable {
     /// ITU-R BT.601, luma 16...235, chroma 16...240: most cameras.
     case bt601
@@ -105,7 +105,7 @@ public struct FrameLayout: Equatable, Sendable {
         let expected = "--\(option) \(text): FORMAT:WIDTHxHEIGHT, as in yuv420:1280x720, or mjpeg is expected"
         guard let format = FrameFormat.named(parts[0]) else { throw Fault(expected + "; formats are yuv420, nv12, yuyv, rgb24, grey, mjpeg") }
         if format == .mjpeg {
-            guard parts.count == 1 else { throw Fault("--\(option) \(text): JPEG pictures say their size themselves: mjpeg is enough") }
+            guard parts.count == 1 else { throw Fault("--\(option) \(text): JPEG pictures contain their size; mjpeg alone is enough") }
             self.init(.mjpeg, size: Size(height: 0, width: 0))
             return
         }

@@ -1,7 +1,7 @@
 import Kernels
 import System
 
-/// Memory for one frame as it came, and what is known of it.
+/// Memory for one frame as captured, with its layout, number and time.
 public final class FrameBuffer {
     /// `capacity` bytes, of which `count` hold the frame.
     public private(set) var bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
@@ -10,8 +10,7 @@ public final class FrameBuffer {
     public var layout = FrameLayout(.grey, size: Size(height: 0, width: 0))
     /// 1, 2, ... in the order captured.
     public internal(set) var number = 0
-    /// When it was complete, by `monotonicMilliseconds()` and in milliseconds since 1970 (UTC).
-    public internal(set) var captured = 0.0, capturedAt = 0.0
+    public internal(set) var timing = FrameTiming()
 
     public init() {}
 
@@ -30,7 +29,7 @@ public final class FrameBuffer {
 
 /// Between the thread that captures and the one that segments: the freshest frame waits, older ones are dropped and counted.
 ///
-/// Three buffers go round: one is filled, one may wait, one may be read. None is allocated after that.
+/// Three buffers take turns: one is filled, one may wait, one may be read. No others are allocated.
 public final class FrameMailbox: @unchecked Sendable {
     private let monitor = Monitor()
     private let buffers = [FrameBuffer(), FrameBuffer(), FrameBuffer()]
@@ -44,8 +43,8 @@ public final class FrameMailbox: @unchecked Sendable {
     private var publishedCount = 0, staleCount = 0
 
     /// - Parameters:
-    ///   - keepsAll: lets whoever captures wait instead of dropping frames.
-    ///   - isTriggered: hands a frame over only when `trigger()` asked for one, and none that is older than the asking.
+    ///   - keepsAll: whether `publish` waits instead of dropping frames.
+    ///   - isTriggered: hands a frame over only after `trigger()`, and only one that was captured since.
     public init(keepsAll: Bool = false, isTriggered: Bool = false) {
         self.keepsAll = keepsAll
         self.isTriggered = isTriggered
@@ -57,12 +56,10 @@ public final class FrameMailbox: @unchecked Sendable {
     /// Hands `buffer` over.
     ///
     /// - Parameter captured: when it was captured, by `monotonicMilliseconds()`; nil for now.
-    /// - Returns: false when nobody reads any more.
+    /// - Returns: false after `end`.
     public func publish(captured: Double? = nil) -> Bool {
         let buffer = buffers[filling]
-        let now = monotonicMilliseconds()
-        buffer.captured = min(captured ?? now, now)
-        buffer.capturedAt = unixMilliseconds() - (now - buffer.captured)
+        buffer.timing = FrameTiming(captured: captured)
         return monitor.locked {
             while keepsAll, waiting != nil, !isEnded { monitor.wait() }
             guard !isEnded else { return false }
@@ -125,10 +122,10 @@ public final class FrameMailbox: @unchecked Sendable {
     private var hasWanted: Bool {
         guard let waiting else { return false }
         guard isTriggered else { return true }
-        return due.map { buffers[waiting].captured >= $0 } ?? false
+        return due.map { buffers[waiting].timing.captured >= $0 } ?? false
     }
 
-    /// The source gives nothing until it says otherwise by a frame.
+    /// The source is lost until it publishes a frame.
     public func lose() {
         monitor.locked {
             isLost = true
@@ -136,7 +133,7 @@ public final class FrameMailbox: @unchecked Sendable {
         }
     }
 
-    /// Asks for one frame, captured from now on. What is asked before that one is there, asks for the same.
+    /// Asks for one frame, captured from now on. Further calls before that frame ask for the same one.
     public func trigger() {
         monitor.locked {
             if due == nil { due = monotonicMilliseconds() }

@@ -139,7 +139,7 @@ struct JPEGSplitter {
                 let rest = high + Int(byte) - 2
                 if rest > 0 { state = .segment(rest) } else { endSegment() }
             case .segment(let rest) where mayHoldPicture:
-                // The byte at hand and as many more as there are.
+                // The current byte and as many more as there are.
                 let count = min(rest - 1, chunk.count - position)
                 append(chunk, position - 1, count + 1, frame)
                 position += count

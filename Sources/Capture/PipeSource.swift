@@ -6,9 +6,9 @@ import System
 public protocol FrameSource: AnyObject, Sendable {
     /// Makes ready. - Throws: when that fails.
     func open() throws(Fault)
-    /// Fills the mailbox until the frames end or the source is told to stop: the life of the capturing thread. The mailbox is left open.
+    /// Fills the mailbox until the frames end or the source is cancelled. This is the capturing thread's work. The mailbox is left open.
     func capture(into mailbox: FrameMailbox) throws(Fault)
-    /// What is to be said of the capture after its end, in few words each.
+    /// Remarks on the capture for the summary after its end, in few words each.
     var notes: [String] { get }
 }
 
@@ -96,7 +96,7 @@ public final class PipeSource: FrameSource, @unchecked Sendable {
         return mailbox.publish()
     }
 
-    /// Waits for bytes and reads some. - Returns: how many, 0 at the end; nil when told to stop.
+    /// Waits for bytes and reads some. - Returns: how many, 0 at the end; nil when cancelled.
     private func read(into target: UnsafeMutablePointer<UInt8>, _ count: Int) throws(Fault) -> Int? {
         while true {
             guard stop.wait(for: descriptor) != .stopped else { return nil }

@@ -1,6 +1,6 @@
 import Kernels
 
-/// Rows of raw frames to RGB8, one at a time, so that a frame never exists as RGB unless somebody wants to look at it.
+/// Rows of raw frames to RGB8, one at a time, so that a frame never exists as RGB unless a sink needs it.
 ///
 /// Exactly, in integers: with c = luma gain x (Y - luma offset) + 2^15, R = clip((c + a(Cr - 128)) >> 16), G and B likewise, gains being
 /// the encoding's times 2^16, rounded to nearest. Chroma is repeated, not interpolated: frames are shrunk afterwards. Grey is R = G = B as it comes.

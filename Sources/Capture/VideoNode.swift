@@ -40,7 +40,7 @@ final class VideoNode<System: VideoSystem> {
     private static func fault(_ path: String, opening error: Int32) -> Fault {
         switch error {
         case ENOENT, ENODEV, ENXIO: Fault("\(path): there is no such camera; --list-cameras names those there are")
-        case EACCES, EPERM: Fault("\(path): no permission; cameras are the group video's: sudo usermod -aG video $USER, then log in anew")
+        case EACCES, EPERM: Fault("\(path): no permission; cameras are the group video's: sudo usermod -aG video $USER, then log in again")
         case EBUSY: Fault("\(path): in use by another program")
         default: Fault("\(path): cannot be opened: \(errorText(error))")
         }
@@ -79,7 +79,7 @@ final class VideoNode<System: VideoSystem> {
             "gst-launch-1.0 -q \(element) ! video/x-raw,format=NV12,width=\(width),height=\(height) ! fdsink | fcclip-edge --stdin nv12:\(width)x\(height)\(stride(width, 4))"
     }
 
-    /// What `--stdin` has to be told where rows of `width` bytes are padded to multiples of `unit`.
+    /// The addition to a `--stdin` format where rows of `width` bytes are padded to multiples of `unit`.
     private func stride(_ width: Int, _ unit: Int) -> String {
         width % unit == 0 ? "" : ":stride=\((width + unit - 1) / unit * unit)"
     }
@@ -111,7 +111,7 @@ final class VideoNode<System: VideoSystem> {
         return FrameLayout(video_pixels(&wanted))
     }
 
-    /// Asks for a rate. - Returns: the frames a second that the driver gives; nil when it does not tell.
+    /// Asks for a rate. - Returns: the frames a second that the driver gives; nil when it does not report one.
     func set(framesPerSecond: Int) -> Double? {
         var parameters = v4l2_streamparm()
         parameters.type = bufferType
@@ -121,7 +121,7 @@ final class VideoNode<System: VideoSystem> {
         return rate(parameters.parm.capture.timeperframe)
     }
 
-    /// The highest rate of a mode, in frames a second; nil when the driver does not tell.
+    /// The highest rate of a mode, in frames a second; nil when the driver does not report it.
     func highestRate(_ format: FrameFormat, _ size: Size) -> Double? {
         var highest: Double?
         for index in 0..<UInt32(64) {
@@ -196,7 +196,7 @@ extension FrameFormat {
 }
 
 extension FrameLayout {
-    /// What a driver says that its frames are; nil when that cannot be or is not read here.
+    /// The layout that a driver reports for its frames; nil when it is invalid or not supported.
     init?(_ pixels: v4l2_pix_format) {
         guard let format = FrameFormat(code: pixels.pixelformat) else { return nil }
         let size = Size(height: Int(pixels.height), width: Int(pixels.width))

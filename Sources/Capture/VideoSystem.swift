@@ -12,7 +12,7 @@ public protocol VideoSystem: Sendable {
     /// Maps a buffer; nil on failure.
     func map(_ descriptor: Int32, offset: Int, count: Int) -> UnsafeMutableRawPointer?
     func unmap(_ base: UnsafeMutableRawPointer, count: Int)
-    /// Waits until a buffer can be dequeued, or the device has something else to say.
+    /// Waits until a buffer can be dequeued, or the device has an event.
     func wait(_ descriptor: Int32, stop: Cancellation, milliseconds: Int32) -> Readiness
 }
 

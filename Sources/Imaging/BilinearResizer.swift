@@ -5,7 +5,7 @@ import System
 /// shrinking (antialiasing), in fixed point, horizontally first, with 8-bit values in between. A pass that would not
 /// change the size is left out. (Pillow 13 turns the passes around for some distorting sizes; its predecessors, and this, never do.)
 ///
-/// Rows are asked for one at a time, and no more of them are kept than the filter is high. Owns its tables and these rows: repeated
+/// Rows are requested one at a time, and no more of them are kept than the filter is high. Owns its tables and these rows: repeated
 /// sizes allocate nothing.
 public final class BilinearResizer {
     private var horizontal = Taps()

@@ -16,7 +16,7 @@ public enum PNG {
     }
 
     private static func write(_ pixels: UnsafeRawPointer, _ size: Size, channels: Int32, level: Int32, to path: String) throws(Fault) {
-        // Opened first: an unwritable path is said before the work is done.
+        // Opened first: an unwritable path is reported before the work is done.
         let file = try AtomicFile(path: path)
         var buffer = image_buffer()
         var report = image_report()

@@ -49,7 +49,7 @@ public final class Picture {
 
     /// Like `read(path:)` for an encoded picture in memory; `name` opens the text of faults.
     ///
-    /// - Parameter tolerant: keeps what a truncated JPEG holds and says so in `warning`, as live video wants it.
+    /// - Parameter tolerant: keeps what a truncated JPEG holds and reports it in `warning`, for live video.
     public static func decode(_ bytes: UnsafeRawBufferPointer, name: String, tolerant: Bool = false) throws(Fault) -> Picture {
         guard let format = PictureFormat(bytes) else { throw Fault("\(name): not a JPEG or PNG picture") }
         var report = image_report()

@@ -1,14 +1,16 @@
 import CSystem
+import Kernels
 import System
 
-/// Builds one line of JSON (RFC 8259); commas and escapes are its concern, nesting the caller's. Lines after the longest allocate nothing.
+/// Builds one line of JSON (RFC 8259). It writes commas and escapes; the caller opens and closes objects and arrays. Lines no longer than the
+/// longest before allocate nothing.
 public struct JSONWriter {
     public private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
     public init() {}
 
-    /// Begins anew, in the same memory.
+    /// Begins an empty line in the same memory.
     public mutating func clear() {
         bytes.removeAll(keepingCapacity: true)
         needsComma = false
@@ -24,7 +26,7 @@ public struct JSONWriter {
     /// The name of the member whose value is written next.
     public mutating func key(_ name: String) { key(utf8: name.utf8) }
 
-    /// Also a name of the program's own.
+    /// The same for a name that is part of the program.
     public mutating func key(_ name: StaticString) {
         key(utf8: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
     }
@@ -40,7 +42,7 @@ public struct JSONWriter {
     public mutating func value(_ number: Int) {
         separate()
         if number < 0 { bytes.append(0x2D) }
-        digits(number.magnitude)
+        bytes.append(digits: number.magnitude)
     }
 
     public mutating func value(_ flag: Bool) {
@@ -52,32 +54,59 @@ public struct JSONWriter {
     public mutating func value(_ number: Double, decimals: Int) {
         separate()
         guard number.isFinite else { return word("null") }
-        var unit = 1
-        for _ in 0..<decimals { unit *= 10 }
-        // Beyond this the integer would overflow.
-        let scaled = Int((min(abs(number), 9e17 / Double(unit)) * Double(unit)).rounded())
-        if number < 0 && scaled != 0 { bytes.append(0x2D) }
-        digits(UInt(scaled / unit))
-        guard decimals > 0 else { return }
-        bytes.append(0x2E)
-        var digit = unit / 10
-        while digit > 0 {
-            bytes.append(0x30 + UInt8(scaled / digit % 10))
-            digit /= 10
-        }
+        bytes.append(decimal: number, decimals)
     }
+
+    // MARK: - Members: a name with its value
+
+    public mutating func member(_ name: StaticString, _ text: String) {
+        key(name)
+        value(text)
+    }
+
+    public mutating func member<Text: Sequence<UInt8>>(_ name: StaticString, utf8 text: Text) {
+        key(name)
+        value(utf8: text)
+    }
+
+    public mutating func member(_ name: StaticString, _ number: Int) {
+        key(name)
+        value(number)
+    }
+
+    public mutating func member(_ name: StaticString, _ flag: Bool) {
+        key(name)
+        value(flag)
+    }
+
+    public mutating func member(_ name: StaticString, _ number: Double, decimals: Int) {
+        key(name)
+        value(number, decimals: decimals)
+    }
+
+    public mutating func member(_ name: StaticString, _ size: Size) {
+        beginObject(name)
+        member("width", size.width)
+        member("height", size.height)
+        endObject()
+    }
+
+    /// Begins a member that is an object.
+    public mutating func beginObject(_ name: StaticString) {
+        key(name)
+        beginObject()
+    }
+
+    /// Begins a member that is an array.
+    public mutating func beginArray(_ name: StaticString) {
+        key(name)
+        beginArray()
+    }
+
+    // MARK: - Bytes
 
     private mutating func word(_ text: StaticString) {
         for index in 0..<text.utf8CodeUnitCount { bytes.append(text.utf8Start[index]) }
-    }
-
-    private mutating func digits(_ number: UInt) {
-        var unit: UInt = 1
-        while number / unit >= 10 { unit *= 10 }
-        while unit > 0 {
-            bytes.append(0x30 + UInt8(number / unit % 10))
-            unit /= 10
-        }
     }
 
     private mutating func key<Text: Sequence<UInt8>>(utf8 name: Text) {

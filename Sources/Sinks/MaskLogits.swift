@@ -3,7 +3,7 @@ import Kernels
 import Network
 import System
 
-/// The sink of mask logits.
+/// Mask logits as a NumPy array.
 public enum MaskLogits {
     /// Writes the mask logits of all queries as a NumPy file, version 1.0: little-endian float32 in C order, queries x rows x columns of
     /// `prediction.maskSize`, a quarter of the padded input's height and width.
@@ -27,5 +27,19 @@ public enum MaskLogits {
         while (10 + description.count + 1) % 64 != 0 { description.append(0x20) }
         description.append(0x0A)
         return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(description.count & 0xFF), UInt8(description.count >> 8)] + description
+    }
+}
+
+/// Mask logits as NumPy files.
+final class MaskLogitsSink: Sink {
+    private let paths: OutputPaths
+
+    init(_ name: String, _ paths: OutputPaths) {
+        self.paths = paths
+        super.init(name, needs: .logits, form: .array)
+    }
+
+    override func write(_ prediction: Prediction, picture: String) throws(Fault) {
+        try MaskLogits.write(prediction, to: paths.path(of: picture))
     }
 }

@@ -5,7 +5,7 @@ import ModelFormat
 import Network
 import System
 
-/// The sink that people look at first: segments painted over the picture, outlined and named.
+/// Segments painted over the picture, outlined and named.
 public enum Overlay {
     /// Paints `segmentation` over `pixels`, the RGB8 picture of `segmentation.size`, in place. Instances that overlap are painted as the label map has them.
     public static func draw(_ segmentation: Segmentation, legend: Legend, on pixels: UnsafeMutablePointer<UInt8>) {
@@ -43,6 +43,23 @@ public enum Overlay {
                     canvas.blend(x, y, paint.fill, paint.isThing ? 0.5 : 0.37)
                 }
             }
+        }
+    }
+}
+
+/// Overlays as PNG files. The canvas is drawn on.
+final class OverlaySink: Sink {
+    private let paths: OutputPaths
+
+    init(_ name: String, _ paths: OutputPaths) {
+        self.paths = paths
+        super.init(name, needs: [.segmentation, .canvas], form: .picture)
+    }
+
+    override func write(_ result: SinkResult) throws(Fault) {
+        guard let canvas = result.canvas else { return }
+        try paths.write(result) { (path) throws(Fault) in
+            try canvas.withPixels { (pixels) throws(Fault) in try Overlay.write(result.segmentation, legend: result.legend, on: pixels, to: path) }
         }
     }
 }

@@ -3,7 +3,7 @@ import System
 
 /// How the command line names a GPIO line.
 public enum PinName: Equatable, Sendable {
-    /// As the board's device tree names it: stays the same when chips are numbered anew.
+    /// As the board's device tree names it: stays the same when chips get other numbers.
     case name(String)
     /// The chip by name, label, number or path, and the line's number on it.
     case offset(chip: String, line: UInt32)
@@ -41,7 +41,7 @@ public final class Pin<System: PinSystem>: @unchecked Sendable {
     private var level = false
 
     /// - Parameter option: what messages name.
-    /// - Throws: when the board lacks the line, somebody else has it, or there is no permission.
+    /// - Throws: when the board lacks the line, another program uses it, or there is no permission.
     public init(_ system: System, _ line: PinName, output: Bool, option: StaticString) throws(Fault) {
         name = "--\(option) \(line.text)"
         let (found, error) = system.open(line)
@@ -57,15 +57,15 @@ public final class Pin<System: PinSystem>: @unchecked Sendable {
     }
 
     deinit {
-        // Nobody is left who could call an alarm off.
+        // Nothing is left that could end an alarm.
         if isOutput { _ = system.set(handle, false) }
         system.close(handle)
     }
 
     private static func fault(_ name: String, _ error: Int32, isThere: Bool) -> Fault {
         switch error {
-        case EACCES, EPERM: Fault("\(name): no permission for GPIO; lines are the group gpio's: sudo usermod -aG gpio $USER, then log in anew")
-        case EBUSY: Fault("\(name): in use by another program or driver; gpioinfo tells which")
+        case EACCES, EPERM: Fault("\(name): no permission for GPIO; lines are the group gpio's: sudo usermod -aG gpio $USER, then log in again")
+        case EBUSY: Fault("\(name): in use by another program or driver; gpioinfo shows which")
         case _ where isThere: Fault("\(name): \(errorText(error))")
         case ENOENT, ENODEV, ENXIO, EINVAL, ENOTTY: Fault("\(name): this board has no such line; gpioinfo lists those there are")
         default: Fault("\(name): \(errorText(error))")
@@ -84,7 +84,7 @@ public final class Pin<System: PinSystem>: @unchecked Sendable {
         try set(!level)
     }
 
-    /// Waits for a rising edge of an input. - Returns: false when told to stop. - Throws: when the line can no longer be read.
+    /// Waits for a rising edge of an input. - Returns: false after `stop`. - Throws: when the line can no longer be read.
     public func waitForEdge(_ stop: Cancellation) throws(Fault) -> Bool {
         guard stop.wait(for: system.descriptor(handle)) != .stopped else { return false }
         let error = system.readEdge(handle)

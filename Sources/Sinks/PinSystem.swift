@@ -7,7 +7,7 @@ public protocol PinSystem: Sendable {
     func open(_ line: PinName) -> (handle: UnsafeMutableRawPointer?, error: Int32)
     /// Makes it an output, low.
     func output(_ handle: UnsafeMutableRawPointer) -> Int32
-    /// Makes it an input that tells of rising edges.
+    /// Makes it an input that reports rising edges.
     func risingEdges(_ handle: UnsafeMutableRawPointer) -> Int32
     /// Readable when an edge has come.
     func descriptor(_ handle: UnsafeMutableRawPointer) -> Int32

@@ -4,7 +4,7 @@ import ModelFormat
 import Network
 import System
 
-/// What was found in one picture, as one JSON object on one line. The members are described in this folder's README.
+/// The segments of one picture as one JSON object on one line. This folder's README describes the members.
 public struct SegmentsRecord {
     /// Raised when a member changes its meaning or disappears; new members do not raise it.
     public static let schemaVersion = 1
@@ -70,7 +70,7 @@ public struct SegmentsRecord {
         self.vocabulary = vocabulary
     }
 
-    /// Memory that lines are written in, used again by the next.
+    /// The memory that a line is written to; the next line uses it again.
     public struct Writer {
         /// The line, with its line feed, as UTF-8.
         public var line: [UInt8] { json.bytes }
@@ -89,30 +89,17 @@ public struct SegmentsRecord {
 
     private func write(_ segmentation: Segmentation, _ legend: Legend, _ withMasks: Bool, _ json: inout JSONWriter, _ mask: inout RunLengthEncoding) {
         json.beginObject()
-        json.key("schema")
-        json.value(SegmentsRecord.schemaVersion)
-        json.key("picture")
-        json.value(picture)
+        json.member("schema", SegmentsRecord.schemaVersion)
+        json.member("picture", picture)
         if let frame {
-            json.key("frame")
-            json.beginObject()
-            json.key("number")
-            json.value(frame.number)
-            json.key("skipped")
-            json.value(frame.skipped)
+            json.beginObject("frame")
+            json.member("number", frame.number)
+            json.member("skipped", frame.skipped)
             json.endObject()
         }
-        json.key("size")
-        json.beginObject()
-        json.key("width")
-        json.value(segmentation.size.width)
-        json.key("height")
-        json.value(segmentation.size.height)
-        json.endObject()
-        json.key("task")
-        json.value(name(of: segmentation.task))
-        json.key("segments")
-        json.beginArray()
+        json.member("size", segmentation.size)
+        json.member("task", name(of: segmentation.task))
+        json.beginArray("segments")
         for index in segmentation.segments.indices {
             write(segmentation.segments[index], legend, into: &json)
             if withMasks {
@@ -122,19 +109,15 @@ public struct SegmentsRecord {
             json.endObject()
         }
         json.endArray()
-        json.key("timing")
-        json.beginObject()
+        json.beginObject("timing")
         for stage in stages {
             json.key(stage.name)
             json.value(stage.milliseconds, decimals: 3)
         }
-        json.key("total")
-        json.value(totalMilliseconds, decimals: 3)
+        json.member("total", totalMilliseconds, decimals: 3)
         if let frame {
-            json.key("captured")
-            json.value(frame.capturedAt, decimals: 3)
-            json.key("age")
-            json.value(frame.age, decimals: 3)
+            json.member("captured", frame.capturedAt, decimals: 3)
+            json.member("age", frame.age, decimals: 3)
         }
         json.endObject()
         write("model", model, into: &json)
@@ -145,22 +128,14 @@ public struct SegmentsRecord {
     /// The members of a segment but its mask; the object is left open.
     private func write(_ segment: Segment, _ legend: Legend, into json: inout JSONWriter) {
         json.beginObject()
-        json.key("id")
-        json.value(segment.id)
-        json.key("category")
-        json.value(segment.category)
-        json.key("name")
-        json.value(legend.name(of: segment))
-        json.key("synonym")
-        json.value(legend.synonym(of: segment))
-        json.key("isthing")
-        json.value(segment.isThing)
-        json.key("score")
-        json.value(Double(segment.score), decimals: 4)
-        json.key("area")
-        json.value(segment.area)
-        json.key("box")
-        json.beginArray()
+        json.member("id", segment.id)
+        json.member("category", segment.category)
+        json.member("name", legend.name(of: segment))
+        json.member("synonym", legend.synonym(of: segment))
+        json.member("isthing", segment.isThing)
+        json.member("score", Double(segment.score), decimals: 4)
+        json.member("area", segment.area)
+        json.beginArray("box")
         json.value(segment.box.x)
         json.value(segment.box.y)
         json.value(segment.box.width)
@@ -169,25 +144,20 @@ public struct SegmentsRecord {
     }
 
     private func write(_ mask: RunLengthEncoding, _ size: Size, into json: inout JSONWriter) {
-        json.key("rle")
-        json.beginObject()
-        json.key("size")
-        json.beginArray()
+        json.beginObject("rle")
+        json.beginArray("size")
         json.value(size.height)
         json.value(size.width)
         json.endArray()
-        json.key("counts")
-        json.value(utf8: mask.counts)
+        json.member("counts", utf8: mask.counts)
         json.endObject()
     }
 
     private func write(_ key: String, _ source: Source, into json: inout JSONWriter) {
         json.key(key)
         json.beginObject()
-        json.key("name")
-        json.value(source.name)
-        json.key("identity")
-        json.value(source.identity)
+        json.member("name", source.name)
+        json.member("identity", source.identity)
         json.endObject()
     }
 

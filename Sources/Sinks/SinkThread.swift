@@ -1,8 +1,8 @@
 import CSystem
 import System
 
-/// A sink on a thread of its own, behind a queue of fixed length: whoever feeds it never waits, unless the sink is to lose nothing. Items are
-/// filled and written in places that go round, so that what they hold in memory is used again.
+/// A queue of fixed length with a thread that writes its items. `put` never waits, unless the queue keeps all. The places of the queue are used in
+/// turn, and so is the memory that their items hold.
 public final class SinkThread<Item>: @unchecked Sendable {
     private let monitor = Monitor()
     private var queue: [Item]
@@ -13,17 +13,17 @@ public final class SinkThread<Item>: @unchecked Sendable {
     private var thread: Thread?
 
     /// - Parameters:
-    ///   - capacity: items that may wait. One more drops the oldest of them, or waits itself.
-    ///   - keepsAll: lets whoever feeds the sink wait instead of dropping items.
+    ///   - capacity: items that may wait. When so many wait, `put` drops the oldest of them, or waits.
+    ///   - keepsAll: whether `put` waits instead of dropping items.
     ///   - empty: what a place holds at first.
-    ///   - write: called on the sink's thread with one item after another; returns how many were lost by it. What it leaves there is what a
-    ///     later item is filled into.
+    ///   - write: called on the thread with one item after another; returns how many could not be written. A later item is filled into what it
+    ///     leaves there.
     public init(capacity: Int, keepsAll: Bool = false, empty: Item, write: @escaping (inout Item) -> Int) throws(Fault) {
         self.keepsAll = keepsAll
         queue = [Item](repeating: empty, count: capacity)
         nonisolated(unsafe) let write = write
         nonisolated(unsafe) let empty = empty
-        // The thread keeps the sink alive until `finish` lets it end.
+        // The thread keeps this object alive until `finish` lets it end.
         thread = try Thread { [self] in
             var item = empty
             while take(&item) {
@@ -37,7 +37,7 @@ public final class SinkThread<Item>: @unchecked Sendable {
         }
     }
 
-    /// - Parameter fill: changes the item of some earlier time into the new one, and is quick about it.
+    /// Adds an item. - Parameter fill: changes an earlier item into the new one. It runs inside the lock and must be short.
     public func put(_ fill: (inout Item) -> Void) {
         monitor.locked {
             while keepsAll, count == queue.count { monitor.wait() }
@@ -52,7 +52,7 @@ public final class SinkThread<Item>: @unchecked Sendable {
         }
     }
 
-    /// Lets nobody wait any more: from now on a full queue drops its oldest item. For any thread.
+    /// From now on a full queue drops its oldest item and `put` does not wait. For any thread.
     public func hurry() {
         monitor.locked {
             keepsAll = false
@@ -60,11 +60,11 @@ public final class SinkThread<Item>: @unchecked Sendable {
         }
     }
 
-    /// Items that the sink was too slow for, and those that it could not write.
+    /// Items that were dropped because `write` was too slow, and items that it could not write.
     public var losses: (dropped: Int, failed: Int) { monitor.locked { (droppedCount, failedCount) } }
 
-    /// Lets the sink write what waits, at most `milliseconds` long; one that keeps all, as long as it takes, or until somebody is in a `hurry`.
-    /// - Returns: whether it got done; if not, it is left behind.
+    /// Waits until all items are written, at most `milliseconds` long; a queue that keeps all waits without a limit, until `hurry`.
+    /// - Returns: whether all were written; if not, the thread is left running.
     @discardableResult
     public func finish(milliseconds: Double) -> Bool {
         let gotDone = monitor.locked {

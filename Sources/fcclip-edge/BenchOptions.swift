@@ -4,12 +4,12 @@ import Kernels
 import Network
 import System
 
-/// What `fcclip-edge bench` is asked for.
-struct BenchOptions {
+/// The options of `fcclip-edge bench`.
+struct BenchOptions: NetworkOptions {
     var model = ""
     var vocabulary = ""
     var image: String?
-    /// Of the network's input; nil for what the model makes of the picture.
+    /// Of the network's input; nil for the size that the model resizes the picture to.
     var size: Size?
     var task = Task.panoptic
     var threads = processorCount()
@@ -20,30 +20,26 @@ struct BenchOptions {
     private var answer: String?
 
     private static let table = OptionTable<BenchOptions>(entries: [
-        .init(name: "model", value: "FILE", help: "model made by quantize; default: as for fcclip-edge itself") { $0.model = $1 },
+        .init(name: "model", value: "FILE", help: "model made by quantize; default: the same as fcclip-edge") { $0.model = $1 },
         .init(name: "vocab", value: "FILE", help: "vocabulary made by quantize vocab; default: the same") { $0.vocabulary = $1 },
-        .init(name: "image", value: "FILE", help: "a JPEG or PNG picture; default: a pattern of the size") { $0.image = $1 },
-        .init(name: "input-size", formerly: "size", value: "WxH", help: "of the network's input; default: 512x512, or with --image what the model makes of it")
-        { (options, value) throws(Fault) in
+        .init(name: "image", value: "FILE", help: "a JPEG or PNG picture; default: a generated pattern of the input's size") { $0.image = $1 },
+        .init(
+            name: "input-size", formerly: "size", value: "WxH",
+            help: "of the network's input; default: 512x512, with --image the size that the model resizes it to"
+        ) { (options, value) throws(Fault) in
             options.size = try OptionValue.size(value, of: "input-size")
         },
-        .init(name: "task", value: "NAME", help: "panoptic (default), semantic or instance") { (options, value) throws(Fault) in
-            options.task = try OptionValue.task(value)
-        },
-        .init(name: "threads", value: "N", help: "threads; default: one for each processor") { (options, value) throws(Fault) in
-            options.threads = try OptionValue.number(value, of: "threads", in: 1...256)
-        },
-        .init(
-            name: "instruction-set", formerly: "isa", value: "NAME", help: "kernels to use instead of the best that this processor runs; --version lists them"
-        ) { (options, value) throws(Fault) in
-            options.kernels = try OptionValue.kernels(value)
-        },
-        .init(name: "frames", value: "N", help: "frames to measure after one unmeasured; default: 10") { (options, value) throws(Fault) in
+        .task,
+        .threads,
+        .instructionSet,
+        .init(name: "frames", value: "N", help: "frames to measure after one warm-up frame; default: 10") { (options, value) throws(Fault) in
             options.frames = try OptionValue.number(value, of: "frames", in: 1...100_000)
         },
-        .init(name: "json", value: "FILE", help: "write the measurements as one JSON object; - is standard output, without the table") { $0.json = $1 },
-        .init(name: "kernels", value: nil, help: "time each kernel alone instead of a network") { (options, _) in options.measuresKernels = true },
-        .init(name: "help", value: nil, help: "print this") { (options, _) in options.answer = help },
+        .init(name: "json", value: "FILE", help: "write the measurements as one JSON object; - writes it to standard output instead of the table") {
+            $0.json = $1
+        },
+        .init(name: "kernels", value: nil, help: "time each kernel by itself instead of a network") { (options, _) in options.measuresKernels = true },
+        .init(name: "help", value: nil, help: "print this help") { (options, _) in options.answer = help },
     ])
 
     /// What to do.
@@ -65,7 +61,7 @@ struct BenchOptions {
 
     private static var help: String {
         """
-        Measures a network on this machine, stage by stage, against what its processor could reach.
+        Measures a network on this machine, stage by stage, and compares each with the peak of the processor.
 
         usage: fcclip-edge bench [--model M] [--vocab V] [options]
                fcclip-edge bench --kernels [--json FILE]

@@ -4,7 +4,7 @@ import Imaging
 import Kernels
 import System
 
-/// Measures what `fcclip-edge bench` is asked for, then prints and writes it.
+/// Runs the benchmark that the options choose, then prints and writes the result.
 func runBenchmark(_ options: BenchOptions) throws(Fault) {
     var claims = FileClaims()
     claims.read(options.model, as: "--model")
@@ -12,7 +12,7 @@ func runBenchmark(_ options: BenchOptions) throws(Fault) {
     if let image = options.image { claims.read(image, as: "--image") }
     if let json = options.json, json != "-" { claims.write(json, as: "--json") }
     try claims.check()
-    // Opened first: nobody waits for measurements that cannot be stored.
+    // Opened first: a file that cannot be written is reported before the measurements.
     let file: AtomicFile? = if let path = options.json, path != "-" { try AtomicFile(path: path) } else { nil }
     let text: String
     let json: [UInt8]

@@ -7,7 +7,7 @@ import Runtime
 import Sinks
 import System
 
-/// Resized pictures to segments and their record: what pictures and streams have in common.
+/// Turns resized pictures into segments and JSON lines, for pictures and streams alike.
 final class Inference {
     let engine: Engine
     let preprocessor: Preprocessor
@@ -33,7 +33,7 @@ final class Inference {
         stages.reserveCapacity(16)
     }
 
-    /// Looks for the classes of `vocabulary`, read from `path`, from now on. - Throws: when it does not fit the model; then nothing changes.
+    /// Uses the classes of `vocabulary`, read from `path`, from now on. - Throws: when it does not fit the model; then nothing changes.
     func adopt(_ vocabulary: Vocabulary, path: String) throws(Fault) {
         try engine.adopt(vocabulary)
         legend = Legend(vocabulary)
@@ -66,10 +66,13 @@ final class Inference {
         }
     }
 
+    /// From `begin` to the end of the last stage.
+    var totalMilliseconds: Double { last - start }
+
     /// The JSON line of the picture whose clock runs.
     func line(_ segmentation: Segmentation, picture: String, frame: SegmentsRecord.Frame? = nil) -> [UInt8] {
         let record = SegmentsRecord(
-            picture: picture, frame: frame, stages: stages, totalMilliseconds: last - start, model: model, vocabulary: vocabulary)
+            picture: picture, frame: frame, stages: stages, totalMilliseconds: totalMilliseconds, model: model, vocabulary: vocabulary)
         record.write(segmentation, legend: legend, withMasks: withMasks, into: &writer)
         return writer.line
     }

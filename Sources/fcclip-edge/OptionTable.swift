@@ -6,10 +6,9 @@ import Network
 import Runtime
 import System
 
-/// The options of one command: how they are read, and what is said of them.
+/// The options of one command, with their help texts.
 struct OptionTable<Command>: Sendable {
-    /// One option: its name, an older spelling if there is one, what its value is called (nil for none), what it does, and how it changes what
-    /// is asked for.
+    /// One option: its name, an older spelling if there is one, the name of its value (nil for none), its help text, and its effect.
     struct Entry: Sendable {
         let name: StaticString
         var formerly: StaticString?
@@ -59,6 +58,35 @@ struct OptionTable<Command>: Sendable {
             text += "\n\(left)\(entry.help)"
         }
         return text
+    }
+}
+
+/// What every command that runs a network needs to know.
+protocol NetworkOptions {
+    var task: Task { get set }
+    var threads: Int { get set }
+    var kernels: KernelSet { get set }
+}
+
+extension OptionTable.Entry where Command: NetworkOptions {
+    static var task: Self {
+        .init(name: "task", value: "NAME", help: "panoptic (default), semantic or instance") { (options, value) throws(Fault) in
+            options.task = try OptionValue.task(value)
+        }
+    }
+
+    static var threads: Self {
+        .init(name: "threads", value: "N", help: "threads; default: one for each processor") { (options, value) throws(Fault) in
+            options.threads = try OptionValue.number(value, of: "threads", in: 1...256)
+        }
+    }
+
+    static var instructionSet: Self {
+        .init(
+            name: "instruction-set", formerly: "isa", value: "NAME", help: "kernels to use instead of the best that this processor runs; --version lists them"
+        ) { (options, value) throws(Fault) in
+            options.kernels = try OptionValue.kernels(value)
+        }
     }
 }
 

@@ -11,16 +11,12 @@ extension Options {
             try checkNames(pictures)
             // Folders, too, are one thing only.
             claims.read(image, as: "--image")
-            for (name, folder) in [("--overlay", overlay), ("--labels", labels), ("--logits", logits)] {
-                if let folder { claims.write(folder, as: name) }
-            }
+            for output in fileOutputs { claims.write(output.place, as: output.option) }
         }
+        let factory = SinkFactory(pictures.isSingle ? .picture : .pictures)
         for path in pictures.paths {
             claims.read(path, as: pictures.isSingle ? "--image" : "a picture of --image")
-            let outputs = PictureOutputs(self, of: path, isSingle: pictures.isSingle)
-            if let overlay = outputs.overlay { claims.write(overlay, as: "--overlay") }
-            if let labels = outputs.labels { claims.write(labels, as: "--labels") }
-            if let logits = outputs.logits { claims.write(logits, as: "--logits") }
+            for output in fileOutputs { claims.write(factory.paths(of: output.place, ending: output.ending).path(of: path), as: output.option) }
         }
         try claims.check()
     }
@@ -30,9 +26,17 @@ extension Options {
         var claims = claims()
         if stdin != nil { claims.read(descriptor: STDIN_FILENO, as: source) }
         // Folders, where every frame's file has a name of its own.
-        if let overlay { claims.write(overlay, as: "--overlay") }
-        if let labels { claims.write(labels, as: "--labels") }
+        for output in fileOutputs { claims.write(output.place, as: output.option) }
         try claims.check()
+    }
+
+    /// The outputs that have a file for each picture, in order of their options.
+    private var fileOutputs: [(option: String, place: String, ending: StaticString)] {
+        var outputs: [(option: String, place: String, ending: StaticString)] = []
+        if let overlay { outputs.append(("--overlay", overlay, ".png")) }
+        if let labels { outputs.append(("--labels", labels, ".png")) }
+        if let logits { outputs.append(("--logits", logits, ".npy")) }
+        return outputs
     }
 
     /// What pictures and streams have in common.
@@ -41,7 +45,8 @@ extension Options {
         claims.read(model, as: "--model")
         claims.read(vocabulary, as: "--vocab")
         for path in configs { claims.read(path, as: "--config") }
-        for destination in json where !LineOutput.isDatagrams(destination) {
+        if table { claims.write(descriptor: STDOUT_FILENO, as: "--table") }
+        for destination in json where !SinkFactory.isNetwork(destination) {
             if destination == "-" {
                 claims.write(descriptor: STDOUT_FILENO, as: "standard output")
             } else {
@@ -53,7 +58,7 @@ extension Options {
 
     /// Outputs in folders have their pictures' names, without the folders.
     private func checkNames(_ pictures: PictureList) throws(Fault) {
-        guard overlay != nil || labels != nil || logits != nil else { return }
+        guard !fileOutputs.isEmpty else { return }
         let named = pictures.paths.map { (name: Array(folderAndName($0).name.utf8), path: $0) }.sorted { $0.name.lexicographicallyPrecedes($1.name) }
         for (a, b) in zip(named, named.dropFirst()) where a.name == b.name {
             throw Fault(

@@ -7,8 +7,8 @@ import Runtime
 import Sinks
 import System
 
-/// What the command line asks for.
-struct Options {
+/// The options of the command line.
+struct Options: NetworkOptions {
     var model = ""
     var vocabulary = ""
     var image = ""
@@ -16,12 +16,14 @@ struct Options {
     var overlay: String?
     var labels: String?
     var logits: String?
-    /// Destinations, see `LineOutput`.
+    /// Destinations, see `SinkFactory`.
     var json: [String] = []
     var masks = true
+    /// Whether tables are printed on standard output.
+    var table = false
     /// What standard input holds, if frames come from there.
     var stdin: FrameLayout?
-    /// The device that frames come from, if one is named, and what it is asked for.
+    /// The device that frames come from, if one is named, and the mode to request from it.
     var camera: String?
     var request = CameraRequest()
     var listsCameras = false
@@ -34,28 +36,29 @@ struct Options {
     /// Files of options that were read.
     var configs: [String] = []
     var report = false
-    /// Files that stay in a folder of overlays or label maps; nil for all.
+    /// The number of files that are kept in a folder of overlays or label maps; nil for all.
     var keep: Int?
     var threads = processorCount()
     var kernels = KernelSet.best
-    /// To be printed instead of any work.
+    /// A text to print instead of any work.
     private var answer: String?
 
     private static let table = OptionTable<Options>(entries: [
         .init(name: "model", value: "FILE", help: "model made by quantize; default: model.gguf, see below") { $0.model = $1 },
         .init(name: "vocab", value: "FILE", help: "vocabulary made by quantize vocab; default: vocabulary.gguf, see below") { $0.vocabulary = $1 },
-        .init(name: "image", value: "PATH", help: "a JPEG or PNG picture, a folder of them, or a .txt file with a path a line") { $0.image = $1 },
+        .init(name: "image", value: "PATH", help: "a JPEG or PNG picture, a folder of them, or a .txt file with one path on each line") { $0.image = $1 },
         .init(
-            name: "stdin", value: "FORMAT:WxH", help: "raw frames: yuv420, nv12, yuyv, rgb24 or grey, perhaps :stride=BYTES; or mjpeg, JPEG pictures in a row"
+            name: "stdin", value: "FORMAT:WxH",
+            help: "raw frames: yuv420, nv12, yuyv, rgb24 or grey, optionally with :stride=BYTES; or mjpeg, JPEG pictures one after another"
         ) { (options, value) throws(Fault) in
             options.stdin = try FrameLayout(value, option: "stdin")
         },
         .init(name: "camera", value: "DEVICE", help: "a V4L2 camera, as in /dev/video0") { $0.camera = $1 },
-        .init(name: "capture-size", formerly: "size", value: "WxH", help: "of the camera's frames; default: 640x480; the nearest it has is taken") {
+        .init(name: "capture-size", formerly: "size", value: "WxH", help: "of the camera's frames; default: 640x480; the program uses the closest mode") {
             (options, value) throws(Fault) in
             options.request.size = try OptionValue.size(value, of: "capture-size")
         },
-        .init(name: "fps", value: "N", help: "frames a second wished of the camera") { (options, value) throws(Fault) in
+        .init(name: "fps", value: "N", help: "frames a second to request from the camera") { (options, value) throws(Fault) in
             options.request.framesPerSecond = try OptionValue.number(value, of: "fps", in: 1...1000)
         },
         .init(name: "format", value: "NAME", help: "of the camera's frames: nv12, yuv420, yuyv, rgb24, mjpeg or grey; default: the best it has") {
@@ -68,9 +71,7 @@ struct Options {
             name: "every-frame", value: nil,
             help: "process every frame: the source waits for the network and for every output, instead of frames and results being skipped"
         ) { (options, _) in options.everyFrame = true },
-        .init(name: "task", value: "NAME", help: "panoptic (default), semantic or instance") { (options, value) throws(Fault) in
-            options.task = try OptionValue.task(value)
-        },
+        .task,
         .init(name: "overlay", value: "PATH", help: "write the picture with its segments drawn and named, as PNG") { $0.overlay = $1 },
         .init(name: "labels", value: "PATH", help: "write the segments' ids as a 16-bit PNG") { $0.labels = $1 },
         .init(name: "logits", value: "PATH", help: "write the network's mask logits as a NumPy array (.npy) of queries x rows x columns; with --image only") {
@@ -79,44 +80,44 @@ struct Options {
         .init(name: "keep", value: "N", help: "of a stream's overlays and label maps, keep the newest N") { (options, value) throws(Fault) in
             options.keep = try OptionValue.number(value, of: "keep", in: 1...1_000_000)
         },
-        .init(name: "json", value: "PATH", help: "write one JSON object a picture; - (default) or udp://ADDRESS:PORT; may be repeated") { $0.json.append($1) },
+        .init(name: "json", value: "PATH", help: "write one JSON object for each picture to a file, - (default) or udp://ADDRESS:PORT; may be repeated") {
+            $0.json.append($1)
+        },
+        .init(name: "table", value: nil, help: "print a table of the segments instead of JSON; the default for one picture on a terminal") {
+            (options, _) in options.table = true
+        },
         .init(name: "no-masks", value: nil, help: "leave masks (rle) out of the JSON") { (options, _) in options.masks = false },
         .init(name: "trigger", value: "LINE", help: "segment one frame at each rising edge of a GPIO line: its name, or CHIP:OFFSET") {
             (options, value) throws(Fault) in
             options.trigger = try PinName(value, option: "trigger")
         },
         .init(
-            name: "alarm", value: "LINE:NAME[:AREA]", help: "GPIO line high while a segment of that name covers that fraction of the picture; may be repeated"
+            name: "alarm", value: "LINE:NAME[:AREA]",
+            help: "set a GPIO line high while a segment of that name covers that fraction of the picture; may be repeated"
         ) { (options, value) throws(Fault) in
             options.alarms.append(try AlarmRule(value))
         },
-        .init(name: "alarm-when-lost", value: "LEVEL", help: "of the alarms' lines while the camera is lost: low (default) or high") {
+        .init(name: "alarm-when-lost", value: "LEVEL", help: "level of the alarms' lines while the camera is lost: low (default) or high") {
             (options, value) throws(Fault) in
             guard value == "low" || value == "high" else { throw Fault("--alarm-when-lost \(value): low or high is expected") }
             options.alarmsHighWhenLost = value == "high"
         },
-        .init(name: "heartbeat", value: "LINE", help: "GPIO line that changes with every frame segmented") { (options, value) throws(Fault) in
+        .init(name: "heartbeat", value: "LINE", help: "change the level of a GPIO line with every segmented frame") { (options, value) throws(Fault) in
             options.heartbeat = try PinName(value, option: "heartbeat")
         },
         .init(name: "report", value: nil, help: "at a stream's end, print times of all stages, the machine's state and advice") { (options, _) in
             options.report = true
         },
-        .init(name: "config", value: "FILE", help: "read options from a file, one a line; what comes later wins") { (options, value) throws(Fault) in
+        .init(name: "config", value: "FILE", help: "read options from a file, one on each line; a later option replaces an earlier one") {
+            (options, value) throws(Fault) in
             try options.read(config: value)
         },
-        .init(name: "threads", value: "N", help: "threads; default: one for each processor") { (options, value) throws(Fault) in
-            options.threads = try OptionValue.number(value, of: "threads", in: 1...256)
+        .threads,
+        .instructionSet,
+        .init(name: "version", value: nil, help: "print the version and the kernels: all, and the chosen ones") { (options, _) in options.answer = versionText
         },
-        .init(
-            name: "instruction-set", formerly: "isa", value: "NAME", help: "kernels to use instead of the best that this processor runs; --version lists them"
-        ) { (options, value) throws(Fault) in
-            options.kernels = try OptionValue.kernels(value)
-        },
-        .init(name: "version", value: nil, help: "print version, kernels found and chosen") { (options, _) in options.answer = versionText },
         .init(name: "help", value: nil, help: "print this") { (options, _) in options.answer = help },
     ])
-
-    static let version = "0.1"
 
     /// What to do.
     enum Request {
@@ -134,11 +135,10 @@ struct Options {
         if options.listsCameras { return .listCameras }
         try options.checkSource()
         try ModelPlaces.complete(model: &options.model, vocabulary: &options.vocabulary)
-        if options.overlay == nil, options.labels == nil, options.logits == nil, options.json.isEmpty { options.json = ["-"] }
         return .segment(options)
     }
 
-    /// - Throws: when there is not exactly one source, or what goes with streams only is asked of pictures or the other way round.
+    /// - Throws: when there is not exactly one source, or an option does not apply to it.
     private func checkSource() throws(Fault) {
         let sources = (image.isEmpty ? 0 : 1) + (stdin == nil ? 0 : 1) + (camera == nil ? 0 : 1)
         guard sources > 0 else { throw Fault("--image, --camera or --stdin is missing; see --help") }
@@ -164,14 +164,14 @@ struct Options {
     }
 
     private static var versionText: String {
-        var text = "fcclip-edge \(version)\nkernels:"
+        var text = "fcclip-edge \(ProgramVersion.text)\nkernels:"
         for table in KernelSet.all { text += " \(table.name)" + (table.isSupported ? "" : " (not on this processor)") }
         return text + "\nchosen: \(KernelSet.best.name)"
     }
 
     private static var help: String {
         """
-        Segments pictures into regions named by any words.
+        Open-vocabulary panoptic segmentation: name any classes, get a mask for each region.
 
         usage: fcclip-edge --image PICTURE | --camera DEVICE | --stdin FORMAT:WxH [--model M] [--vocab V] [options]
                fcclip-edge bench --help
@@ -183,7 +183,7 @@ struct Options {
             $XDG_DATA_HOME/fcclip-edge (default: ~/.local/share/fcclip-edge), /usr/local/share/fcclip-edge and /usr/share/fcclip-edge.
 
             With many pictures or a stream, --overlay, --labels and --logits name folders. Results go to standard output, everything else to standard
-            error. Exit status: 0, or 1 after an error, said in one line.
+            error. Exit status: 0, or 1 after an error, which is printed in one line.
             """
     }
 }

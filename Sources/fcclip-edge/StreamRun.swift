@@ -7,7 +7,7 @@ import Network
 import Sinks
 import System
 
-/// A live source through the engine to the sinks: one thread captures, this one segments the freshest frame, each sink has its own.
+/// Segments the frames of a live source. One thread captures, this one segments the freshest frame, and each sink that may be slow has its own.
 final class StreamRun {
     private let options: Options
     private let name: String
@@ -16,20 +16,26 @@ final class StreamRun {
     private let state = StreamState()
     private let inference: Inference
     private let converter: FrameConverter
-    private let pins: StreamPins<LinuxPins>
+    private let sinks = SinkSet()
+    /// The GPIO line that asks for a frame; nil when all frames are segmented.
+    private let trigger: Pin<LinuxPins>?
     private let manager = ServiceManager()
     private let damage = RepeatedFault()
     private var statistics = StreamStatistics()
     private var lastNumber = 0
     /// Frames in a row that could not be segmented.
     private var failures = 0
-    /// So many of them are no accident: somebody else has to put it right, or start the program again.
+    /// After so many of them the run ends: the fault is not in single frames.
     private static let mostFailures = 30
+    /// How long the end waits for each sink, in milliseconds.
+    private static let patience = 3000.0
 
-    /// - Parameter name: what records call the source.
+    /// - Parameter name: the source's name in records.
     init(_ options: Options, name: String) throws(Fault) {
         // First: threads inherit it.
         Signals.hold()
+        var options = options
+        options.completeOutputs(isSinglePicture: false)
         try options.checkPlaces(name)
         self.options = options
         self.name = name
@@ -37,10 +43,11 @@ final class StreamRun {
         stop = try Cancellation()
         inference = try Inference(options)
         converter = FrameConverter(inference.preprocessor)
-        pins = try StreamPins(LinuxPins(), options, inference.legend)
+        trigger = if let line = options.trigger { try Pin(LinuxPins(), line, output: false, option: "trigger") } else { nil }
+        try options.addPins(of: LinuxPins(), inference.legend, to: sinks)
     }
 
-    /// Runs until the source ends or SIGTERM or SIGINT arrives; then the frame at hand is finished.
+    /// Runs until the source ends or SIGTERM or SIGINT arrives; then the current frame is finished.
     ///
     /// - Throws: when the source, standard output or the trigger fails, memory is lacking, no frame can be segmented, or an output could not
     ///   be written.
@@ -56,7 +63,7 @@ final class StreamRun {
         }
         let source = try makeSource(stop)
         try source.open()
-        let sinks = try StreamSinks(options) { end($0) }
+        try options.addSinks(to: sinks, from: .stream(keep: options.keep, everyFrame: options.everyFrame, failed: { end($0) }))
         state.adopt(sinks)
         let listeners = try listen(end)
         let capture = try Thread {
@@ -67,16 +74,15 @@ final class StreamRun {
             }
             mailbox.end()
         }
-        follow(sinks, end)
+        follow(end)
         manager.stopping()
         // A trigger may still be waited for.
         stop.cancel()
         capture.join()
         for listener in listeners { listener.join() }
-        let losses = sinks.finish()
-        pins.rest()
+        let losses = sinks.finish(within: Self.patience)
         statistics.finish(counts: mailbox.counts, patched: converter.patchedCount, losses: losses, source: source.notes)
-        // A source that gave nothing says why.
+        // A source without a frame has a fault that is reported instead.
         if mailbox.counts.captured > 0 || state.fault == nil { Log.write("fcclip-edge: " + statistics.summary) }
         if options.report { for line in statistics.report(options, inference) { Log.write(line) } }
         if let fault = state.fault { throw fault }
@@ -85,14 +91,14 @@ final class StreamRun {
     }
 
     /// Segments frame after frame, and drives the alarms' lines to their level for a lost source.
-    private func follow(_ sinks: StreamSinks, _ end: (Fault?) -> Void) {
+    private func follow(_ end: (Fault?) -> Void) {
         var isLost = false
         while true {
-            // Before the first success nobody knows whether any frame can be segmented: with a trigger, too, one frame is tried at once.
+            // Ready means that frames can be segmented: with a trigger, too, the first frame is segmented at once.
             switch mailbox.next(unasked: !state.hasSucceeded) {
             case .end: return
             case .lost:
-                pins.lose()
+                sinks.sourceLost()
                 isLost = true
                 manager.status("the camera is lost; waiting for it")
             case .frame(let frame, let isAsked):
@@ -101,7 +107,7 @@ final class StreamRun {
                 isLost = false
                 reload()
                 do throws(Fault) {
-                    try segment(frame, isAsked ? sinks : nil)
+                    try segment(frame, isTrial: !isAsked)
                     failures = 0
                     damage.ended()
                     if state.succeed() { manager.ready() }
@@ -122,14 +128,12 @@ final class StreamRun {
         }
     }
 
-    /// Starts threads that wait for signals, for the trigger, and for the time to tell systemd that all is well. - Returns: those that end when told
-    /// to stop.
+    /// Starts threads that wait for signals, for the trigger, and for the time to feed the watchdog. - Returns: those that end after `stop`.
     private func listen(_ end: @escaping @Sendable (Fault?) -> Void) throws(Fault) -> [Thread] {
         var threads: [Thread] = []
         let mailbox = mailbox
         let stop = stop
         let state = state
-        let manager = manager
         // Never joined: it ends with the program.
         _ = try Thread {
             while true {
@@ -139,7 +143,7 @@ final class StreamRun {
                 }
             }
         }
-        if let trigger = pins.trigger {
+        if let trigger {
             threads.append(
                 try Thread {
                     do throws(Fault) {
@@ -149,37 +153,32 @@ final class StreamRun {
                     }
                 })
         }
-        if let period = manager.watchdogMilliseconds {
-            threads.append(
-                try Thread {
-                    while stop.wait(for: -1, milliseconds: period) == .timedOut {
-                        if state.isHealthy { manager.alive() }
-                    }
-                })
-        }
+        if let watchdog = try Watchdog.start(manager, state, stop) { threads.append(watchdog) }
         return threads
     }
 
-    /// Reads the vocabulary again if SIGHUP asked for it. One that does not fit is said, and the old one stays.
+    /// Reads the vocabulary again if SIGHUP asked for it. If the file is invalid or does not match the model, logs why and keeps the old one.
     private func reload() {
         guard state.takeReload() else { return }
         do throws(Fault) {
             let fresh = try Vocabulary(path: options.vocabulary)
-            let categories = try pins.categories(Legend(fresh))
+            try sinks.check(Legend(fresh))
             try inference.adopt(fresh, path: options.vocabulary)
-            pins.categories = categories
+            sinks.adopt(inference.legend)
             Log.write("fcclip-edge: \(options.vocabulary): read again, \(fresh.categories.count) classes")
         } catch {
             Log.write("fcclip-edge: \(error.message); the old vocabulary stays")
         }
     }
 
-    /// - Parameter sinks: nil for a trial, whose result nobody gets.
+    /// Segments a frame and hands the result to the sinks.
+    ///
+    /// - Parameter isTrial: no sink gets the result.
     /// - Throws: when the frame is damaged or memory is lacking.
-    private func segment(_ frame: FrameBuffer, _ sinks: StreamSinks?) throws(Fault) {
+    private func segment(_ frame: FrameBuffer, isTrial: Bool) throws(Fault) {
         inference.begin()
         let size = try converter.size(of: frame)
-        let canvas = sinks?.canvas(size)
+        let canvas = isTrial ? nil : sinks.canvas(size)
         let segmentation: Segmentation
         do throws(Fault) {
             if let canvas {
@@ -190,17 +189,16 @@ final class StreamRun {
             inference.clock("convert")
             segmentation = try inference.segment(size)
         } catch {
-            if let canvas { sinks?.giveBack(canvas) }
+            sinks.returnCanvas()
             throw error
         }
-        guard let sinks else { return }
-        pins.show(segmentation)
-        let age = monotonicMilliseconds() - frame.captured
-        if sinks.wantsLines {
-            let record = SegmentsRecord.Frame(number: frame.number, skipped: frame.number - lastNumber - 1, capturedAt: frame.capturedAt, age: age)
-            sinks.put(line: inference.line(segmentation, picture: name, frame: record))
-        }
-        sinks.put(segmentation, legend: inference.legend, canvas: canvas, of: frame)
+        guard !isTrial else { return }
+        let age = frame.timing.age()
+        let record = SegmentsRecord.Frame(
+            number: frame.number, skipped: frame.number - lastNumber - 1, capturedAt: frame.timing.capturedAt, age: age)
+        var result = SinkResult(
+            segmentation, legend: inference.legend, picture: name, frame: record, totalMilliseconds: inference.totalMilliseconds, canvas: canvas)
+        sinks.accept(&result, line: { inference.line(segmentation, picture: name, frame: record) }, failed: { Log.write("fcclip-edge: \($1.message)") })
         lastNumber = frame.number
         statistics.add(inference.stages, age: age, frame: frame.layout, size: size, input: inference.preprocessor.resizedSize)
     }

@@ -1,6 +1,7 @@
+import Sinks
 import System
 
-/// What the threads of a stream tell each other: why it ended, whether the vocabulary is to be read again, and how the work goes on.
+/// State that the threads of a stream share: why it ended, whether to read the vocabulary again, and whether frames are being segmented.
 final class StreamState: @unchecked Sendable {
     private let monitor = Monitor()
     private var first: Fault?
@@ -8,7 +9,7 @@ final class StreamState: @unchecked Sendable {
     private var isBusy = false
     private var begun = 0, seen = -1
     private var succeeded = false, isInAHurry = false
-    private var sinks: StreamSinks?
+    private var sinks: SinkSet?
 
     func note(_ fault: Fault) {
         monitor.locked { if first == nil { first = fault } }
@@ -16,8 +17,8 @@ final class StreamState: @unchecked Sendable {
 
     var fault: Fault? { monitor.locked { first } }
 
-    /// Tells whose sinks `hurry` is about.
-    func adopt(_ sinks: StreamSinks) {
+    /// The sinks that `hurry` is passed on to.
+    func adopt(_ sinks: SinkSet) {
         let isLate = monitor.locked {
             self.sinks = sinks
             return isInAHurry
@@ -25,7 +26,7 @@ final class StreamState: @unchecked Sendable {
         if isLate { sinks.hurry() }
     }
 
-    /// Lets no sink hold up the end.
+    /// No sink delays the end any more.
     func hurry() {
         let sinks = monitor.locked {
             isInAHurry = true
@@ -66,7 +67,7 @@ final class StreamState: @unchecked Sendable {
 
     var hasSucceeded: Bool { monitor.locked { succeeded } }
 
-    /// Whether frames have been segmented and the work on none has gone on since the last call: idle, or at another one by now.
+    /// Whether frames have been segmented, and none of them takes longer than the time between two calls.
     var isHealthy: Bool {
         monitor.locked {
             defer { seen = begun }

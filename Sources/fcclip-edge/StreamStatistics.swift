@@ -4,7 +4,7 @@ import Runtime
 import Sinks
 import System
 
-/// What a stream amounts to, for its end.
+/// Counts and times of a stream, for the summary and the report at its end.
 struct StreamStatistics {
     var damaged = 0
     private let start = monotonicMilliseconds()
@@ -13,7 +13,7 @@ struct StreamStatistics {
     private var totals = LatencyHistogram(), ages = LatencyHistogram()
     private var layout: FrameLayout?
     private var size = Size(height: 0, width: 0), input = Size(height: 0, width: 0)
-    private var counts = (captured: 0, stale: 0), patched = 0, losses = StreamSinks.Losses(), notes: [String] = []
+    private var counts = (captured: 0, stale: 0), patched = 0, losses = SinkSet.Losses(), notes: [String] = []
 
     mutating func add(_ stages: [SegmentsRecord.Stage], age: Double, frame layout: FrameLayout, size: Size, input: Size) {
         var total = 0.0
@@ -32,8 +32,8 @@ struct StreamStatistics {
         self.input = input
     }
 
-    /// - Parameter source: what the source has to say of its own.
-    mutating func finish(counts: (captured: Int, stale: Int), patched: Int, losses: StreamSinks.Losses, source: [String]) {
+    /// - Parameter source: remarks of the source.
+    mutating func finish(counts: (captured: Int, stale: Int), patched: Int, losses: SinkSet.Losses, source: [String]) {
         self.counts = counts
         self.patched = patched
         self.losses = losses
@@ -46,6 +46,7 @@ struct StreamStatistics {
         if patched > 0 { text += ", \(patched) used in spite of damage" }
         for note in notes { text += ", " + note }
         if losses.lines > 0 { text += ", \(losses.lines) lines dropped" }
+        if losses.tables > 0 { text += ", \(losses.tables) tables dropped" }
         if losses.pictures > 0 { text += ", \(losses.pictures) pictures dropped" }
         if totals.count > 0 { text += "; \(decimal(totals.quantile(0.5), 1)) ms a frame (95%: \(decimal(totals.quantile(0.95), 1)))" }
         return text
@@ -53,7 +54,7 @@ struct StreamStatistics {
 
     // MARK: - Report
 
-    /// Stages, machine and advice, in lines for people.
+    /// Lines with the times of all stages, the machine's state and advice.
     func report(_ options: Options, _ inference: Inference) -> [String] {
         var table = TextTable()
         table.add(["milliseconds", "p50", "p95", "most"])
@@ -82,7 +83,7 @@ struct StreamStatistics {
         [name, decimal(durations.quantile(0.5), 1), decimal(durations.quantile(0.95), 1), decimal(durations.longest, 1)]
     }
 
-    /// Where time is lost that need not be.
+    /// Ways to make the stream faster.
     private func advice(_ options: Options, temperature: Double?, clock: (now: Int, most: Int)?) -> [String] {
         var advice: [String] = []
         if "\(options.kernels.name)" != "\(KernelSet.best.name)" {

@@ -20,6 +20,9 @@ import Testing
         }
 
         let schema: Int
+        let version: String
+        let commit: String?
+        let processor: String?
         let kernels: String
         let threads: Int
         let frames: Int
@@ -37,6 +40,10 @@ import Testing
     }
 
     struct KernelReport: Decodable {
+        let version: String
+        let commit: String?
+        let processor: String?
+
         struct Kernels: Decodable {
             struct Rate: Decodable {
                 let name: String
@@ -61,6 +68,7 @@ import Testing
     @Test func stagesAddUp() throws {
         let report = try bench(["--input-size", "96x64", "--frames", "5", "--threads", "2"])
         #expect(report.schema == 1 && report.threads == 2 && report.frames == 5)
+        #expect(report.version == ProgramVersion.number && report.commit == ProgramVersion.commit && report.processor == ProcessorInfo().name)
         #expect(report.input == .init(width: 96, height: 64) && report.picture == report.input)
         #expect(
             report.stages.map(\.name) == [
@@ -122,6 +130,9 @@ import Testing
         let report = try JSONDecoder().decode(KernelReport.self, from: Data(result.output.utf8))
         let version = try Program.edge.run(["--version"]).output
         #expect(report.kernels.count > 1)
+        // The program, its commit if the build knew it, and the processor, as everywhere.
+        #expect(version.hasPrefix("fcclip-edge " + report.version + (report.commit.map { " (\($0))" } ?? "") + "\n"), "\(version)")
+        #expect(report.processor == ProcessorInfo().name)
         for kernels in report.kernels {
             #expect(version.contains(kernels.name) && kernels.peak_multiply_adds_per_second > 0)
             #expect(kernels.rates.count > 5 && kernels.rates.allSatisfy { $0.multiply_adds_per_second > 0 })

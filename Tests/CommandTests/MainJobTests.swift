@@ -69,6 +69,52 @@ import Testing
         #expect(try folder.contents() == ["labels.png", "overlay.png"])
     }
 
+    /// The table has the numbers of the JSON line, largest segment first.
+    @Test func tableOfSegments() throws {
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let result = try tiny.segment(["--image", try TinyModel.picture.get(), "--table", "--json", folder.path("line.json")])
+        #expect(result.status == 0, "\(result.errors)")
+        let line = try JSONDecoder().decode(Line.self, from: Data(contentsOf: URL(filePath: folder.path("line.json"))))
+        let segments = line.segments.sorted { ($0.area, $1.id) > ($1.area, $0.id) }
+        let expected =
+            ["name kind score area x, y, width x height"]
+            + segments.map {
+                "\($0.name) \($0.isthing ? "thing" : "stuff") \(percent($0.score)) \(percent(Double($0.area) / (420 * 300))) "
+                    + "\($0.box[0]), \($0.box[1]), \($0.box[2]) x \($0.box[3])"
+            } + ["\(segments.count) segment\(segments.count == 1 ? "" : "s") in \(decimal(line.timing["total"] ?? 0, 1)) ms"]
+        let rows = result.output.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+        #expect(rows == expected, "\(result.output)")
+    }
+
+    /// On a terminal, one picture without `--json` gives the table; everything else, and every pipe, JSON as ever.
+    @Test func tableOnATerminal() throws {
+        let tiny = try TinyModel.shared.get()
+        let folder = try TemporaryFolder()
+        let picture = try TinyModel.picture.get()
+        try FileManager.default.createDirectory(atPath: folder.path("all"), withIntermediateDirectories: true)
+        for name in ["a.jpg", "b.jpg"] { try FileManager.default.copyItem(atPath: picture, toPath: folder.path("all/" + name)) }
+        func terminal(_ arguments: [String]) throws -> String {
+            let shell = "python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' \"$@\""
+            let result = try Program.edge.run(["--model", tiny.model, "--vocab", tiny.vocabulary, "--no-masks"] + arguments, shell: shell)
+            return result.output.replacing("\r\n", with: "\n")
+        }
+        let total = /\n\d+ segments? in \d+\.\d ms\n$/
+        let table = try terminal(["--image", picture])
+        #expect(table.hasPrefix("name ") && table.contains(total) && !table.contains("{"), "\(table)")
+        #expect(try terminal(["--image", picture, "--labels", folder.path("l.png")]).contains(total))
+        #expect(try terminal(["--image", picture, "--json", "-"]).hasPrefix("{\"schema\""))
+        #expect(try terminal(["--image", picture, "--json", folder.path("l.json")]).isEmpty)
+        #expect(try terminal(["--image", folder.path("all")]).hasPrefix("{\"schema\""))
+        // Many, and frames: each table says whose it is.
+        let many = try tiny.segment(["--image", folder.path("all"), "--table"]).output
+        #expect(many.contains("/all/a.jpg: ") && many.contains("/all/b.jpg: ") && many.hasSuffix(" ms\n\n") && !many.contains("{"), "\(many)")
+        let frames = try Program.edge.run(
+            ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "mjpeg", "--every-frame", "--table"],
+            shell: "cat '\(picture)' '\(picture)' | \"$@\"")
+        #expect(frames.output.contains("\nframe 1: ") && frames.output.contains("\nframe 2: ") && !frames.output.contains("{"), "\(frames.output)")
+    }
+
     @Test func segmentsAFolder() throws {
         let tiny = try TinyModel.shared.get()
         let folder = try TemporaryFolder()

@@ -42,6 +42,11 @@ import Testing
         return scene
     }
 
+    private func show(_ categories: [Int], to sinks: SinkSet) {
+        var result = SinkResult(scene(categories), legend: Self.legend, picture: "", totalMilliseconds: 0)
+        sinks.accept(&result, line: { [] }, failed: { _, fault in Issue.record("\(fault.message)") })
+    }
+
     @Test(arguments: [nil, "low", "high"]) func alarmsWhileTheSourceIsLost(level: String?) throws {
         let lines = Lines()
         var words = ["fcclip-edge", "--stdin", "mjpeg", "--model", "m", "--vocab", "v", "--alarm", "0:cat", "--alarm", "1:dog", "--heartbeat", "2"]
@@ -50,22 +55,44 @@ import Testing
             Issue.record("no run")
             return
         }
-        let pins = try StreamPins(lines, options, Self.legend)
-        pins.show(scene([0]))
+        let sinks = SinkSet()
+        try options.addPins(of: lines, Self.legend, to: sinks)
+        show([0], to: sinks)
         #expect(lines.levels == [[true], [], [true]])
-        pins.lose()
-        pins.lose()
+        sinks.sourceLost()
+        sinks.sourceLost()
         let isHigh = level == "high"
         #expect(lines.levels == [isHigh ? [true] : [true, false], isHigh ? [true] : [], [true]])
         // Back, and what is seen counts again.
-        pins.show(scene([1]))
+        show([1], to: sinks)
         #expect(lines.levels[0].last == false && lines.levels[1].last == true && lines.levels[2] == [true, false])
-        pins.rest()
+        #expect(sinks.finish(within: 0).isEmpty)
         #expect(lines.levels.map(\.last) == [false, false, false])
     }
 
     @Test func levelsAreLowOrHigh() throws {
         let fault = #expect(throws: Fault.self) { _ = try Options.parse(["fcclip-edge", "--alarm-when-lost", "off"]) }
         #expect(fault?.message == "--alarm-when-lost off: low or high is expected")
+    }
+
+    /// A vocabulary that lacks a name changes nothing; another one counts from the next result on.
+    @Test func otherVocabularies() throws {
+        let lines = Lines()
+        guard
+            case .segment(let options) = try Options.parse([
+                "fcclip-edge", "--stdin", "mjpeg", "--model", "m", "--vocab", "v", "--alarm", "0:dog",
+            ])
+        else { return #expect(Bool(false)) }
+        let sinks = SinkSet()
+        try options.addPins(of: lines, Self.legend, to: sinks)
+        let fault = #expect(throws: Fault.self) { try sinks.check(Legend([.init(names: ["cat"], colour: Colour(0))])) }
+        #expect(fault?.message == "--alarm 0:dog: the vocabulary has no class of this name")
+        show([1], to: sinks)
+        #expect(lines.levels[0] == [true])
+        let other = Legend([.init(names: ["dog"], colour: Colour(0)), .init(names: ["cat"], colour: Colour(1))])
+        try sinks.check(other)
+        sinks.adopt(other)
+        show([1], to: sinks)
+        #expect(lines.levels[0] == [true, false])
     }
 }

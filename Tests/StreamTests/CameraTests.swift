@@ -278,7 +278,7 @@ import Testing
                 "/dev/video0: HD Webcam (fake, usb-1)", "  yuyv    640x480 30, 1280x720 10 frames a second at most", "  grey    sizes unknown",
                 "  mjpeg   1280x720 30 frames a second at most", "/dev/video3: Fake camera (unicam) needs libcamera; let its program feed this one:",
                 "  rpicam-vid -t 0 --codec yuv420 --width 1280 --height 720 -o - | fcclip-edge --stdin yuv420:1280x720",
-                "1 devices may not be opened; cameras are the group video's: sudo usermod -aG video $USER, then log in anew",
+                "1 devices may not be opened; cameras are the group video's: sudo usermod -aG video $USER, then log in again",
             ])
         #expect(video.leaks == 0)
         #expect(CameraList.describe(FakeVideo([:])) == ["no cameras"])

@@ -101,7 +101,7 @@ final class FakePins: PinSystem, @unchecked Sendable {
         #expect(message("NONE") == "--heartbeat NONE: this board has no such line; gpioinfo lists those there are")
         do {
             let held = try Pin(board, .name("LED"), output: true, option: "alarm")
-            #expect(message() == "--heartbeat LED: in use by another program or driver; gpioinfo tells which")
+            #expect(message() == "--heartbeat LED: in use by another program or driver; gpioinfo shows which")
             withExtendedLifetime(held) {}
         }
         board.requestError = EINVAL

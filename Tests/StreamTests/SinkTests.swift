@@ -1,8 +1,22 @@
 import Foundation
-import Sinks
+import Kernels
+import ModelFormat
+import Network
 import System
 import TestSupport
 import Testing
+
+@testable import Imaging
+@testable import Sinks
+
+extension SinkResult {
+    init(line: [UInt8]) {
+        self.init()
+        self.line = line
+    }
+
+    init(line: String) { self.init(line: Array(line.utf8)) }
+}
 
 @Suite struct SinkTests {
     @Test func slowSinkHoldsUpNobody() throws {
@@ -81,11 +95,15 @@ import Testing
     @Test func linesAreAppendedToFiles() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("lines.json", Array("before\n".utf8))
-        for line in ["one\n", "two\n"] { try LineOutput(path).write(Array(line.utf8)) }
+        for line in ["one\n", "two\n"] { try AppendedLineFileSink(path).accept(SinkResult(line: line)) }
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "before\none\ntwo\n")
-        #expect(faultMessage { _ = try LineOutput(folder.path("none/here")) } == folder.path("none/here") + ": cannot be written: No such file or directory")
-        #expect(faultMessage { try LineOutput("/dev/full").write([1]) } == "/dev/full: cannot be written: No space left on device")
-        #expect(try LineOutput("-").isVital && !LineOutput(path).isVital)
+        #expect(
+            faultMessage { _ = try AppendedLineFileSink(folder.path("none/here")) } == folder.path("none/here")
+                + ": cannot be written: No such file or directory")
+        #expect(faultMessage { try AppendedLineFileSink("/dev/full").accept(SinkResult(line: [1])) } == "/dev/full: cannot be written: No space left on device")
+        let factory = SinkFactory(.picture)
+        #expect(try factory.lines("-").isVital && !factory.lines(path).isVital && !factory.lines("udp://127.0.0.1:9").isVital)
+        #expect(SinkFactory.isNetwork("udp://127.0.0.1:9") && !SinkFactory.isNetwork("-") && !SinkFactory.isNetwork("udp"))
     }
 
     @Test(arguments: ["127.0.0.1", "localhost", "[::1]"]) func linesAreSentAsDatagrams(host: String) throws {
@@ -108,36 +126,36 @@ import Testing
         var length = socklen_t(28)
         withUnsafeMutablePointer(to: &name) { _ = $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) } }
         let port = UInt16(bigEndian: name.sin6_port)
-        let output = try LineOutput("udp://\(host):\(port)")
-        try output.write(Array("a line\n".utf8))
+        let output = try DatagramSink("udp://\(host):\(port)")
+        try output.accept(SinkResult(line: "a line\n"))
         var buffer = [UInt8](repeating: 0, count: 100)
         let count = recv(socket, &buffer, 100, 0)
         #expect(count == 7 && Array(buffer[..<7]) == Array("a line\n".utf8))
-        #expect(faultMessage { try output.write([UInt8](repeating: 32, count: 65508)) }?.contains("--no-masks") == true)
+        #expect(faultMessage { try output.accept(SinkResult(line: [UInt8](repeating: 32, count: 65508))) }?.contains("--no-masks") == true)
     }
 
     /// That nobody listens is no fault; what the network reports as undeliverable is counted.
     @Test(arguments: ["127.0.0.1", "[::1]"]) func nobodyListens(host: String) throws {
-        let output = try LineOutput("udp://\(host):9")
-        guard faultMessage({ try output.write([1, 2, 3]) }) == nil else { return #expect(host == "[::1]") }
-        for _ in 0..<4 { try output.write([1, 2, 3]) }
-        #expect(output.lostCount == 4)
+        let output = try DatagramSink("udp://\(host):9")
+        guard faultMessage({ try output.accept(SinkResult(line: [1, 2, 3])) }) == nil else { return #expect(host == "[::1]") }
+        for _ in 0..<4 { try output.accept(SinkResult(line: [1, 2, 3])) }
+        #expect(output.failedCount == 4)
     }
 
     /// Before the network is there, and after it has come, or has another address: the socket is bound to nothing.
     @Test func networkThatComesLater() throws {
-        let output = try LineOutput("udp://[fe80::1%no-such-if]:9")
-        #expect(faultMessage { try output.write([1]) } == "udp://[fe80::1%no-such-if]:9: cannot be sent: No such device")
-        #expect(output.lostCount == 1)
+        let output = try DatagramSink("udp://[fe80::1%no-such-if]:9")
+        #expect(faultMessage { try output.accept(SinkResult(line: [1])) } == "udp://[fe80::1%no-such-if]:9: cannot be sent: No such device")
+        #expect(output.failedCount == 1)
         // Of a network that this machine has no route to, the message depends on the machine.
-        _ = try LineOutput("udp://203.0.113.7:5005")
+        _ = try DatagramSink("udp://203.0.113.7:5005")
     }
 
     @Test func tornLinesStayAlone() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("lines.json", Array("{\"schema\":1,\"pic".utf8))
-        let output = try LineOutput(path)
-        for line in ["one\n", "two\n"] { try output.write(Array(line.utf8)) }
+        let output = try AppendedLineFileSink(path)
+        for line in ["one\n", "two\n"] { try output.accept(SinkResult(line: line)) }
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "{\"schema\":1,\"pic\none\ntwo\n")
     }
 
@@ -167,7 +185,88 @@ import Testing
         "udp://", "udp://host", "udp://1.2.3.4", "udp://1.2.3.4:0", "udp://1.2.3.4:65536", "udp://robot.local:5005", "udp://:5005", "udp://1.2.3:7",
     ])
     func wrongAddresses(address: String) {
-        #expect(faultMessage { _ = try LineOutput(address) }?.hasPrefix("\(address): udp://ADDRESS:PORT") == true)
+        #expect(faultMessage { _ = try DatagramSink(address) }?.hasPrefix("\(address): udp://ADDRESS:PORT") == true)
+    }
+
+    // MARK: - Sinks of a run
+
+    /// Notes what it gets, and fails on the lines that say so.
+    private final class ScriptedSink: Sink {
+        let seen = Log<String>()
+        var draws: Bool { needs.contains(.canvas) }
+
+        init(_ name: String, needs: SinkNeeds, isVital: Bool = false) {
+            super.init(name, needs: needs, form: needs.contains(.line) ? .line : .picture, isVital: isVital)
+        }
+
+        override func write(_ result: SinkResult) throws(Fault) {
+            let line = String(decoding: result.line, as: UTF8.self)
+            if let canvas = result.canvas {
+                seen.add("\(canvas.pixels[0])")
+                canvas.pixels[0] += 1
+            } else {
+                seen.add(line)
+            }
+            if line == "bad" { throw Fault("\(name): bad") }
+        }
+    }
+
+    private func result(_ frame: Int) -> SinkResult {
+        SinkResult(
+            Segmentation(task: .panoptic, size: Size(height: 1, width: 2)), legend: Legend([]), picture: "p",
+            frame: SegmentsRecord.Frame(number: frame, skipped: 0, capturedAt: 0, age: 0), totalMilliseconds: 1)
+    }
+
+    /// The line is made once, after the sinks that come before the first one that needs it; one that fails keeps no other from its result.
+    @Test func setGivesEverySinkItsResult() throws {
+        let sinks = SinkSet()
+        let (plain, failing, last) = (ScriptedSink("a", needs: []), ScriptedSink("b", needs: .line), ScriptedSink("c", needs: .line))
+        for sink in [plain, failing, last] { sinks.add(sink) }
+        var result = result(1)
+        var made = 0
+        var faults: [String] = []
+        sinks.accept(
+            &result,
+            line: {
+                made += 1
+                #expect(plain.seen.entries == [""])
+                return Array("bad".utf8)
+            }, failed: { faults.append($0.name + ": " + $1.message) })
+        #expect(made == 1 && faults == ["b: b: bad", "c: c: bad"] && failing.seen.entries == ["bad"] && last.seen.entries == ["bad"])
+        let losses = sinks.finish(within: 0)
+        #expect(losses.lines == 2 && losses.unwritten == 2 && losses.pictures == 0)
+    }
+
+    /// Sinks that draw on the frame do not see one another's drawing, and give their canvases back.
+    @Test func everyCanvasIsItsOwn() throws {
+        let sinks = SinkSet()
+        let scripted = [ScriptedSink("a", needs: .canvas), ScriptedSink("b", needs: .canvas)]
+        for sink in scripted { sinks.add(try QueuedSink(sink, capacity: 2, keepsAll: true) { _ in }) }
+        for frame in 1...20 {
+            let canvas = try #require(sinks.canvas(Size(height: 1, width: 2)))
+            if frame % 5 == 0 {
+                sinks.returnCanvas()
+                continue
+            }
+            for index in 0..<6 { canvas.pixels[index] = UInt8(frame) }
+            var result = result(frame)
+            result.canvas = canvas
+            sinks.accept(&result, line: { [] }, failed: { _, _ in })
+        }
+        #expect(sinks.finish(within: 10_000).isEmpty)
+        let frames = (1...20).filter { $0 % 5 != 0 }.map { "\($0)" }
+        #expect(scripted[0].seen.entries == frames && scripted[1].seen.entries == frames)
+    }
+
+    /// On a sink's own thread: the fault of a vital one ends the run, others are counted.
+    @Test(arguments: [false, true]) func faultsOfQueuedSinks(isVital: Bool) throws {
+        let ends = Log<String>()
+        let sink = ScriptedSink("s", needs: .line, isVital: isVital)
+        let queued = try QueuedSink(sink, capacity: 5, keepsAll: true) { ends.add($0.message) }
+        for line in ["good", "bad", "good"] { try queued.accept(SinkResult(line: line)) }
+        try queued.finish(within: 10_000)
+        #expect(sink.seen.entries == ["good", "bad", "good"] && queued.losses == (0, 1) && queued.isVital == isVital)
+        #expect(ends.entries == (isVital ? ["s: bad"] : []))
     }
 
     // MARK: - Pictures

@@ -4,14 +4,14 @@ import ModelFormat
 import Network
 import System
 
-/// What raises an alarm: a segment of a name that covers enough of the picture.
+/// An alarm is raised by a segment that has a name and covers a fraction of the picture.
 public struct AlarmRule: Equatable, Sendable {
     public let line: PinName
     public let name: String
-    /// Least share of the picture, 0...1.
+    /// Least fraction of the picture, 0...1.
     public let area: Double
 
-    /// `LINE:NAME` or `LINE:NAME:AREA`, the line as a name or `CHIP:OFFSET`, the area as a share of the picture or in percent.
+    /// `LINE:NAME` or `LINE:NAME:AREA`, the line as a name or `CHIP:OFFSET`, the area as a fraction of the picture or in percent.
     /// - Throws: when it is none of these.
     public init(_ text: String) throws(Fault) {
         let expected = Fault("--alarm \(text): LINE:NAME or LINE:NAME:AREA is expected, as in GPIO17:person:0.05 or gpiochip0:17:person:5%")
@@ -31,7 +31,7 @@ public struct AlarmRule: Equatable, Sendable {
         guard (0...1).contains(area) else { throw expected }
     }
 
-    /// Classes of the vocabulary that go by the name. - Throws: when there is none.
+    /// Classes of the vocabulary that have the name. - Throws: when there is none.
     public func categories(_ legend: Legend) throws(Fault) -> [Int] {
         let found = legend.entries.indices.filter { legend.entries[$0].names.contains(name) }
         guard !found.isEmpty else { throw Fault("--alarm \(line.text):\(name): the vocabulary has no class of this name") }
@@ -44,23 +44,4 @@ public struct AlarmRule: Equatable, Sendable {
         for segment in segmentation.segments where segment.area > 0 && Double(segment.area) >= least && categories.contains(segment.category) { return true }
         return false
     }
-}
-
-/// A number such as `12` or `0.05`; nil for anything else. (Embedded Swift's `Double` does not read text.)
-private func decimal(_ text: String) -> Double? {
-    var value = 0.0
-    var unit = 1.0
-    var digits = 0
-    var hasPoint = false
-    for byte in text.utf8 {
-        switch byte {
-        case 0x30...0x39:
-            value = value * 10 + Double(byte - 0x30)
-            if hasPoint { unit *= 10 }
-            digits += 1
-        case 0x2E where !hasPoint: hasPoint = true
-        default: return nil
-        }
-    }
-    return digits > 0 && digits < 16 ? value / unit : nil
 }
