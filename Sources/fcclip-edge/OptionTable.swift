@@ -62,7 +62,7 @@ struct OptionTable<Command>: Sendable {
 }
 
 /// What every command that runs a network needs to know.
-protocol NetworkOptions {
+protocol NetworkOptions: SendableMetatype {
     var task: Task { get set }
     var threads: Int { get set }
     var kernels: KernelSet { get set }
