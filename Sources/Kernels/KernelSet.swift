@@ -35,15 +35,15 @@ public struct KernelSet: Sendable {
     }
 
     public func perform(_ gemm: Gemm) {
-        withUnsafePointer(to: KernelCall.gemm(gemm)) { integer($0) }
+        withUnsafePointer(to: gemm) { call(integer, .gemm($0)) }
     }
 
     public func perform(_ convolution: Depthwise7x7) {
-        withUnsafePointer(to: KernelCall.depthwise7x7(convolution)) { depthwise7x7($0) }
+        withUnsafePointer(to: convolution) { call(depthwise7x7, .depthwise7x7($0)) }
     }
 
     public func perform(_ kernel: FloatKernel) {
-        withUnsafePointer(to: KernelCall.float(kernel)) { float($0) }
+        withUnsafePointer(to: kernel) { call(float, .float($0)) }
     }
 
     /// Values that `registerPeak` may write.
@@ -53,9 +53,14 @@ public struct KernelSet: Sendable {
     public func registerPeak(rounds: Int, operands: UnsafePointer<Int8>, into sums: UnsafeMutablePointer<Int32>) -> Int {
         var count = 0
         withUnsafeMutablePointer(to: &count) { count in
-            withUnsafePointer(to: KernelCall.peak(RegisterPeak(rounds: rounds, operands: operands, sums: sums, count: count))) { integer($0) }
+            withUnsafePointer(to: RegisterPeak(rounds: rounds, operands: operands, sums: sums, count: count)) { call(integer, .peak($0)) }
         }
         return count
+    }
+
+    @inline(__always)
+    private func call(_ entry: Entry, _ call: KernelCall) {
+        withUnsafePointer(to: call) { entry($0) }
     }
 
     @inlinable public var columnsPerPanel: Int { layout.columnsPerPanel }

@@ -44,10 +44,10 @@ enum AVX2: InstructionSet {
     }
 
     // Functions of their own: in one, the compiler would keep sums in memory.
-    @inline(never) static func perform(_ gemm: Gemm) { tiledGemm(AVX2.self, Shape.Tile.self, gemm) }
-    @inline(never) static func perform(_ peak: RegisterPeak) { registerPeak(AVX2.self, Shape.Tile.self, peak) }
-    @inline(never) static func perform(_ convolution: Depthwise7x7) { columnwiseDepthwise7x7(AVX2.self, convolution) }
-    @inline(never) static func perform(_ kernel: FloatKernel) { kernel.perform(AVX2.self) }
+    @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(AVX2.self, Shape.Tile.self, gemm.pointee) }
+    @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(AVX2.self, Shape.Tile.self, peak.pointee) }
+    @inline(never) static func perform(_ convolution: UnsafePointer<Depthwise7x7>) { columnwiseDepthwise7x7(AVX2.self, convolution.pointee) }
+    @inline(never) static func perform(_ kernel: UnsafePointer<FloatKernel>) { kernel.pointee.perform(AVX2.self) }
 }
 
 extension AVX2: VectorRegisters {

@@ -43,6 +43,6 @@ enum I8MM: InstructionSet {
     }
 
     // Functions of their own: in one, the compiler would keep sums in memory.
-    @inline(never) static func perform(_ gemm: Gemm) { tiledGemm(I8MM.self, Shape.Tile.self, gemm) }
-    @inline(never) static func perform(_ peak: RegisterPeak) { registerPeak(I8MM.self, Shape.Tile.self, peak) }
+    @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(I8MM.self, Shape.Tile.self, gemm.pointee) }
+    @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(I8MM.self, Shape.Tile.self, peak.pointee) }
 }

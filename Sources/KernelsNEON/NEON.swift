@@ -45,7 +45,7 @@ enum NEON: InstructionSet {
     }
 
     // Functions of their own: in one, the compiler would keep sums in memory.
-    @inline(never) static func perform(_ gemm: Gemm) { tiledGemm(NEON.self, Shape.Tile.self, gemm) }
-    @inline(never) static func perform(_ peak: RegisterPeak) { registerPeak(NEON.self, Shape.Tile.self, peak) }
-    @inline(never) static func perform(_ convolution: Depthwise7x7) { columnwiseDepthwise7x7(NEON.self, convolution) }
+    @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(NEON.self, Shape.Tile.self, gemm.pointee) }
+    @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(NEON.self, Shape.Tile.self, peak.pointee) }
+    @inline(never) static func perform(_ convolution: UnsafePointer<Depthwise7x7>) { columnwiseDepthwise7x7(NEON.self, convolution.pointee) }
 }

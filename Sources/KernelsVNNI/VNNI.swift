@@ -37,10 +37,10 @@ enum VNNI: InstructionSet {
     }
 
     // Functions of their own: in one, the compiler would keep sums in memory.
-    @inline(never) static func perform(_ gemm: Gemm) { tiledGemm(VNNI.self, Shape.Tile.self, narrow: TileShape<8, 2>.self, gemm) }
-    @inline(never) static func perform(_ peak: RegisterPeak) { registerPeak(VNNI.self, Shape.Tile.self, peak) }
-    @inline(never) static func perform(_ convolution: Depthwise7x7) { columnwiseDepthwise7x7(VNNI.self, convolution) }
-    @inline(never) static func perform(_ kernel: FloatKernel) { kernel.perform(VNNI.self) }
+    @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(VNNI.self, Shape.Tile.self, narrow: TileShape<8, 2>.self, gemm.pointee) }
+    @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(VNNI.self, Shape.Tile.self, peak.pointee) }
+    @inline(never) static func perform(_ convolution: UnsafePointer<Depthwise7x7>) { columnwiseDepthwise7x7(VNNI.self, convolution.pointee) }
+    @inline(never) static func perform(_ kernel: UnsafePointer<FloatKernel>) { kernel.pointee.perform(VNNI.self) }
 }
 
 extension VNNI: VectorRegisters {

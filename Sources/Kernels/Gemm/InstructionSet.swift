@@ -24,18 +24,18 @@ public protocol InstructionSet {
     static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int)
 
     /// The kernels, by `tiledGemm`, `columnwiseDepthwise7x7` and `registerPeak`.
-    static func perform(_ gemm: Gemm)
-    static func perform(_ convolution: Depthwise7x7)
-    static func perform(_ peak: RegisterPeak)
-    static func perform(_ kernel: FloatKernel)
+    static func perform(_ gemm: UnsafePointer<Gemm>)
+    static func perform(_ convolution: UnsafePointer<Depthwise7x7>)
+    static func perform(_ peak: UnsafePointer<RegisterPeak>)
+    static func perform(_ kernel: UnsafePointer<FloatKernel>)
 }
 
-/// A call of one of an instruction set's kernels.
+/// A call of one of an instruction set's kernels: the address of its arguments.
 public enum KernelCall {
-    case gemm(Gemm)
-    case depthwise7x7(Depthwise7x7)
-    case peak(RegisterPeak)
-    case float(FloatKernel)
+    case gemm(UnsafePointer<Gemm>)
+    case depthwise7x7(UnsafePointer<Depthwise7x7>)
+    case peak(UnsafePointer<RegisterPeak>)
+    case float(UnsafePointer<FloatKernel>)
 
     /// The entry point of every instruction set. - Parameter call: the address of a `KernelCall`.
     @inlinable @inline(__always)
@@ -53,10 +53,10 @@ extension KernelCall {
     /// The scalar reference of the int8 kernels; float32 kernels as compiled for every processor of the architecture.
     func performReference() {
         switch self {
-        case .gemm(let gemm): gemm.performReference(layout: ScalarShape.layout)
-        case .depthwise7x7(let convolution): convolution.performReference()
-        case .peak(let peak): peak.performReference()
-        case .float(let kernel): kernel.perform(Portable.self)
+        case .gemm(let gemm): gemm.pointee.performReference(layout: ScalarShape.layout)
+        case .depthwise7x7(let convolution): convolution.pointee.performReference()
+        case .peak(let peak): peak.pointee.performReference()
+        case .float(let kernel): kernel.pointee.perform(Portable.self)
         }
     }
 }
@@ -85,6 +85,6 @@ extension InstructionSet {
     @inlinable @inline(__always) public static var activationOffset: Int32 { Shape.activationOffset }
     @inlinable public static func sums(_ pointer: UnsafePointer<Int8>) -> Sums { zero }
     /// For kernels that a set takes from elsewhere: see `KernelSet.all`.
-    @inlinable @inline(__always) public static func perform(_ convolution: Depthwise7x7) {}
-    @inlinable @inline(__always) public static func perform(_ kernel: FloatKernel) {}
+    @inlinable @inline(__always) public static func perform(_ convolution: UnsafePointer<Depthwise7x7>) {}
+    @inlinable @inline(__always) public static func perform(_ kernel: UnsafePointer<FloatKernel>) {}
 }
