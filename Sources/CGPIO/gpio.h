@@ -6,7 +6,7 @@
 #include <gpiod.h>
 
 #ifdef GPIOD_LINE_BULK_MAX_LINES  // version 1 only
-/// A line by its name (`chip` null) or of a chip (name, label, number or path); null on failure, with the error's number.
+/// A line by its name (`chip` null), or by a chip (name, label, number or path) and an offset; null on failure, with the error's number.
 static inline void *gpio_open(const char *chip, const char *name, uint32_t offset, int *error) {
   struct gpiod_line *line = NULL;
   errno = 0;
@@ -30,9 +30,9 @@ static inline int gpio_output(void *line) { return gpiod_line_request_output((st
 static inline int gpio_rising_edges(void *line) {
   return gpiod_line_request_rising_edge_events((struct gpiod_line *)line, "fcclip-edge") < 0 ? errno : 0;
 }
-/// Readable when an edge has come.
+/// A descriptor that is readable after an edge.
 static inline int gpio_descriptor(void *line) { return gpiod_line_event_get_fd((struct gpiod_line *)line); }
-/// Takes one edge off.
+/// Removes one edge from the queue.
 static inline int gpio_read_edge(void *line) {
   struct gpiod_line_event event;
   return gpiod_line_event_read((struct gpiod_line *)line, &event) < 0 ? errno : 0;

@@ -14,7 +14,7 @@
 #include <png.h>
 #include <zlib.h>
 
-// MARK: - What is accepted
+// MARK: - Limits
 
 /// Longest side, in pixels.
 #define PICTURES_LARGEST_SIDE 65500
@@ -23,16 +23,16 @@
 /// A progressive JPEG needs about ten scans; thousands of them are an attack on the reader's time.
 #define PICTURES_MOST_SCANS 100
 
-/// What decoding found out.
+/// The result of decoding.
 typedef struct {
   int32_t width, height;
   /// The data ended before the picture did.
   int32_t truncated;
-  /// Oddities that the library met and stepped over.
+  /// Warnings of the library; decoding continued.
   int32_t warnings;
-  /// Bytes that decoding takes besides the pixels, where these are many: of pictures that come in several scans.
+  /// Bytes that decoding needs besides the pixels, if these are many: for pictures with several scans.
   uint64_t memory;
-  /// Why the picture could not be decoded; else the first warning; else empty.
+  /// The reason why the picture could not be decoded; else the first warning; else empty.
   char message[200];
 } image_report;
 
@@ -101,9 +101,9 @@ static inline void image_cmyk_row(const uint8_t *cmyk, uint8_t *rgb, int32_t wid
 }
 
 /// Decodes a JPEG to RGB8 rows without gaps: baseline or progressive; grey, YCbCr, RGB, CMYK or YCCK.
-/// With `pixels` null only the size is read. Accurate integer DCT and smooth chroma upsampling. `denominator` (1, 2, 4 or 8) shrinks: then
-/// sides are divided by it, rounded up, in what is written, not in what is reported.
-/// Truncated data decode as far as they go, with `truncated` set: the caller decides what that is worth.
+/// With `pixels` null only the size is read. Accurate integer DCT and smooth chroma upsampling. `denominator` (1, 2, 4 or 8) shrinks: the
+/// sides of the decoded pixels are divided by it, rounded up; the reported size is not.
+/// Truncated data are decoded up to their end, with `truncated` set: the caller decides whether to use the picture.
 /// Returns 1 on success; 0 with a reason in `message` otherwise, also when `pixels` holds fewer than `capacity` bytes.
 __attribute__((noinline, unused))
 static int image_read_jpeg(const uint8_t *bytes, size_t count, int denominator, uint8_t *pixels, size_t capacity, image_report *report) {
@@ -210,7 +210,7 @@ static int image_read_png(const uint8_t *bytes, size_t count, uint8_t *pixels, s
     return 0;
   }
   png_set_read_fn(png, &source, image_png_pull);
-  png_set_user_limits(png, 0x7fffffff, 0x7fffffff);  // the limits below report which one was exceeded
+  png_set_user_limits(png, 0x7fffffff, 0x7fffffff);  // the checks below report the limit that was exceeded
   png_read_info(png, info);
   if (!image_acceptable(report, png_get_image_width(png, info), png_get_image_height(png, info))) {
     png_destroy_read_struct(&png, &info, NULL);
@@ -289,7 +289,7 @@ static int image_write_png(const void *pixels, int32_t width, int32_t height, in
   return 1;
 }
 
-/// Unpacks what zlib packed. Returns the bytes written to `target`; 0 when they are damaged or more than `capacity`.
+/// Decompresses zlib data. Returns the number of bytes written to `target`; 0 when the data are damaged or more than `capacity`.
 __attribute__((noinline, unused))
 static size_t image_inflate(const uint8_t *bytes, size_t count, uint8_t *target, size_t capacity) {
   uLongf length = (uLongf)capacity;

@@ -2,7 +2,7 @@
 #pragma once
 #include <stdint.h>
 
-/// `x` unchanged, but unknown to the compiler: keeps it from making the products of a measuring loop once for all. No instruction.
+/// `x` unchanged, but opaque to the compiler, so that it does not move multiplications out of a measuring loop. No instruction.
 #define SIMD_OPAQUE(name, type, constraint) \
   static inline __attribute__((always_inline)) type name(type x) { \
     __asm__ volatile("" : "+" constraint(x)); \
@@ -22,7 +22,7 @@ SIMD_OPAQUE(simd_opaque_512, __m512i, "v")
 SIMD_OPAQUE(simd_opaque_128, int8x16_t, "w")
 
 #if defined(__ARM_FEATURE_DOTPROD)
-/// Adds to each lane the products of its four bytes of `w` with the four bytes of `a`'s 32-bit lane of that number.
+/// Adds to each lane the products of its four bytes of `w` with the four bytes of `a`'s 32-bit lane `lane`.
 #define SIMD_DOT(lane) \
   static inline __attribute__((always_inline)) int32x4_t simd_dot_lane##lane(int32x4_t sums, int8x16_t w, int8x16_t a) { \
     return vdotq_laneq_s32(sums, w, a, lane); \

@@ -5,10 +5,10 @@
 /// The correctly rounded square root as one instruction; Swift's and C's call the library for negative numbers.
 static inline float simd_square_root(float x) { return __builtin_elementwise_sqrt(x); }
 
-/// Asks for the cache line at `p`, which need not exist.
+/// Prefetches the cache line at `p`, which need not exist, for writing.
 static inline __attribute__((always_inline)) void simd_prefetch(const void *_Nonnull p) { __builtin_prefetch(p, 1); }
 
-/// `x` unchanged, but unknown to the compiler, as `SIMD_OPAQUE` in intrinsics.h.
+/// `x` unchanged, but opaque to the compiler, as `SIMD_OPAQUE` in intrinsics.h.
 static inline int32_t simd_opaque(int32_t x) {
   __asm__ volatile("" : "+r"(x));
   return x;

@@ -1,5 +1,5 @@
-// Sixteen lanes at a time, as the compiler's own vectors. Swift's SIMD types spell most operations lane by lane, and whether those become
-// vectors again depends on the loops around them. One operation a function, so that nothing is contracted.
+// Sixteen lanes at a time, as the compiler's own vectors. Swift's SIMD types implement most operations lane by lane, and whether the compiler
+// makes vectors of these depends on the loops around them. Each function has one operation, so that nothing is contracted.
 #pragma once
 #include <stdint.h>
 #if defined(__x86_64__)
@@ -14,12 +14,12 @@ typedef uint32_t simd_unsigned __attribute__((ext_vector_type(16)));
 typedef int8_t simd_bytes __attribute__((ext_vector_type(16)));
 typedef int8_t simd_bytes_32 __attribute__((ext_vector_type(32)));
 typedef int8_t simd_bytes_64 __attribute__((ext_vector_type(64)));
-/// Sixteen columns of two rows, in an order that only `simd_add_pairs` knows.
+/// Sixteen columns of two rows, in the order that `simd_add_pairs` expects.
 typedef int16_t simd_pairs __attribute__((ext_vector_type(32)));
 
 #define SIMD_INLINE static inline __attribute__((always_inline))
 
-// All of it is inlined: how vectors would be passed to a function makes no difference.
+// All functions are inlined: the calling convention of vectors does not matter.
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpsabi"
 
@@ -29,7 +29,7 @@ SIMD_INLINE simd_lanes simd_subtract(simd_lanes x, simd_lanes y) { return x - y;
 SIMD_INLINE simd_lanes simd_multiply(simd_lanes x, simd_lanes y) { return x * y; }
 SIMD_INLINE simd_lanes simd_divide(simd_lanes x, simd_lanes y) { return x / y; }
 
-/// x * y + z, rounded once or twice: for what does not depend on it.
+/// x * y + z, rounded once or twice: for uses whose result does not depend on it.
 SIMD_INLINE simd_lanes simd_fused(simd_lanes x, simd_lanes y, simd_lanes z) {
 #if defined(__AVX512F__)
   return (simd_lanes)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z);
@@ -38,7 +38,7 @@ SIMD_INLINE simd_lanes simd_fused(simd_lanes x, simd_lanes y, simd_lanes z) {
 #endif
 }
 
-/// `x` or `bound`, whichever is nearer to zero, without the sign.
+/// The smaller of the magnitudes of `x` and `bound`.
 SIMD_INLINE simd_lanes simd_smaller_magnitude(simd_lanes x, simd_lanes bound) {
 #if defined(__AVX512DQ__)
   return (simd_lanes)_mm512_range_ps((__m512)x, (__m512)bound, 0xA);
@@ -257,7 +257,7 @@ SIMD_INLINE float simd_largest(simd_lanes x) {
   return two.x < two.y ? two.y : two.x;
 }
 
-/// Each lane's integer part, which is small.
+/// Each lane's integer part, which must fit into 32 bits.
 SIMD_INLINE simd_words simd_lanes_to_words(simd_lanes x) { return __builtin_convertvector(x, simd_words); }
 
 /// The lanes of even and of odd numbers of `x`, then those of `y`.

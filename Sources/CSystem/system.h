@@ -30,18 +30,18 @@
 static inline int system_open(const char *path, int flags, int mode) { return open(path, flags | O_CLOEXEC, mode); }
 static inline int system_errno(void) { return errno; }
 static inline void system_set_errno(int number) { errno = number; }
-/// Whether everything that is written goes to the file's end.
+/// Whether a descriptor was opened for appending.
 static inline _Bool system_appends(int descriptor) { return (fcntl(descriptor, F_GETFL) & O_APPEND) != 0; }
-/// The same open file under another number, which programs that are started do not inherit; negative on failure.
+/// A duplicate of a descriptor (3 or more), which started programs do not inherit; negative on failure.
 static inline int system_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 3); }
 
-// Of the kernel's; C libraries hide it.
+// The kernel's value; C libraries hide it.
 #ifndef O_PATH
 #define O_PATH 010000000
 #endif
-/// Opens what nothing can be read from or written to: where the standard descriptors stand that the program was started without.
+/// Opens a descriptor that can neither be read nor written: a placeholder for standard descriptors that the program was started without.
 static inline int system_open_nothing(void) { return open("/", O_PATH); }
-/// Whether a path lies in /proc, whose links are not paths.
+/// Whether a path is in /proc, whose links are not paths.
 static inline _Bool system_is_proc(const char *path) {
   struct statfs status;
   return statfs(path, &status) == 0 && status.f_type == 0x9fa0;
@@ -60,7 +60,7 @@ static inline uint64_t system_random(void) {
 /// The limit of this process's address space.
 static inline int system_address_limit(struct rlimit *limit) { return getrlimit(RLIMIT_AS, limit); }
 
-/// Whether so many bytes can still be mapped within that limit.
+/// Whether `count` bytes can still be mapped within that limit.
 static inline _Bool system_has_addresses(size_t count) {
   void *base = mmap(NULL, count, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return 0;
@@ -68,7 +68,7 @@ static inline _Bool system_has_addresses(size_t count) {
   return 1;
 }
 
-/// What C libraries make of a stream and of a thread differs: to Swift, types of their own.
+/// Wrappers of a stream and a thread, because their types differ between C libraries.
 typedef struct { FILE *file; } system_stream;
 typedef struct __attribute__((swift_attr("@Sendable"))) { pthread_t id; } system_thread;
 
@@ -103,7 +103,7 @@ static inline int system_wait(int descriptor, int stop, int milliseconds) {
   return sets[0].revents ? -1 : count > 0;
 }
 
-/// Blocks until a descriptor takes bytes (or is in error).
+/// Blocks until a descriptor can be written (or is in error).
 static inline void system_wait_writable(int descriptor) {
   struct pollfd set = {descriptor, POLLOUT, 0};
   while (poll(&set, 1, -1) < 0 && errno == EINTR) {
@@ -121,11 +121,11 @@ static inline void system_condition_init(pthread_cond_t *condition) {
 
 // MARK: - Signals
 
-/// Signals that end a program from outside, or because it used up what it may.
+/// Signals that end a program from outside, or because it exceeded a limit.
 static const int system_ends[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
 
-/// Calls `handler` once when one of `system_ends` would end the program; a signal that is ignored stays ignored. Of writing, what would be
-/// a signal (a broken pipe, a limit of file size) becomes an error of `write`.
+/// Calls `handler` once when one of `system_ends` would end the program; a signal that is ignored stays ignored. A broken pipe
+/// or an exceeded file size becomes an error of `write` instead of a signal.
 static inline void system_signals_prepare(void (*handler)(int)) {
   for (size_t i = 0; i < sizeof system_ends / sizeof *system_ends; i++) {
     struct sigaction action;
@@ -138,7 +138,7 @@ static inline void system_signals_prepare(void (*handler)(int)) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);
 }
-/// Has the handler called, too, when a mapped file turns out shorter than it was, or its disk fails.
+/// Calls the handler also on SIGBUS: a mapped file has become shorter, or its disk failed.
 static inline void system_signals_prepare_mapping(void (*handler)(int)) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
@@ -146,8 +146,8 @@ static inline void system_signals_prepare_mapping(void (*handler)(int)) {
   action.sa_flags = (int)SA_RESETHAND;
   sigaction(SIGBUS, &action, NULL);
 }
-/// The end of a handler: the signal's default action. The kernel has none for process 1, which ends by itself, with the status that a
-/// shell reports.
+/// The end of a handler: performs the signal's default action. The kernel has none for process 1, which exits instead with the status that a
+/// shell would report.
 static inline void system_signal_end(int number) {
   if (getpid() == 1) _exit(128 + number);
   raise(number);
@@ -182,7 +182,7 @@ static inline int system_signal_wait(void) {
 
 /// Processors that the calling thread may run on; 0 where the kernel does not report it.
 static inline int system_allowed_processors(void) {
-  // Room for 8192 of them, more than Linux knows.
+  // Room for 8192 processors, the most that Linux supports.
   unsigned char mask[1024];
   long size = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
   int count = 0;
@@ -197,7 +197,7 @@ static inline _Bool system_has_avx2(void) {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") != 0;
 }
-/// AVX-512 (F, BW, CD, DQ, VL) and VNNI, and an operating system that keeps their registers: the compiler's runtime asks XGETBV.
+/// AVX-512 (F, BW, CD, DQ, VL) and VNNI, and an operating system that saves their registers: the compiler's runtime reads XGETBV.
 static inline _Bool system_has_vnni(void) {
   __builtin_cpu_init();
   return __builtin_cpu_supports("x86-64-v4") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
@@ -210,18 +210,18 @@ static inline _Bool system_has_i8mm(void) { return (getauxval(AT_HWCAP2) >> 13 &
 
 // MARK: - Datagrams
 
-/// Where datagrams go. The socket is not connected: the kernel chooses route and own address anew for each datagram, so that a network that
-/// comes up later, or gives the machine another address, is used.
+/// The destination of datagrams. The socket is not connected: the kernel chooses route and own address anew for each datagram, so that the program
+/// also uses a network that comes up later or gives the machine another address.
 typedef struct {
   int descriptor;
   struct sockaddr_storage address;
   socklen_t length;
-  /// Of a link-local IPv6 address (fe80::1%eth0); looked up for each datagram, as an interface that comes back has another number.
+  /// The interface of a link-local IPv6 address (fe80::1%eth0), looked up for each datagram because its number can change.
   char interface[IF_NAMESIZE];
 } system_datagrams;
 
-/// Opens a socket for `port` of a numeric IPv4 or IPv6 address. 0, or the error's number: EINVAL when the address is none. No names: the
-/// system's resolver cannot be linked statically.
+/// Opens a socket for `port` of a numeric IPv4 or IPv6 address. Returns 0, or the error's number: EINVAL for an invalid address. Host
+/// names are not supported: the system's resolver cannot be linked statically.
 static inline int system_datagrams_open(system_datagrams *to, const char *address, int port) {
   char text[INET6_ADDRSTRLEN];
   const char *zone = strchr(address, '%');
@@ -246,20 +246,20 @@ static inline int system_datagrams_open(system_datagrams *to, const char *addres
   to->descriptor = socket(to->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (to->descriptor < 0) return errno;
   const int yes = 1;
-  // An address of many receivers is one like any other. What the network reports of a datagram that was lost is an error of the next one.
+  // Broadcast addresses are allowed. If the network reports a lost datagram, sending the next one fails.
   setsockopt(to->descriptor, SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes);
   if (to->length == sizeof four) setsockopt(to->descriptor, IPPROTO_IP, IP_RECVERR, &yes, sizeof yes);
   else setsockopt(to->descriptor, IPPROTO_IPV6, IPV6_RECVERR, &yes, sizeof yes);
   return 0;
 }
-/// Sends one datagram. 0, or the error's number. `lost` is raised by one for each earlier datagram that the network reports as lost.
+/// Sends one datagram. Returns 0, or the error's number. `lost` is raised by one for each earlier datagram that the network reports as lost.
 static inline int system_datagrams_send(system_datagrams *to, const void *bytes, size_t count, int64_t *lost) {
   if (to->interface[0]) {
     unsigned index = if_nametoindex(to->interface);
     if (index == 0) return ENODEV;
     ((struct sockaddr_in6 *)&to->address)->sin6_scope_id = index;
   }
-  // Reports wait in a queue of their own; the last one also fails the next call, which has then sent nothing.
+  // Reports are in a separate queue; the last one also makes the next call fail without sending.
   struct msghdr report;
   memset(&report, 0, sizeof report);
   for (int i = 0; i < 64 && recvmsg(to->descriptor, &report, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0; i++) {
@@ -272,7 +272,7 @@ static inline int system_datagrams_send(system_datagrams *to, const void *bytes,
   return sendto(to->descriptor, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to->address, to->length) < 0 ? errno : 0;
 }
 
-/// Sends a datagram to a socket of the file system, or of the abstract namespace when the path begins with @. It may be lost.
+/// Sends a datagram to a socket in the file system, or in the abstract namespace if the path begins with @. It may be lost.
 static inline void system_tell(const char *path, const void *bytes, size_t count) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   size_t length = strlen(path);
@@ -292,12 +292,12 @@ static inline void system_tell(const char *path, const void *bytes, size_t count
 static inline int64_t system_atomic_load(const int64_t *value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
 static inline void system_atomic_store(int64_t *value, int64_t next) { __atomic_store_n(value, next, __ATOMIC_SEQ_CST); }
 static inline int64_t system_atomic_add(int64_t *value, int64_t step) { return __atomic_fetch_add(value, step, __ATOMIC_SEQ_CST); }
-/// Replaces `expected` by `next`; false when the value was another.
+/// Replaces `expected` by `next`; returns false if the value was another.
 static inline _Bool system_atomic_exchange(int64_t *value, int64_t expected, int64_t next) {
   return __atomic_compare_exchange_n(value, &expected, next, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/// Tells the core that this thread is spinning.
+/// Hints to the core that this thread is spinning.
 static inline void system_pause(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

@@ -1,4 +1,4 @@
-// V4L2 as the kernel's header defines it, and what Swift cannot import of it: request codes, four-character codes, unions.
+// V4L2 as the kernel's header defines it, with wrappers for the parts that Swift cannot import: request codes, four-character codes, unions.
 #pragma once
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +55,7 @@ static const uint32_t video_format_grey = V4L2_PIX_FMT_GREY;
 static const uint32_t video_format_mjpeg = V4L2_PIX_FMT_MJPEG;
 static const uint32_t video_format_jpeg = V4L2_PIX_FMT_JPEG;
 
-/// What a node can do; that of the node itself where the driver reports it.
+/// The capabilities of a node: the node's own if the driver reports them, else the device's.
 static inline uint32_t video_capabilities(const struct v4l2_capability *capability) {
   return capability->capabilities & V4L2_CAP_DEVICE_CAPS ? capability->device_caps : capability->capabilities;
 }
@@ -67,9 +67,9 @@ static inline double video_captured(const struct v4l2_buffer *buffer) {
 
 // MARK: - Single-planar and multi-planar
 
-// Drivers of one interface do not have the other: the differences stay here, so that both look like the first.
+// A driver has one of the two interfaces; these functions present both as the single-planar one.
 
-/// The type of the buffers that a node with these capabilities captures into; 0 when it captures none.
+/// The buffer type of a node with these capabilities; 0 if it does not capture.
 static inline uint32_t video_buffer_type(uint32_t capabilities) {
   if (capabilities & V4L2_CAP_VIDEO_CAPTURE) return V4L2_BUF_TYPE_VIDEO_CAPTURE;
   return capabilities & V4L2_CAP_VIDEO_CAPTURE_MPLANE ? V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE : 0;
@@ -88,7 +88,7 @@ static inline struct v4l2_format video_format(uint32_t type, struct v4l2_pix_for
   format.fmt.pix_mp.num_planes = 1;
   return format;
 }
-/// What a driver answers; of no format (0) when it takes several planes.
+/// The format that a driver returned; its code is 0 if it has several planes.
 static inline struct v4l2_pix_format video_pixels(const struct v4l2_format *format) {
   if (format->type != V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE) return format->fmt.pix;
   const struct v4l2_pix_format_mplane *several = &format->fmt.pix_mp;
@@ -104,7 +104,7 @@ static inline struct v4l2_pix_format video_pixels(const struct v4l2_format *form
   pixels.quantization = several->quantization;
   return pixels;
 }
-/// A buffer to ask the driver about; `plane` is where the only plane of the multi-planar kind is described, as long as the buffer is used.
+/// A buffer for a request to the driver; `plane` describes the only plane of the multi-planar kind, and must live as long as the buffer is used.
 static inline struct v4l2_buffer video_buffer(uint32_t type, uint32_t index, struct v4l2_plane *plane) {
   struct v4l2_buffer buffer = {.index = index, .type = type, .memory = V4L2_MEMORY_MMAP};
   if (type != V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE) return buffer;
@@ -113,14 +113,14 @@ static inline struct v4l2_buffer video_buffer(uint32_t type, uint32_t index, str
   buffer.length = 1;
   return buffer;
 }
-/// Where a buffer is to be mapped, and how long it is, in bytes.
+/// The offset for mapping a buffer, and its length in bytes.
 static inline int64_t video_buffer_offset(const struct v4l2_buffer *buffer) {
   return buffer->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? buffer->m.planes->m.mem_offset : buffer->m.offset;
 }
 static inline uint32_t video_buffer_length(const struct v4l2_buffer *buffer) {
   return buffer->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? buffer->m.planes->length : buffer->length;
 }
-/// Where in the buffer the frame's bytes start and end.
+/// The start and end of the frame's bytes in the buffer.
 static inline uint32_t video_frame_start(const struct v4l2_buffer *buffer) {
   return buffer->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? buffer->m.planes->data_offset : 0;
 }

@@ -1,11 +1,11 @@
-/// What is compiled for one kind of registers.
+/// Marks code that is compiled for one kind of registers.
 public protocol VectorRegisters {
-    /// How many `Lanes` its registers hold.
+    /// The number of `Lanes` that all its registers hold.
     static var registers: Int { get }
 }
 
-/// A kernel of everything but int8 GEMMs and convolutions, with its arguments: the one list of those that an instruction set compiles for its own registers.
-/// All of them give the same bits.
+/// One call of a kernel other than an int8 GEMM or convolution, with its arguments. This is the one list of kernels that an instruction set
+/// compiles for its own registers; all give the same bits.
 public enum FloatKernel {
     case epilogue(Epilogue)
     case layerNorm(LayerNorm)
@@ -22,8 +22,8 @@ public enum FloatKernel {
     case resizedLine(ResizedLine)
     case signBits(SignBits)
 
-    /// - Parameter registers: a type of the module that this is compiled into. What is not inlined carries its name, so that the linker
-    ///   never takes one module's code for another's.
+    /// - Parameter registers: a type of the module that this is compiled into. Functions that are not inlined carry its name, so that the
+    ///   linker never merges one module's code with another's.
     @inlinable @inline(__always)
     public func perform<Registers: VectorRegisters>(_ registers: Registers.Type) {
         switch self {

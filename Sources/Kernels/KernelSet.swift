@@ -1,6 +1,6 @@
 import CSIMD
 
-/// The kernels of one instruction set. `all` is the one list of them: it drives the choice at start-up, the tests and the benchmarks.
+/// The kernels of one instruction set. `all` is the one list of kernel sets: start-up, tests and benchmarks use it.
 ///
 /// All kernel sets give the same bits. Kernels that are not listed here are portable and exist once.
 public struct KernelSet: Sendable {
@@ -16,13 +16,13 @@ public struct KernelSet: Sendable {
         case matrixProduct
     }
 
-    /// Performs a `KernelCall`, of which it gets the address.
+    /// Performs the `KernelCall` at the address `call`.
     typealias Entry = @convention(c) (_ call: UnsafeRawPointer) -> Void
 
     public let name: StaticString
-    /// What a processor must have to run it.
+    /// The instructions that a processor must have to run it.
     public let requirement: Requirement
-    /// How GEMMs want their weights.
+    /// The layout of the GEMMs' weights.
     public let layout: PackedLayout
     let integer, depthwise7x7, float: Entry
 
@@ -46,7 +46,7 @@ public struct KernelSet: Sendable {
         withUnsafePointer(to: kernel) { call(float, .float($0)) }
     }
 
-    /// Values that `registerPeak` may write.
+    /// The number of values that `registerPeak` may write.
     public static let peakSums = 1024
 
     /// Runs `RegisterPeak` with this set's instructions. - Returns: multiply-adds made.
@@ -71,7 +71,7 @@ extension KernelSet {
     /// All kernel sets of this architecture, the best last. The first is the reference and runs everywhere.
     public static let all: [KernelSet] = [scalar] + vector
 
-    /// The reference; and what the whole program is compiled for, which on ARM has vectors.
+    /// The scalar reference, and the float32 kernels as the whole program is compiled, which on ARM includes vectors.
     private static let portable: Entry = { $0.assumingMemoryBound(to: KernelCall.self).pointee.performReference() }
 
     private static let scalar = KernelSet("scalar", requires: .none, layout: ScalarShape.layout, integer: portable)
@@ -85,7 +85,7 @@ extension KernelSet {
     private static let vector = [
         KernelSet("neon", requires: .none, layout: NEONShape.layout, integer: fcclip_neon, float: portable),
         KernelSet("dotprod", requires: .dotProduct, layout: DotProdShape.layout, integer: fcclip_dotprod, float: portable),
-        // Its depthwise convolution would come out the same as that of the dot product, which every such processor has.
+        // The depthwise convolution is that of dotprod, which every such processor supports: `smmla` would not make it faster.
         KernelSet(
             "i8mm", requires: .matrixProduct, layout: I8MMShape.layout, integer: fcclip_i8mm, depthwise7x7: fcclip_dotprod, float: portable),
     ]

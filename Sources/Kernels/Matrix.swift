@@ -19,7 +19,7 @@ public struct Matrix {
         base + index * columns
     }
 
-    /// Rows `range` as a matrix of their own.
+    /// Rows `range` as a matrix; shares the memory.
     @inlinable
     public func rows(_ range: Range<Int>) -> Matrix {
         Matrix(base + range.lowerBound * columns, rows: range.count, columns: columns)

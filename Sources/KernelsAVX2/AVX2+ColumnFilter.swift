@@ -1,7 +1,7 @@
 import CSIMD
 import Kernels
 
-/// The same four-products instruction as the product's: a 32-bit lane holds four rows of one channel, two registers the column.
+/// The same multiply-add of four bytes as in the GEMM: a 32-bit lane holds four rows of one channel, and two registers hold the column.
 extension AVX2: ColumnFilter {
     typealias Row = SIMD8<Int8>
 

@@ -3,11 +3,11 @@ import Kernels
 
 /// 32 multiply-adds by the instructions of AVX2: sign, multiply bytes to pairs in 16 bits, add pairs to 32 bits, add.
 ///
-/// The byte product takes unsigned times signed values: |a| times w with the sign of a. |-128| is 128 unsigned, and a pair is at most
+/// The byte multiplication takes unsigned times signed values: |a| times w with the sign of a. |-128| is 128 unsigned, and a pair is at most
 /// 2 * 128 * 127 = 32512, so nothing saturates as long as no weight is -128.
 enum AVX2: InstructionSet {
     typealias Shape = AVX2Shape
-    /// Not a structure: copying one is a function that the whole program shares, compiled for AVX2 as all here.
+    /// Not a structure: the function that copies a structure is shared by the whole program, and would be compiled for AVX2 here.
     typealias Activations = (values: __m256i, sizes: __m256i)
 
     @inline(__always)
@@ -43,7 +43,7 @@ enum AVX2: InstructionSet {
         storeLanes(unsafeBitCast(sums, to: SIMD8<Int32>.self), pointer, columns: columns)
     }
 
-    // Functions of their own: in one, the compiler would keep sums in memory.
+    // Separate functions: in one function, the compiler would keep sums in memory.
     @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(AVX2.self, Shape.Tile.self, gemm.pointee) }
     @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(AVX2.self, Shape.Tile.self, peak.pointee) }
     @inline(never) static func perform(_ convolution: UnsafePointer<Depthwise7x7>) { columnwiseDepthwise7x7(AVX2.self, convolution.pointee) }

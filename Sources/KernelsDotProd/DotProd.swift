@@ -1,10 +1,10 @@
 import CSIMD
 import Kernels
 
-/// `sdot` by lane: four columns' four depths each times one 32-bit lane of a row, so that one load of a row serves sixteen depths.
+/// `sdot` by lane: four values along K of four columns times one 32-bit lane of a row, so that one load of a row has sixteen values along K.
 enum DotProd: InstructionSet {
     typealias Shape = DotProdShape
-    /// Four columns of depths 0 to 3, 4 to 7, 8 to 11, 12 to 15.
+    /// Four columns, each register with four values along K: 0 to 3, 4 to 7, 8 to 11, 12 to 15.
     typealias Weights = (SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>, SIMD16<Int8>)
 
     @inline(__always) static var zero: SIMD4<Int32> { .zero }
@@ -35,7 +35,7 @@ enum DotProd: InstructionSet {
         storeLanes(sums, pointer, columns: columns)
     }
 
-    // Functions of their own: in one, the compiler would keep sums in memory.
+    // Separate functions: in one function, the compiler would keep sums in memory.
     @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(DotProd.self, Shape.Tile.self, gemm.pointee) }
     @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(DotProd.self, Shape.Tile.self, peak.pointee) }
     @inline(never) static func perform(_ convolution: UnsafePointer<Depthwise7x7>) { columnwiseDepthwise7x7(DotProd.self, convolution.pointee) }

@@ -1,14 +1,14 @@
 import CSIMD
 import Kernels
 
-/// `smmla`: a register holds eight depths of two rows, another those of two columns; the four sums are
+/// `smmla`: one register holds eight values along K of two rows, another those of two columns; the four sums are
 ///
 ///     row 0 column 0    row 0 column 1    row 1 column 0    row 1 column 1
 enum I8MM: InstructionSet {
     typealias Shape = I8MMShape
     /// Columns 0 and 1, columns 2 and 3.
     typealias Sums = (SIMD4<Int32>, SIMD4<Int32>)
-    /// The same columns, first of depths 0 to 7, then of 8 to 15.
+    /// The same columns, first the values 0 to 7 along K, then 8 to 15.
     typealias Weights = (near: (SIMD16<Int8>, SIMD16<Int8>), far: (SIMD16<Int8>, SIMD16<Int8>))
 
     @inline(__always) static var zero: Sums { (.zero, .zero) }
@@ -42,7 +42,7 @@ enum I8MM: InstructionSet {
         if rows > 1 { storeLanes(SIMD4(lowHalf: sums.0.highHalf, highHalf: sums.1.highHalf), pointer + stride, columns: columns) }
     }
 
-    // Functions of their own: in one, the compiler would keep sums in memory.
+    // Separate functions: in one function, the compiler would keep sums in memory.
     @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(I8MM.self, Shape.Tile.self, gemm.pointee) }
     @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(I8MM.self, Shape.Tile.self, peak.pointee) }
 }

@@ -3,7 +3,7 @@ import Kernels
 
 /// Products in pairs: `smull` and `smlal` leave the sum of two products in 16 bits, `sadalp` adds neighbours to 32 bits.
 ///
-/// Such a pair is at most 2 * 128 * 127 = 32512, so nothing wraps as long as no weight is -128. A register holds 16 depths of one column;
+/// Such a pair is at most 2 * 128 * 127 = 32512, so nothing wraps as long as no weight is -128. A register holds 16 values along K of one column;
 /// its four sums are added up only when the tile is stored.
 enum NEON: InstructionSet {
     typealias Shape = NEONShape
@@ -44,7 +44,7 @@ enum NEON: InstructionSet {
         storeLanes(totals, pointer, columns: columns)
     }
 
-    // Functions of their own: in one, the compiler would keep sums in memory.
+    // Separate functions: in one function, the compiler would keep sums in memory.
     @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(NEON.self, Shape.Tile.self, gemm.pointee) }
     @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(NEON.self, Shape.Tile.self, peak.pointee) }
     @inline(never) static func perform(_ convolution: UnsafePointer<Depthwise7x7>) { columnwiseDepthwise7x7(NEON.self, convolution.pointee) }

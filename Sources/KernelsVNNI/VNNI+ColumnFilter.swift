@@ -1,7 +1,7 @@
 import CSIMD
 import Kernels
 
-/// A 32-bit lane holds four rows of one channel, two registers the column. Pixels are unsigned by 128 more, those outside the map too.
+/// A 32-bit lane holds four rows of one channel, two registers the column. Adding 128 makes pixels unsigned, also those outside the map.
 extension VNNI: ColumnFilter {
     typealias Row = SIMD16<Int8>
     typealias Column = (upper: __m512i, lower: __m512i)
@@ -27,7 +27,7 @@ extension VNNI: ColumnFilter {
         (_mm512_xor_si512(column.upper, flipped), _mm512_xor_si512(column.lower, flipped))
     }
 
-    /// Four rows of 4-byte words to four channels' worth of all rows, then byte by byte inside these.
+    /// Transposes words of four bytes between the four rows, then the bytes inside each quarter.
     @inline(__always)
     private static func four(_ a: SIMD16<Int8>, _ b: SIMD16<Int8>, _ c: SIMD16<Int8>, _ d: SIMD16<Int8>) -> __m512i {
         let rows = SIMD64<Int8>(lowHalf: SIMD32(lowHalf: a, highHalf: b), highHalf: SIMD32(lowHalf: c, highHalf: d))

@@ -3,7 +3,7 @@ import Kernels
 
 /// `vpdpbusd`: four unsigned bytes times four signed bytes added to each of sixteen 32-bit sums, 64 multiply-adds an instruction.
 ///
-/// Activations become unsigned by 128 more, one bit flipped; the sums begin with -128 times the weights' sum.
+/// Adding 128, by flipping one bit, makes activations unsigned; the sums begin with -128 times the sum of the weights.
 enum VNNI: InstructionSet {
     typealias Shape = VNNIShape
     @inline(__always) static var zero: __m512i { __m512i(repeating: 0) }
@@ -36,7 +36,7 @@ enum VNNI: InstructionSet {
         storeLanes(unsafeBitCast(sums, to: SIMD16<Int32>.self), pointer, columns: columns)
     }
 
-    // Functions of their own: in one, the compiler would keep sums in memory.
+    // Separate functions: in one function, the compiler would keep sums in memory.
     @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(VNNI.self, Shape.Tile.self, narrow: TileShape<8, 2>.self, gemm.pointee) }
     @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(VNNI.self, Shape.Tile.self, peak.pointee) }
     @inline(never) static func perform(_ convolution: UnsafePointer<Depthwise7x7>) { columnwiseDepthwise7x7(VNNI.self, convolution.pointee) }

@@ -6,16 +6,16 @@ import CSystem
 /// Devices, pipes and open descriptors (`/dev/null`, `/dev/stdout`) are written to directly.
 public final class AtomicFile {
     public let path: String
-    /// What replaces `target`; nil where that is written to as it stands.
+    /// The temporary file that replaces `target`; nil if `target` is written to directly.
     private let temporary: String?
     private let target: String
     private let mark: UnfinishedFiles.Mark?
     /// Negative when done.
     private var descriptor: Int32
-    /// Small pieces wait here; larger ones pass by.
+    /// Collects small pieces; larger ones are written directly.
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 1)
     private var waiting = 0
-    /// Where the file begins in what it is written to, which may hold something already, and bytes that have been handed over to the system.
+    /// The offset at which the file begins in its target, which may have contents already, and the bytes written so far.
     private let start: Int
     private var length = 0
 
@@ -45,7 +45,7 @@ public final class AtomicFile {
             system_set_errno(EISDIR)
             return (-1, nil, nil)
         }
-        // Not even a file that could be replaced, where it is protected against writing.
+        // A write-protected file is not replaced, although its folder would allow it.
         if exists, access(file, W_OK) != 0 { return (-1, nil, nil) }
         let (folder, name) = folderAndName(file)
         // Names are limited to 255 bytes.
@@ -56,7 +56,7 @@ public final class AtomicFile {
             let descriptor = system_open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666)
             if descriptor >= 0 {
                 if exists {
-                    // Without the right to give it away, it stays one's own.
+                    // Without the right to change the owner, the file keeps this user's.
                     if fchown(descriptor, old.st_uid, old.st_gid) != 0 { system_set_errno(0) }
                     fchmod(descriptor, old.st_mode & 0o7777)
                 }
@@ -91,8 +91,8 @@ public final class AtomicFile {
         try write(Array(text.utf8))
     }
 
-    /// Appends bytes that are worth keeping without those that follow: when they cannot be stored, the file is as before and may be
-    /// committed so. - Throws: on a full disk or another write error.
+    /// Appends bytes that are complete in themselves: if they cannot be stored, the file is as before and may still be
+    /// committed. - Throws: on a full disk or another write error.
     public func append(whole bytes: [UInt8]) throws(Fault) {
         try flush()
         let before = length
@@ -107,8 +107,8 @@ public final class AtomicFile {
         }
     }
 
-    /// Overwrites bytes already written at `offset`, then continues at the end. - Throws: also when what is written to cannot go back: a pipe, or
-    /// what others append to.
+    /// Overwrites bytes already written at `offset`, then continues at the end. - Throws: also when the target cannot be
+    /// overwritten: a pipe, or a file opened for appending.
     public func overwrite(at offset: Int, _ bytes: [UInt8]) throws(Fault) {
         try flush()
         let end = length
@@ -147,7 +147,7 @@ public final class AtomicFile {
         Fault("\(path): cannot be written: \(systemError())")
     }
 
-    /// A failure after which nothing stays.
+    /// A failure after which no file is left behind.
     private func discarded() -> Fault {
         let fault = failure()
         if let temporary { unlink(temporary) }

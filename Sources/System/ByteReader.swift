@@ -6,7 +6,7 @@ public struct ByteReader {
     /// The file's name, for faults.
     public let path: String
 
-    /// - Precondition: `offset` lies inside `bytes` or at their end.
+    /// - Precondition: `offset` is inside `bytes` or at their end.
     public init(_ bytes: UnsafeRawBufferPointer, at offset: Int = 0, path: String) {
         precondition(offset >= 0 && offset <= bytes.count)
         self.bytes = bytes
@@ -29,7 +29,7 @@ public struct ByteReader {
         T(littleEndian: try take(MemoryLayout<T>.size).loadUnaligned(as: T.self))
     }
 
-    /// A 64-bit count of elements of at least `size` bytes each. - Throws: when what is left cannot hold them.
+    /// A 64-bit count of elements of at least `size` bytes each. - Throws: when the remaining bytes cannot hold them.
     public mutating func count(ofSize size: Int) throws(Fault) -> Int {
         let start = offset
         let value = try integer(UInt64.self)

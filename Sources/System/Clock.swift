@@ -7,7 +7,7 @@ public func monotonicMilliseconds() -> Double {
     return Double(time.tv_sec) * 1000 + Double(time.tv_nsec) / 1_000_000
 }
 
-/// Milliseconds that processors have worked for this program, its loading included.
+/// Processor time of this program in milliseconds, including its loading.
 public func processorMilliseconds() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)

@@ -8,7 +8,7 @@ enum ControlGroupVersion {
 /// Folders of the control groups that limit this process, its own first, then those above it; they end in a slash.
 ///
 /// - Parameters:
-///   - controller: what is limited, as in `memory`.
+///   - controller: the limited resource, as in `memory`.
 ///   - root: in front of `/proc` and `/sys`, for tests.
 func controlGroups(of controller: String, root: String) -> [(version: ControlGroupVersion, folder: String)] {
     var folders: [(version: ControlGroupVersion, folder: String)] = []
@@ -29,7 +29,7 @@ func controlGroups(of controller: String, root: String) -> [(version: ControlGro
     return folders
 }
 
-/// The group above; nil above the root.
+/// The parent group; nil for the root.
 private func parent(of path: String) -> String? {
     let bytes = Array(path.utf8)
     guard bytes.count > 1, let slash = bytes.lastIndex(of: 0x2F) else { return nil }

@@ -3,7 +3,7 @@ extension [UInt8] {
     public mutating func append(decimal number: Double, _ decimals: Int) {
         var unit: UInt = 1
         for _ in 0..<decimals { unit *= 10 }
-        // Beyond this the integer would overflow.
+        // A larger number would overflow the integer.
         let scaled = UInt((Swift.min(abs(number), 9e17 / Double(unit)) * Double(unit)).rounded())
         if number < 0 && scaled != 0 { append(0x2D) }
         append(digits: scaled / unit)

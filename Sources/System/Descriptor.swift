@@ -23,9 +23,9 @@ public final class Cancellation: @unchecked Sendable {
         system_wait(-1, descriptor, 0) < 0
     }
 
-    /// Blocks until `other` can be read (or is at its end, or in error), it is cancelled, or `milliseconds` have passed (negative: never).
+    /// Blocks until `other` can be read (or is at its end, or in error), the wait is cancelled, or `milliseconds` have passed (negative: no limit).
     ///
-    /// - Parameter other: a descriptor, or -1 to wait for nothing but the cancellation and the time.
+    /// - Parameter other: a descriptor, or -1 to wait only for the cancellation and the time.
     public func wait(for other: Int32, milliseconds: Int32 = -1) -> Readiness {
         switch system_wait(other, descriptor, milliseconds) {
         case 0: .timedOut
@@ -37,9 +37,9 @@ public final class Cancellation: @unchecked Sendable {
     deinit { close(descriptor) }
 }
 
-/// Writes all bytes; waits where a descriptor that does not block takes no more.
+/// Writes all bytes; waits while a non-blocking descriptor is full.
 ///
-/// - Parameter done: how many have been written, also when it fails.
+/// - Parameter done: the number of bytes written, also after a failure.
 /// - Returns: false when it fails; `systemError()` has the reason.
 public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, done: inout Int) -> Bool {
     done = 0

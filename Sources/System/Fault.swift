@@ -1,4 +1,4 @@
-/// Why something could not be done, in one line for the person at the terminal: what, where, and the remedy.
+/// An error with a message of one line for the user: the failed operation, its place, and the remedy.
 public struct Fault: Error {
     public enum Kind: Sendable {
         /// The machine lacks the memory.
@@ -9,15 +9,15 @@ public struct Fault: Error {
     public let message: String
     public let kind: Kind
 
-    /// Names read from files end up in messages: what would break or disguise a line is shown as its code.
+    /// Messages contain names read from files: characters that would break or disguise a line are replaced by their codes.
     public init(_ message: String, kind: Kind = .other) {
         self.kind = kind
         self.message = printable(message)
     }
 }
 
-/// `text` with its control characters, ends of lines and marks that turn the direction of writing as in `\u{1B}`: so that it stays one line, and that
-/// what a file holds does not command a terminal.
+/// `text` with control characters, line separators and marks of writing direction replaced, as in `\u{1B}`: so that it is one line, and that the
+/// contents of a file do not control a terminal.
 public func printable(_ text: String) -> String {
     func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
@@ -37,7 +37,7 @@ public func printable(_ text: String) -> String {
     return result
 }
 
-/// `text` cut to a length that a line can carry.
+/// `text` cut to a length that fits into a line.
 public func abbreviated(_ text: String) -> String {
     text.utf8.count <= 120 ? text : String(text.unicodeScalars.prefix(117).map(Character.init)) + "..."
 }

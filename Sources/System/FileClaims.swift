@@ -8,7 +8,7 @@ public struct FileClaims {
     /// The file that a path refers to.
     private struct Identity: Comparable {
         let device: UInt64, inode: UInt64
-        /// Empty where the file exists; else its name within the folder that `device` and `inode` identify.
+        /// Empty if the file exists; else its name within the folder that `device` and `inode` identify.
         let name: [UInt8]
 
         static func < (a: Identity, b: Identity) -> Bool {
@@ -20,7 +20,7 @@ public struct FileClaims {
 
     private struct Claim {
         let identity: Identity
-        /// What messages call it: an option, perhaps with a path.
+        /// Its name in messages: an option, perhaps with a path.
         let name: String
         /// Empty for an open descriptor.
         let path: String
@@ -33,17 +33,17 @@ public struct FileClaims {
 
     public init() {}
 
-    /// Notes a file or folder that is read. - Parameter name: what messages call it, as in `--model`.
+    /// Records a file or folder that is read. - Parameter name: its name in messages, as in `--model`.
     public mutating func read(_ path: String, as name: String) {
         add(path, name, isWritten: false)
     }
 
-    /// Notes a file or folder that is written.
+    /// Records a file or folder that is written.
     public mutating func write(_ path: String, as name: String) {
         add(path, name, isWritten: true)
     }
 
-    /// Notes an open descriptor, if a file is behind it.
+    /// Records an open descriptor, if it is a file.
     public mutating func read(descriptor: Int32, as name: String) {
         add(descriptor, name, isWritten: false)
     }
@@ -64,7 +64,7 @@ public struct FileClaims {
                 first = position
                 continue
             }
-            // Among claims of one file, a written one beside any other is a fault.
+            // Of several claims to one file, none may write.
             for other in order[first..<position] where claims[order[position]].isWritten || claims[other].isWritten {
                 let (a, b) = (claims[other], claims[order[position]])
                 let (output, rival) = b.isWritten ? (b, a) : (a, b)
@@ -91,11 +91,11 @@ public struct FileClaims {
         return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino), name: [])
     }
 
-    /// Of a path that need not exist: the nearest folder that does, and what comes after it.
+    /// For a path that need not exist: the nearest existing folder, and the rest of the path.
     private static func identity(_ path: String) -> Identity? {
         var status = stat()
         if stat(path, &status) == 0 { return identity(status) }
-        // A link to what does not exist yet.
+        // A link whose target does not exist yet.
         var rest = path
         var links = 0
         while links < 40, let next = link(at: rest) { (rest, links) = (next, links + 1) }

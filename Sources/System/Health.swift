@@ -2,7 +2,7 @@ import CSystem
 
 /// Temperature, clock and memory as the kernel reports them; nil where it reports none.
 public enum Health {
-    /// Of the warmest zone, in degrees Celsius.
+    /// Temperature of the warmest zone, in degrees Celsius.
     public static func temperature(root: String = "") -> Double? {
         var warmest: Double?
         for zone in 0..<32 {
@@ -14,7 +14,7 @@ public enum Health {
         return warmest
     }
 
-    /// Of the fastest core now, and of the fastest at its best, in megahertz.
+    /// Clock of the fastest core now, and the highest clock of any core, in megahertz.
     public static func clock(root: String = "") -> (now: Int, most: Int)? {
         var now = 0
         var most = 0

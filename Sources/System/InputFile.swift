@@ -1,9 +1,9 @@
 import CSystem
 
-/// A regular file, read piece by piece. Nothing of it is mapped: others may rewrite or shorten it at any time, which costs a fault at most.
+/// A regular file, read piece by piece. It is not mapped: if another program rewrites or shortens it, reading throws at most.
 public final class InputFile {
     public let path: String
-    /// In bytes, when it was opened.
+    /// Its length in bytes when it was opened.
     public let size: Int
     private let descriptor: Int32
 
@@ -13,7 +13,7 @@ public final class InputFile {
         self.path = path
     }
 
-    /// Fills `target` with the bytes from `offset` on. - Throws: when so many are not there, or cannot be read.
+    /// Fills `target` with the bytes from `offset` on. - Throws: when the file has too few bytes, or they cannot be read.
     public func read(at offset: Int, into target: UnsafeMutableRawBufferPointer) throws(Fault) {
         var done = 0
         while done < target.count {
@@ -46,7 +46,7 @@ public final class InputFile {
     deinit { close(descriptor) }
 }
 
-/// The whole of a regular file, as long as it is when it is read. - Parameter limit: the most bytes that make sense.
+/// The contents of a regular file, with its length at the time of reading. - Parameter limit: the largest plausible number of bytes.
 /// - Throws: when it cannot be read, is longer, or the machine lacks the memory.
 public func contents(of path: String, limit: Int) throws(Fault) -> [UInt8] {
     let file = try InputFile(path: path)

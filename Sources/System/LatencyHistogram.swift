@@ -26,7 +26,7 @@ public struct LatencyHistogram {
         return octave * classesPerOctave + Int((value.significand - 1) * Double(classesPerOctave))
     }
 
-    /// The duration that `fraction` (0...1) of all do not exceed, with a relative error of at most 1/64; 0 for an empty histogram.
+    /// The duration that `fraction` (0...1) of all durations do not exceed, with a relative error of at most 1/64; 0 for an empty histogram.
     public func quantile(_ fraction: Double) -> Double {
         guard count > 0 else { return 0 }
         var left = Int((fraction * Double(count)).rounded(.up))

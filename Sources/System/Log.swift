@@ -1,14 +1,14 @@
 import CSystem
 
-/// Messages for the person at the terminal.
+/// Messages for the user.
 public enum Log {
-    /// Writes a line on standard error, as far as that takes it: messages are no part of the work. Control characters are replaced as in a `Fault`.
+    /// Writes a line to standard error; a failure to write is ignored. Control characters are replaced as in a `Fault`.
     public static func write(_ text: String) {
         _ = writeLine(Fault(text).message, to: STDERR_FILENO)
     }
 }
 
-/// Writes a line of what was asked for, on standard output. - Throws: when that cannot be written.
+/// Writes a line of results to standard output. - Throws: when it cannot be written.
 public func printLine(_ text: String) throws(Fault) {
     guard writeLine(text, to: STDOUT_FILENO) else { throw Fault("standard output: cannot be written: \(systemError())") }
 }

@@ -22,7 +22,7 @@ public final class MappedFile {
         bytes = UnsafeRawBufferPointer(start: base, count: count)
     }
 
-    /// Gives the pages that lie wholly inside `range` (byte offsets) back to the system; they are read again when needed.
+    /// Releases the pages that are wholly inside `range` (byte offsets); the system reads them again when needed.
     public func release(_ range: Range<Int>) {
         guard let base = bytes.baseAddress else { return }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))

@@ -5,8 +5,8 @@ public func peakResidentBytes() -> Int? {
     number(in: "/proc/self/status", after: "VmHWM:").map { $0 << 10 }
 }
 
-/// Bytes that this process may still take: what the machine has free without swapping, within the limits of the process and of its
-/// control groups. Nil where nothing of it can be read; what cannot be read counts as no limit.
+/// Bytes that this process may still allocate: the machine's free memory without swapping, within the limits of the process and of its
+/// control groups. Limits that cannot be read are ignored; nil if none can be read.
 ///
 /// - Parameter root: in front of `/proc` and `/sys`, for tests.
 public func availableBytes(root: String = "") -> Int? {
@@ -23,7 +23,7 @@ public func availableBytes(root: String = "") -> Int? {
             case .second: ("memory.max", "memory.current", "file ")
             }
         if let most = numbers(in: folder + files.most).first, let used = numbers(in: folder + files.used).first {
-            // Pages of files go when others need the room.
+            // The page cache is released when memory is needed.
             limit(most - used + (number(in: folder + "memory.stat", after: files.filePages) ?? 0))
         }
     }
@@ -31,19 +31,19 @@ public func availableBytes(root: String = "") -> Int? {
 }
 
 /// - Parameters:
-///   - bytes: what is about to be taken, `held` of which comes back first.
-///   - what: the beginning of the fault, "... needs".
-/// - Throws: when so much is not free. Some megabytes are reserved for allocations that are not counted.
+///   - bytes: the memory about to be allocated; `held` bytes are released before.
+///   - what: the beginning of the fault's message, "... needs".
+/// - Throws: when less is free. Some megabytes are reserved for allocations that are not counted.
 public func requireMemory(_ bytes: Int, held: Int = 0, for what: String) throws(Fault) {
     let need = bytes + (8 << 20)
     guard let free = availableBytes(), need > free + held else { return }
     throw Fault("\(what) \(need >> 20) MiB of memory, \((free + held) >> 20) MiB are free", kind: .memory)
 }
 
-/// Ends the program with a line of `text` where even little address space is missing: short of memory, Swift itself ends without a word.
+/// Prints `text` and ends the program if even little address space is missing: without memory, Swift itself ends a program without a message.
 public func requireAddressSpace(_ bytes: Int, orSay text: StaticString) {
     guard !system_has_addresses(bytes) else { return }
-    // Nothing here may ask for memory.
+    // Nothing here may allocate memory.
     fwrite(text.utf8Start, 1, text.utf8CodeUnitCount, system_stderr())
     exit(1)
 }

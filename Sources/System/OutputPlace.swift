@@ -1,17 +1,17 @@
 import CSystem
 
-/// What an output path refers to.
+/// The target of an output path.
 enum OutputPlace {
-    /// What this process has open already, as in `/dev/stdout`.
+    /// A descriptor that this process has open already, as in `/dev/stdout`.
     case descriptor(Int32)
     /// A device, a pipe or a socket: opened by its path.
     case special
-    /// A file that exists, or could; its path with symbolic links followed.
+    /// A file, which need not exist yet; its path with symbolic links followed.
     case file(String)
 
     init(_ path: String) {
         var path = path
-        // As many links as Linux follows.
+        // The number of links that Linux follows.
         for _ in 0..<40 {
             if let number = OutputPlace.descriptor(path) {
                 self = .descriptor(number)
@@ -31,7 +31,7 @@ enum OutputPlace {
         self = .special
     }
 
-    /// The number in a name for one of this process's own descriptors.
+    /// The number in a path of one of this process's own descriptors.
     private static func descriptor(_ path: String) -> Int32? {
         switch path {
         case "/dev/stdin": return STDIN_FILENO
@@ -45,14 +45,14 @@ enum OutputPlace {
     }
 }
 
-/// Opens a file for lines to be appended to, or makes it; what a name stands for that is open already is not opened anew. - Returns: a
-/// descriptor of its own, negative on failure.
+/// Opens or creates a file for appending lines; a path of an open descriptor, as in `/dev/stdout`, is duplicated instead. - Returns: a new
+/// descriptor, negative on failure.
 public func openForAppending(_ path: String) -> Int32 {
     if case .descriptor(let number) = OutputPlace(path) { return system_duplicate(number) }
     return system_open(path, O_WRONLY | O_CREAT | O_APPEND, 0o666)
 }
 
-/// Whether a file's last byte ends no line; false where there is no such file or it cannot be read.
+/// Whether a file's last line is incomplete; false if the file does not exist or cannot be read.
 public func endsWithinLine(_ path: String) -> Bool {
     guard case .file = OutputPlace(path), case let descriptor = system_open(path, O_RDONLY | O_NONBLOCK, 0), descriptor >= 0 else { return false }
     defer { close(descriptor) }

@@ -7,7 +7,7 @@ public func folderAndName(_ path: String) -> (folder: String, name: String) {
     return (slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self), String(decoding: bytes[(slash + 1)...], as: UTF8.self))
 }
 
-/// The target of the symbolic link at `path`, one step; nil where there is none.
+/// The target of the symbolic link at `path`, one step; nil if it is no link.
 func link(at path: String) -> String? {
     var target = [UInt8](repeating: 0, count: 4096)
     let count = target.withUnsafeMutableBytes { readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count) }
@@ -22,7 +22,7 @@ public func isFolder(_ path: String) -> Bool {
     return stat(path, &status) == 0 && status.st_mode & UInt32(S_IFMT) == UInt32(S_IFDIR)
 }
 
-/// Makes the folder `path` unless it is there. - Throws: when that fails.
+/// Makes the folder `path` unless it exists. - Throws: when that fails.
 public func makeFolder(_ path: String) throws(Fault) {
     guard !isFolder(path), mkdir(path, 0o777) != 0 else { return }
     throw Fault("\(path): cannot be made a folder: \(systemError())")

@@ -1,11 +1,11 @@
-/// What Linux' `/proc/cpuinfo` reports about this machine's processors. Empty where it cannot be read.
+/// This machine's processors, as Linux reports them in `/proc/cpuinfo`. Empty if it cannot be read.
 public struct ProcessorInfo {
     /// One kind of ARM core, from the main identification register (MIDR_EL1).
     public struct Core: Equatable, Sendable {
         public let implementer: Int, part: Int
     }
 
-    /// As x86 processors name themselves; nil on ARM.
+    /// The model name of an x86 processor; nil on ARM.
     public private(set) var modelName: String?
     /// The kinds of ARM cores, in the order in which the first of each is listed.
     public private(set) var cores: [Core] = []
@@ -43,7 +43,7 @@ public struct ProcessorInfo {
         return value
     }
 
-    /// The number of `0x41`; nil for other text, and above 32 bits.
+    /// The value of a text such as `0x41`; nil for other text, and above 32 bits.
     private static func hexadecimal(_ text: ArraySlice<UInt8>) -> Int? {
         guard text.starts(with: [0x30, 0x78]), let value = Int(String(decoding: text.dropFirst(2), as: UTF8.self), radix: 16), value >= 0, value < 1 << 32
         else {

@@ -1,7 +1,7 @@
 import CSystem
 
-/// Processors that this program may keep busy: those that its threads may run on (`taskset`, a container's set), but no more than the time that
-/// its control groups grant, rounded up. At least 1.
+/// The number of processors that this program may use: those that its threads may run on (`taskset`, a container's set), limited by the
+/// processor time of its control groups, rounded up. At least 1.
 ///
 /// - Parameter root: in front of `/proc` and `/sys`, for tests.
 public func processorCount(root: String = "") -> Int {
@@ -11,7 +11,7 @@ public func processorCount(root: String = "") -> Int {
         let quota =
             switch version {
             case .first: numbers(in: folder + "cpu.cfs_quota_us") + numbers(in: folder + "cpu.cfs_period_us")
-            // "max" in place of the first where there is no limit.
+            // The first word is "max" if there is no limit.
             case .second: numbers(in: folder + "cpu.max")
             }
         guard quota.count == 2, case (let time, let period) = (quota[0], quota[1]), time > 0, period > 0 else { continue }

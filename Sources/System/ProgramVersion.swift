@@ -1,6 +1,6 @@
 import CVersion
 
-/// Which version of the programs this is.
+/// The version of the programs.
 public enum ProgramVersion {
     public static let number = "0.1"
 

@@ -2,7 +2,7 @@ import CSystem
 
 /// Delivers signals to one thread as values.
 ///
-/// Call `hold()` before other threads start, which inherit the signal mask.
+/// Call `hold()` before other threads start: they inherit the signal mask.
 public enum Signals {
     public enum Message {
         /// SIGTERM or SIGINT: finish. A second one ends the program immediately.

@@ -1,6 +1,6 @@
 import CSystem
 
-// The one reader of small text files of the kernel, under /proc and /sys: sizes of such files are not known before they are read.
+// The one reader of the kernel's small text files under /proc and /sys, whose sizes are not known before they are read.
 
 /// Calls `body` with each line of a file, without its end, until it returns false.
 ///
@@ -23,7 +23,7 @@ func forEachLine(of path: String, endingIn separator: UInt8 = 0x0A, _ body: ([UI
     return true
 }
 
-/// What follows `key` at the start of a line; nil where the line does not begin with it.
+/// The rest of a line that begins with `key`; nil if it does not.
 func value(in line: [UInt8], after key: StaticString) -> ArraySlice<UInt8>? {
     let count = key.utf8CodeUnitCount
     guard line.count >= count, (0..<count).allSatisfy({ line[$0] == key.utf8Start[$0] }) else { return nil }
@@ -42,7 +42,7 @@ func number(in path: String, after key: StaticString) -> Int? {
     return number
 }
 
-/// Whole numbers, perhaps negative, at the start of a file's first line, blanks between them; the first word that is none ends them.
+/// Integers, perhaps negative, at the start of a file's first line, separated by blanks, up to the first word that is not an integer.
 public func numbers(in path: String) -> [Int] {
     var numbers: [Int] = []
     forEachLine(of: path) { line in

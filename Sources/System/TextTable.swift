@@ -1,4 +1,4 @@
-/// Rows of cells, written in columns that line up: the first to the left, the others to the right.
+/// Rows of cells, printed in aligned columns: the first flush left, the others flush right.
 public struct TextTable {
     private var rows: [[String]] = []
 

@@ -49,7 +49,7 @@ enum UnfinishedFiles {
     }
 
     static func remove(_ mark: Mark?) {
-        // Where the handler was faster, it still reads the name.
+        // If the handler took the name first, it may still be reading it.
         guard let mark, system_atomic_exchange(mark.slot, Int64(Int(bitPattern: mark.name)), 0) else { return }
         free(mark.name)
     }

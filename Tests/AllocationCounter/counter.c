@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// glibc lets others define malloc and its relatives, and keeps its own under these names.
+// A program can replace glibc's malloc and its relatives; glibc's own remain under these names.
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *block, size_t size);

@@ -1,7 +1,7 @@
 import Kernels
 import System
 
-/// Runs the kernels of one table and those of the scalar reference on the same random values.
+/// Runs the kernels of one kernel set and those of the scalar reference on the same random values.
 struct Comparison {
     let table: KernelSet
     private(set) var passed = 0
@@ -13,7 +13,7 @@ struct Comparison {
     }
 
     private static let reference = KernelSet.all[0]
-    /// What must still stand beside the results.
+    /// The value around the results, which must stay unchanged.
     private static let mark: Int32 = -77
 
     // MARK: - Shapes
@@ -49,7 +49,7 @@ struct Comparison {
         for zeroPoint: Int32 in [-128, -9, 127] { for (heads, width) in [(8, 32), (8, 12), (1, 50), (3, 5)] { sampling(heads, width, zeroPoint) } }
     }
 
-    /// Every sum of the register-only loop is its own instruction's doing.
+    /// With all operands 1, the sums of the register-only loop add up to the counted multiply-adds.
     mutating func peak() {
         let operands = [Int8](repeating: 1, count: 256)
         var sums = [Int32](repeating: 0, count: KernelSet.peakSums)
@@ -60,7 +60,7 @@ struct Comparison {
     // MARK: - One comparison
 
     private mutating func gemm(_ rows: Int, _ columns: Int, _ depth: Int, taps: Int = 1, activation: Int8? = nil, weight: Int8? = nil) {
-        // Rows further apart than they are long, with noise between them that must not count; those in taps overlap.
+        // Rows further apart than they are long, with noise between them that must be ignored; rows in taps overlap.
         let stride = taps > 1 ? depth / 3 : (depth + 15) / 16 * 16 + 3
         let tapStride = (rows + 2) * stride
         let width = columns + 5
@@ -97,7 +97,7 @@ struct Comparison {
     private mutating func attention(_ queries: Int, _ keys: Int, _ heads: Int, _ width: Int) {
         let channels = heads * width
         let words = (keys + 63) / 64
-        // Keys and values in one, what may be read beyond their end besides.
+        // Keys and values in one array, with the bytes that may be read beyond their end.
         let q = kept(bytes(queries * channels + 16, least: -128, all: nil))
         let k = kept(bytes(2 * keys * channels + 16, least: -128, all: nil))
         let bits = bytes(queries * words * 8, least: -128, all: nil)
@@ -171,7 +171,7 @@ struct Comparison {
         judge(zip(found, expected).allSatisfy { ($0 - $1).magnitude < 0.002 }, "sampling of \(heads) heads of \(width), zero point \(zeroPoint)")
     }
 
-    /// The values at an address that stays until it is deallocated.
+    /// The values at an address that stays valid until it is deallocated.
     private func kept<Value>(_ values: [Value]) -> UnsafeMutablePointer<Value> {
         let base = UnsafeMutablePointer<Value>.allocate(capacity: values.count)
         base.initialize(from: values, count: values.count)
@@ -188,7 +188,7 @@ struct Comparison {
         if let all { return [Int8](repeating: all, count: count) }
         var bytes = [Int8](repeating: 0, count: count)
         for index in 0..<count {
-            // Knuth's MMIX generator; its high bits are the good ones.
+            // Knuth's MMIX generator; its high bits are the most random.
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let random = Int(state >> 40)
             switch random % 8 {
@@ -202,7 +202,7 @@ struct Comparison {
 }
 
 extension KernelSet {
-    /// `Gemm` over arrays: pointers that Swift makes of arrays live as long as the call.
+    /// `Gemm` over arrays: pointers that Swift makes of arrays are valid during the call.
     func gemm(
         _ a: UnsafePointer<Int8>, rows: Int, rowStride: Int, depth: Int, taps: Int = 1, tapStride: Int = 0, packed: UnsafePointer<Int8>, columns: Int,
         into sums: UnsafeMutablePointer<Int32>, sumStride: Int

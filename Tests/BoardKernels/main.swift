@@ -3,7 +3,7 @@ import Kernels
 import Runtime
 import System
 
-/// Compares everything; how many comparisons failed.
+/// Compares everything. - Returns: the number of failed comparisons.
 func compareAll() throws(Fault) -> Int {
     var failed = 0
     for table in KernelSet.all.dropFirst() {

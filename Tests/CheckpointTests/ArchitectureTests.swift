@@ -116,7 +116,7 @@ import Testing
         for name in layout.keys {
             var damaged = layout
             damaged[name] = nil
-            // Without it, the visual head is taken for the other kind.
+            // Without this tensor, the visual head appears to be of the other kind.
             let expected = name.hasSuffix("head.mlp.fc1.weight") ? "backbone.clip_model.visual.head.proj.weight" : name
             let parts = ["trunk.stem.0.weight", "token_embedding.weight"].contains { name.hasSuffix($0) }
             let message = fault(damaged)
@@ -131,7 +131,7 @@ import Testing
                 var damaged = layout
                 damaged[name] = other
                 let message = fault(damaged)
-                // A tensor that numbers are derived from may accuse its neighbours, or leave nothing to divide.
+                // If numbers are derived from a tensor, the fault may name other tensors, or a width that cannot be divided.
                 #expect(
                     message?.contains("has shape") == true || message?.contains("cannot be divided") == true || message?.contains("is missing") == true,
                     "\(name) \(other): \(message ?? "accepted")")

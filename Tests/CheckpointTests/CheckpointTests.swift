@@ -44,7 +44,7 @@ import Testing
         #expect(checkpoint.sources.map(\.path) == [head, clip])
         #expect(Set(checkpoint.sources.map(\.hash)).count == 2)
 
-        // How the fixture's weights were drawn.
+        // The distribution of the fixture's weights.
         let scale = try checkpoint.tensor("backbone.clip_model.logit_scale").floats()
         #expect(scale.count == 1 && abs(scale[0] - log(100)) < 1e-5)
         let headScale = try checkpoint.tensor("sem_seg_head.predictor.logit_scale").floats()
@@ -62,7 +62,7 @@ import Testing
         #expect(faultMessage { _ = try checkpoint.tensor("absent") } == "\(head) + \(clip): tensor absent is missing")
     }
 
-    /// Whatever wrappers put before the names, one around the other.
+    /// Prefixes that wrappers put before the names, also nested.
     @Test(arguments: ["module.", "model.", "_orig_mod.", "module.module.", "model._orig_mod.", "_orig_mod.module."]) func wrappedNames(prefix: String) throws {
         let plain = [
             "sem_seg_head.predictor.logit_scale", "void_embedding.weight", "backbone.clip_model.token_embedding.weight",
@@ -100,7 +100,7 @@ import Testing
 
     @Test func aDamagedTensorIsFoundWhenRead() throws {
         var bytes = try Fixture.bytes("tiny/head.pth")
-        // In the middle of the file lie weights.
+        // The middle of the file has weights.
         bytes[bytes.count / 2] ^= 1
         let checkpoint = try Checkpoint(checkpoint: folder.file("damaged.pth", bytes), clip: clip)
         let damaged = checkpoint.names.filter { name in faultMessage { _ = try checkpoint.tensor(name) } != nil }

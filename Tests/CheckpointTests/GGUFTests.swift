@@ -60,7 +60,7 @@ import Testing
         return Array(bytes.bindMemory(to: type))
     }
 
-    /// Heads longer than what is read at first; the file changes afterwards, and what is read then is a fault.
+    /// Heads longer than the first read; the file changes afterwards, and later reads are faults.
     @Test func longHeadsAndFilesThatChange() throws {
         let path = folder.path("long.gguf")
         let names = (0..<60_000).map { "a name of some length, number \($0)" }
@@ -81,7 +81,7 @@ import Testing
         #expect(truncate(path, file.size - (2 << 20)) == 0)
         #expect(faultMessage { try file.verify(weight) }?.hasSuffix("it was shortened while it was read") == true)
         #expect(faultMessage { _ = try self.elements(weight, of: file, as: Int8.self) }?.hasSuffix("it was shortened while it was read") == true)
-        // What was read before stays.
+        // Values that were read before are unchanged.
         #expect(try file.strings("names") == names)
     }
 
@@ -126,7 +126,7 @@ import Testing
         #expect(faultMessage { _ = try file.tensor("absent") } == "\(path): has no tensor absent")
     }
 
-    /// PyPI's reader is the ecosystem's; `.ci/run` installs it.
+    /// PyPI's `gguf` is the ecosystem's reader; `Tests/setup` installs it.
     @Test func opensWithPyPIsReader() throws {
         let script = """
             import sys
@@ -199,7 +199,7 @@ import Testing
 
     private typealias Build = GGUFBuilder
 
-    /// What is wrong, how it is made, and what the fault says.
+    /// The defect, the code that makes it, and the fault's message.
     private static let hostile: [(String, String, @Sendable (inout GGUFBuilder) -> Void)] = [
         ("magic", "not a GGUF file", { $0.magic = "GGML" }),
         ("version 2", "version 2", { $0.version = 2 }),

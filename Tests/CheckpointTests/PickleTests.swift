@@ -38,7 +38,7 @@ import Testing
         #expect(message?.contains("refers to \(module).\(name)") == true && message?.contains("was not loaded") == true)
     }
 
-    /// What training programs keep beside the tensors, in pickles as Python writes them: unknown, opaque, and no obstacle.
+    /// Objects that training programs store beside the tensors, in pickles as Python writes them: unknown, opaque, and accepted.
     private static let besides: [(String, [UInt8])] = [
         ("Counter", Array("ccollections\nCounter\n}\u{85}R".unicodeScalars.map { UInt8($0.value) })),
         ("Counter with items", Array("ccollections\nCounter\n}K".utf8) + [3] + Array("K".utf8) + [1] + Array("s".utf8) + [0x85] + Array("R".utf8)),
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    /// Where several dictionaries lie side by side, the one with the weights is taken; where there is none, the keys are named.
+    /// Of several dictionaries, the one with the weights is used; if none has weights, the fault names the keys.
     @Test func theWeightsAreFound() throws {
         func names(_ entries: [(String, [String])], around: String? = nil) throws -> [String] {
             var pickle = PickleBuilder()
@@ -203,7 +203,7 @@ import Testing
     }
 
     @Test func aListInsideItselfAndDeepNestingEnd() throws {
-        // A list that holds itself, then half a million lists one in the other: each goes into the next through the memo.
+        // A list that contains itself, then half a million nested lists: each is put into the next through the memo.
         var pickle = PickleBuilder()
         pickle.bytes += Array("]q".utf8) + [0] + Array("h".utf8) + [0] + Array("a0".utf8)
         pickle.bytes += Array("]q".utf8) + [1] + Array("0".utf8)

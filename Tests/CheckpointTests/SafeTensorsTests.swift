@@ -60,7 +60,7 @@ import Testing
         #expect(try fault(bytes + [0])?.contains("belong to none") == true)
     }
 
-    /// The format has no checksum: damage to names and data goes unseen, but nothing else happens.
+    /// The format has no checksum: damage to names and data is not detected, but has no other effect.
     @Test func flippedBitsNeverCrash() throws {
         let bytes = Build.bytes(Self.header, data: Self.data)
         for bit in 0..<bytes.count * 8 {

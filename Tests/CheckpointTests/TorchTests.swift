@@ -5,7 +5,7 @@ import System
 import TestSupport
 import Testing
 
-/// Names, shapes and values of a container: what must survive, or end in a fault.
+/// Names, shapes and values of a container, which must be read correctly or end in a fault.
 struct Contents: Equatable {
     var tensors: [String: [Float]] = [:]
     var shapes: [String: [Int]] = [:]
@@ -44,7 +44,7 @@ struct Contents: Equatable {
         try TensorFile.open(path: folder.file("case.pth", builder.bytes()))
     }
 
-    // MARK: - What is read
+    // MARK: - Valid files
 
     @Test(arguments: [nil, "model", "state_dict"]) func readsTensors(wrapper: String?) throws {
         let file = try read(TorchBuilder([Self.weight, Self.bias], wrapper: wrapper))
@@ -75,7 +75,7 @@ struct Contents: Equatable {
         #expect(file.tensor("column")?.floats() == [3, 6])
     }
 
-    /// As `expand` makes them: dimensions of stride 0 repeat what is there.
+    /// As `expand` makes them: dimensions of stride 0 repeat the values.
     @Test func readsExpandedTensors() throws {
         var all = Self.weight
         var rows = Self.weight
@@ -131,7 +131,7 @@ struct Contents: Equatable {
     }
 
     @Test func readsParametersAndModuleVersions() throws {
-        // What `torch.save(module.state_dict())` adds: a parameter's wrapper, and the dictionary's `_metadata`.
+        // The additions of `torch.save(module.state_dict())`: a parameter's wrapper, and the dictionary's `_metadata`.
         var pickle = PickleBuilder()
         pickle.global("collections", "OrderedDict")
         pickle.bytes += Array(")R(".utf8)

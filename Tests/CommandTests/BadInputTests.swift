@@ -6,7 +6,7 @@ import System
 import TestSupport
 import Testing
 
-/// Whatever is wrong with the input: one line on standard error, exit status 1, and no file, half-written or whole.
+/// Bad input of any kind gives one line on standard error, exit status 1, and no file, complete or incomplete.
 @Suite struct BadInputTests {
     private func expectFault(_ result: Program.Result, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(result.status == 1, "status \(result.status): \(result.errors)", sourceLocation: sourceLocation)
@@ -91,7 +91,7 @@ import Testing
     @Test func modelAndVocabularyOfDifferentClips() throws {
         let tiny = try TinyModel.shared.get()
         let folder = try TemporaryFolder()
-        // The same CLIP but for its temperature is another CLIP.
+        // A CLIP with another temperature is another CLIP.
         let clip = try changed(tiny.clip, folder) { bytes in
             let header = String(decoding: bytes[8..<8 + Int(bytes[0]) + Int(bytes[1]) << 8 + Int(bytes[2]) << 16], as: UTF8.self)
             let entry = header.firstMatch(of: /"logit_scale":\{[^}]*"data_offsets":\[(\d+),/)
@@ -165,7 +165,7 @@ import Testing
         #expect(try folder.contents() == ["changed-synth_420x300.jpg", "text.jpg"])
     }
 
-    /// One bad picture of a folder costs that picture only.
+    /// One bad picture of a folder does not affect the others.
     @Test func folderWithABadPicture() throws {
         let folder = try TemporaryFolder()
         let good = try Data(contentsOf: URL(filePath: try TinyModel.picture.get()))
@@ -204,7 +204,7 @@ import Testing
         expectFault(result, "/proc/none/v.gguf")
     }
 
-    /// A file system of 64 KiB, in a mount namespace of the program's own.
+    /// A file system of 64 KiB, in a mount namespace for the program.
     @Test func fullDisk() throws {
         let tiny = try TinyModel.shared.get()
         let folder = try TemporaryFolder()
@@ -224,7 +224,7 @@ import Testing
 
     // MARK: - Options
 
-    /// A stream has no place for megabytes a frame.
+    /// Streams do not support mask logits, which are megabytes a frame.
     @Test(arguments: [["--stdin", "yuv420:160x120"], ["--camera", "/dev/video0"]]) func logitsOfAStream(source: [String]) throws {
         let folder = try TemporaryFolder()
         expectFault(try edge(source + ["--logits", folder.path("logits")]), "--logits goes with --image")

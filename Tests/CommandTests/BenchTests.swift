@@ -4,7 +4,7 @@ import System
 import TestSupport
 import Testing
 
-/// `fcclip-edge bench`: what it says must add up.
+/// `fcclip-edge bench`: its figures must be consistent.
 @Suite struct BenchTests {
     struct Report: Decodable {
         struct Entry: Decodable {
@@ -83,7 +83,7 @@ import Testing
         }
         #expect(report.peak_resident_bytes > report.packed_bytes && report.packed_bytes > 0 && report.scratch_bytes > 0)
         #expect(report.open_milliseconds > 0 && report.pack_milliseconds > 0)
-        // To the first kernel, as the program promises.
+        // From the program's start to the first kernel.
         #expect(report.start_milliseconds > 0 && report.start_milliseconds < 50)
     }
 
@@ -99,7 +99,7 @@ import Testing
         #expect(small.stages[1].multiply_adds == pixels * (48 * dims + depth * (49 * dims + 8 * dims * dims)))
     }
 
-    /// What is asked for is what is measured.
+    /// The options decide what is measured.
     @Test func optionsCount() throws {
         let picture = try TinyModel.picture.get()
         let report = try bench(["--image", picture, "--instruction-set", "scalar", "--threads", "1", "--frames", "1", "--task", "semantic"])
@@ -130,7 +130,7 @@ import Testing
         let report = try JSONDecoder().decode(KernelReport.self, from: Data(result.output.utf8))
         let version = try Program.edge.run(["--version"]).output
         #expect(report.kernels.count > 1)
-        // The program, its commit if the build knew it, and the processor, as everywhere.
+        // The program, its commit if the build knew it, and the processor, as in the network's benchmark.
         #expect(version.hasPrefix("fcclip-edge " + report.version + (report.commit.map { " (\($0))" } ?? "") + "\n"), "\(version)")
         #expect(report.processor == ProcessorInfo().name)
         for kernels in report.kernels {

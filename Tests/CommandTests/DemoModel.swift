@@ -31,7 +31,7 @@ enum DemoModel {
     struct Segment: Decodable {
         let id: Int
         let category_id: Int
-        /// What a person would type to find it.
+        /// The name that a person would type for it.
         let phrase: String
     }
 
@@ -71,7 +71,7 @@ enum DemoModel {
         let all = try annotations()
         return try zip(all.images, all.annotations).map { image, annotation in
             precondition(image.id == annotation.image_id)
-            // Ids below 256 lie in the first channel.
+            // Ids below 256 are in the first channel.
             let map = try Picture.read(path: path("panoptic/" + annotation.file_name))
             return AnnotatedPicture(
                 name: image.file_name, size: map.size, segments: annotation.segments_info,

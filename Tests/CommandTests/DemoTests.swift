@@ -5,7 +5,7 @@ import Testing
 
 @testable import Evaluate
 
-/// The shipped demo model does what it is shipped for.
+/// The shipped demo model finds things by their names.
 @Suite struct DemoTests {
     /// Typed words find things that the mask decoder was never trained on, by kind and by colour.
     @Test func typedWordsSelectUnseenThings() throws {
@@ -21,10 +21,10 @@ import Testing
                 let other = try #require(colours.first { !segment.phrase.contains($0) }) + " " + kind
                 let found = try segments(named: "a \(segment.phrase)", besides: "a \(other)", in: picture, folder)
                 let mask = picture.mask(of: segment)
-                // Nothing else may get the name: what gets it lies on the thing, though perhaps in two pieces.
+                // Nothing else may get the name: segments with it are on the thing, though perhaps in two pieces.
                 let inside = found.map { $0.overlap(mask, isCrowd: true) }
                 #expect(inside.allSatisfy { $0 > 0.5 }, "\(picture.name): \(segment.phrase) holds \(inside) of what has its name")
-                // Selected is what is found in one piece.
+                // Things that are found in one piece are selected.
                 if found.count == 1, found[0].overlap(mask, isCrowd: false) > 0.5 { selected += 1 }
                 prompts += 1
             }

@@ -5,7 +5,7 @@ import System
 import TestSupport
 import Testing
 
-/// The shares of the two classifiers travel with the model.
+/// The model file stores the ensemble weights.
 @Suite struct EnsembleTests {
     @Test func theModelsSharesCount() throws {
         let tiny = try TinyModel.shared.get()

@@ -3,16 +3,16 @@ import System
 import TestSupport
 import Testing
 
-/// What goes wrong around the programs: too little memory, unreadable system files, an end by signal.
+/// Faults around the programs: too little memory, unreadable system files, an end by signal.
 @Suite struct FaultTests {
-    /// Whatever the limit, there are segments, or one line that says what is missing: never a crash.
+    /// Under any limit the result is segments, or one line that names the missing memory: never a crash.
     @Test func anyLimitOfMemory() throws {
         let tiny = try TinyModel.shared.get()
         let picture = try TinyModel.picture.get()
         var refused = 0
         var done = 0
         for limit in stride(from: 30_000, through: 140_000, by: 10_000) {
-            // Libraries and the program's own tables come first, and are not counted.
+            // Libraries and the program's own tables are loaded first, and are not counted.
             let shell = "ulimit -v \(limit); exec \"$@\""
             guard try Program.edge.run(["--version"], shell: shell).status == 0 else { continue }
             let result = try Program.edge.run(
@@ -29,17 +29,17 @@ import Testing
         #expect(refused > 0 && done > 0, "\(refused) refused, \(done) done")
     }
 
-    /// From where the system can only just load the program.
+    /// Limits from the smallest at which the system can load the program.
     @Test func anyLimitOfAddressSpace() throws {
         let tiny = try TinyModel.shared.get()
         let picture = try TinyModel.picture.get()
         var faults: [String] = []
-        // Swift's own crash handler, which `swift test` asks for, needs memory, too, and says so in a line of its own.
+        // Swift's crash handler, which `swift test` enables, needs memory, too, and prints a line of its own.
         let shell = "export SWIFT_BACKTRACE=enable=no; ulimit -v"
         for limit in stride(from: 14_000, through: 44_000, by: 250) {
             let result = try Program.edge.run(
                 ["--model", tiny.model, "--vocab", tiny.vocabulary, "--image", picture, "--threads", "2"], shell: "\(shell) \(limit); exec \"$@\"")
-            // Below that its libraries cannot be loaded, or set themselves up; the board's program has none.
+            // Below that, its libraries cannot be loaded or initialized; the board's program has none.
             if faults.isEmpty, result.status != 1 { continue }
             #expect(result.status == 0 || result.status == 1, "\(limit) KB: status \(result.status), \(result.errors)")
             guard result.status != 0 else { break }
@@ -50,7 +50,7 @@ import Testing
         #expect(faults.last?.contains(/needs \d+ MiB of memory, \d+ MiB are free/) == true, "\(faults)")
     }
 
-    /// A file of a size that the process cannot hold; what it says does not matter.
+    /// A file that does not fit into the process's memory; its contents do not matter.
     @Test func modelTooLargeForMemory() throws {
         let tiny = try TinyModel.shared.get()
         let folder = try TemporaryFolder()
@@ -60,7 +60,7 @@ import Testing
         let result = try Program.edge.run(
             ["--model", model, "--vocab", tiny.vocabulary, "--image", try TinyModel.picture.get()], shell: "ulimit -v 1000000; exec \"$@\"")
         #expect(result.status == 1 && result.errorLines.count == 1 && result.output.isEmpty, "status \(result.status): \(result.errors)")
-        // Nothing of it is taken into memory before it is known to make sense.
+        // It is not read into memory before its size is checked.
         #expect(result.errors.contains("large.gguf: 3221225472 bytes long, but its contents end at byte"), "\(result.errors)")
     }
 
@@ -73,7 +73,7 @@ import Testing
         #expect(Int(fault.1)! > Int(fault.2)! && Int(fault.2)! < 1500)
     }
 
-    /// Files under `/proc` and `/sys` that cannot be read take nothing but their information away.
+    /// If files under `/proc` and `/sys` cannot be read, only their information is missing.
     @Test func unreadableSystemFiles() throws {
         let tiny = try TinyModel.shared.get()
         let picture = try TinyModel.picture.get()
@@ -85,7 +85,7 @@ import Testing
         #expect(result.status == 0 && result.output.contains("segments"), "\(result.errors)")
     }
 
-    /// What is no file is written to, not replaced by one.
+    /// Devices and pipes are written to, not replaced by a file.
     @Test func devicesAndPipesStay() throws {
         let tiny = try TinyModel.shared.get()
         let folder = try TemporaryFolder()
@@ -114,7 +114,7 @@ import Testing
         #expect(result.errors.contains("this board has no such line; gpioinfo lists those there are"), "\(result.errors)")
     }
 
-    /// SIGTERM while pictures are being segmented: what was finished stays, nothing half-written does.
+    /// SIGTERM while pictures are being segmented: finished files stay, incomplete ones are removed.
     @Test func endLeavesWholeFilesOnly() throws {
         let tiny = try TinyModel.shared.get()
         let pictures = try TemporaryFolder()

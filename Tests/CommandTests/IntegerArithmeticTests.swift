@@ -6,9 +6,9 @@ import Testing
 @testable import ModelFormat
 @testable import Runtime
 
-/// What the int8 arithmetic does otherwise than the float32 one, against the plain way in int8: the same bits.
+/// The shortcuts of the int8 arithmetic give the same bits as the plain order of work in int8.
 @Suite struct IntegerArithmeticTests {
-    /// Three lines read where they lie, with a border of zero points, against the product of copied patches.
+    /// Three lines read in place, with a border of zero points, against the GEMM of copied patches.
     @Test(arguments: [(1, 1), (1, 7), (7, 1), (2, 2), (5, 6), (33, 5), (4, 67)])
     func convolutionOfAMapInPlace(_ height: Int, _ width: Int) throws {
         let model = try ModelFile(path: try TinyModel.shared.get().model)
@@ -20,7 +20,7 @@ import Testing
             let layer = try arithmetic.linear("pixel_decoder.smooth", columns: channels, depth: 9 * channels, input: point)
             let zeroPoint = try #require(point.quantization).zeroPoint
             #expect(zeroPoint != 0)
-            // What lay in scratch memory before must not count.
+            // Earlier contents of scratch memory must be ignored.
             let mark = arithmetic.mark()
             arithmetic.scratch(UInt8.self, count: 1 << 19).update(repeating: 0xA5, count: 1 << 19)
             arithmetic.release(mark)
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    /// What is computed once of the mask decoder's learned queries, against a traced run, which computes it anew; at two sizes in turns.
+    /// Results of the mask decoder's learned queries that are computed once, against a traced run, which computes them anew; at two sizes in turn.
     @Test func constantsAreWhatIsComputedAnew() throws {
         let tiny = try TinyModel.shared.get()
         let model = try ModelFile(path: tiny.model)

@@ -3,7 +3,7 @@ import Kernels
 import TestSupport
 import Testing
 
-/// What a board's service needs of the program: options in a file, reload, systemd, a report.
+/// The parts of the program that a board's service uses: options in a file, reload, systemd, a report.
 @Suite struct LongRunTests {
     private static let frame = [UInt8]((0..<28800).map { UInt8(truncatingIfNeeded: $0 / 9) })
 
@@ -67,7 +67,7 @@ import Testing
         let result = try edge(whole)
         #expect(result.status == 0 && result.output.contains("\"task\":\"semantic\"") && !result.output.contains("rle"), "\(result.errors)")
         #expect(try edge("\u{FEFF}" + whole).output.contains("\"task\":\"semantic\""))
-        // What comes later wins.
+        // Later options win.
         #expect(try edge(whole, ["--task", "panoptic"]).output.contains("\"task\":\"panoptic\""))
         for (config, words) in [
             ("model x\nthreads many", "config, line 2: --threads many"), ("modle x", "config, line 1: --modle: no such option"),
@@ -80,7 +80,7 @@ import Testing
         #expect(try Program.edge.run(["--config", folder.path("absent")]).errors.contains("absent: No such file"))
     }
 
-    /// systemd's protocol, spoken by a listener of a few lines of Python.
+    /// systemd's protocol, with a listener of a few lines of Python.
     @Test func tellsSystemd() throws {
         let listener = """
             import socket, sys
@@ -101,7 +101,7 @@ import Testing
                     """.replacingOccurrences(of: "sys.argv[1]", with: "sys.argv[1].replace(chr(92) + \"0\", chr(0))"))
             let told = result.output.split(separator: "\n").first { $0.hasPrefix("told") }
             #expect(told?.hasPrefix("told READY=1 STOPPING=1") == true, "\(result.output)")
-            // Ten times a second, through work and idleness.
+            // Ten times a second, during work and while idle.
             #expect((told?.split(separator: " ").last).flatMap { Int($0) } ?? 0 >= 8, "\(result.output)")
         }
     }

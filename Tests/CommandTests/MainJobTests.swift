@@ -87,7 +87,7 @@ import Testing
         #expect(rows == expected, "\(result.output)")
     }
 
-    /// On a terminal, one picture without `--json` gives the table; everything else, and every pipe, JSON as ever.
+    /// On a terminal, one picture without `--json` gives the table; all other cases, and every pipe, give JSON.
     @Test func tableOnATerminal() throws {
         let tiny = try TinyModel.shared.get()
         let folder = try TemporaryFolder()
@@ -106,7 +106,7 @@ import Testing
         #expect(try terminal(["--image", picture, "--json", "-"]).hasPrefix("{\"schema\""))
         #expect(try terminal(["--image", picture, "--json", folder.path("l.json")]).isEmpty)
         #expect(try terminal(["--image", folder.path("all")]).hasPrefix("{\"schema\""))
-        // Many, and frames: each table says whose it is.
+        // Several pictures, and frames: each table names its picture or frame.
         let many = try tiny.segment(["--image", folder.path("all"), "--table"]).output
         #expect(many.contains("/all/a.jpg: ") && many.contains("/all/b.jpg: ") && many.hasSuffix(" ms\n\n") && !many.contains("{"), "\(many)")
         let frames = try Program.edge.run(
@@ -180,7 +180,7 @@ import Testing
         }
     }
 
-    /// Both files open with the ecosystem's own reader, and hold what it should see.
+    /// Both files open with the ecosystem's own reader, with the expected contents.
     @Test func filesOpenWithTheGGUFReaderFromPyPI() throws {
         let tiny = try TinyModel.shared.get()
         let script = """

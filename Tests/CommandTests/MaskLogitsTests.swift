@@ -6,7 +6,7 @@ import Testing
 
 @testable import Evaluate
 
-/// Mask logits as a file: what NumPy reads, what the segments are made of, and the same bytes on every path.
+/// Mask logits as a file: NumPy reads it, the segments agree with it, and all kernel sets give the same bytes.
 @Suite struct MaskLogitsTests {
     /// An array as NumPy's format defines it (numpy.lib.format, version 1.0).
     private struct Array3 {
@@ -36,7 +36,7 @@ import Testing
         let tiny = try TinyModel.shared.get()
         let folder = try TemporaryFolder()
         let result = try tiny.segment(["--image", try TinyModel.picture.get(), "--logits", folder.path("logits.npy")])
-        // As with any other output, the lines are asked for then.
+        // As with any other output, lines must be requested.
         #expect(result.status == 0 && result.output.isEmpty, "\(result.errors)")
         #expect(try folder.contents() == ["logits.npy"])
         let logits = try Array3(folder.path("logits.npy"))
@@ -68,7 +68,7 @@ import Testing
         #expect(String(decoding: output, as: UTF8.self) == "(20, 32, 48) <f4 True \(String(repeating: "0", count: 8 - digits.count))\(digits)\n")
     }
 
-    /// Every kernel set that this processor has; `Boards/same-bytes` compares those of boards, too. What is made of them changes nothing.
+    /// Every kernel set that this processor has; `Boards/same-bytes` compares those of boards, too. Other outputs do not change the logits.
     @Test(arguments: KernelSet.all.filter(\.isSupported).map { "\($0.name)" }) func bytesDoNotDependOnKernels(name: String) throws {
         let tiny = try TinyModel.shared.get()
         let folder = try TemporaryFolder()
@@ -102,7 +102,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("labels")).count == 3)
     }
 
-    /// Where a segment is, a query's logits are positive, and hardly elsewhere.
+    /// A query's logits are positive on its segment, and hardly elsewhere.
     @Test func segmentsAreWhereLogitsArePositive() throws {
         let folder = try TemporaryFolder()
         let picture = try #require(try DemoModel.pictures().first)

@@ -9,9 +9,9 @@ import Testing
 
 @testable import Runtime
 
-/// Memory is counted before it is taken, taken once, and never for two copies of the model.
+/// Memory is counted before it is allocated, allocated once, and never for two copies of the model.
 @Suite struct MemoryTests {
-    /// How often a run over so many frames of `frame` allocates memory, on all its threads.
+    /// The number of allocations of a run over `count` frames, on all its threads.
     private func allocations(_ count: Int, of frame: [UInt8], _ arguments: [String]) throws -> Int {
         let tiny = try TinyModel.shared.get()
         let folder = try TemporaryFolder()
@@ -33,7 +33,7 @@ import Testing
 
     private static let frame = [UInt8]((0..<28800).map { UInt8(truncatingIfNeeded: $0 / 9) })
 
-    /// From the pipe to the line, on every thread. What little is left is the summary's, once a run.
+    /// From the pipe to the line, on every thread. The few allocations left are those of the summary, once a run.
     @Test(arguments: ["panoptic", "semantic", "instance"], [1, 2])
     func framesAllocateNothing(task: String, threads: Int) throws {
         let each = try allocationsPerFrame(
@@ -41,7 +41,7 @@ import Testing
         #expect(abs(each) < 0.1, "\(each) allocations a frame")
     }
 
-    /// What libjpeg, libpng and the drawing of overlays allocate, and free again: 14 times a JPEG picture, about 100 times an overlay with a label map.
+    /// Allocations of libjpeg, libpng and the drawing of overlays, which free them again: 14 for a JPEG picture, about 100 for an overlay with a label map.
     @Test func picturesAllocateALittle() throws {
         let jpeg = try allocationsPerFrame(try Fixture.bytes("pictures/baseline_420.jpg"), ["--stdin", "mjpeg"])
         #expect(jpeg < 20, "\(jpeg) allocations a JPEG picture")

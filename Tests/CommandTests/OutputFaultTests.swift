@@ -3,7 +3,7 @@ import Kernels
 import TestSupport
 import Testing
 
-/// What goes wrong where results are written to, and with what the program is started with.
+/// Faults of outputs, and of the conditions under which the program is started.
 @Suite struct OutputFaultTests {
     private let folder: TemporaryFolder
 
@@ -29,9 +29,9 @@ import Testing
         try String(contentsOfFile: folder.path(name), encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
     }
 
-    // MARK: - Inputs stay
+    // MARK: - Inputs are not overwritten
 
-    /// Whatever is written where something is read from: refused before any work, and nothing changes.
+    /// Any output that is also an input is refused before any work, and no file changes.
     @Test(arguments: [
         "edge --image p.jpg --overlay m.gguf", "edge --image p.jpg --labels hard", "edge --image p.jpg --json soft --no-masks",
         "edge --image p.jpg --overlay p.jpg",
@@ -50,7 +50,7 @@ import Testing
             \(command); echo status $?
             find . -type f ! -name n | sort | xargs sha256sum | diff ../before.$$ - && echo unchanged; rm ../before.$$
             """)
-        // In one case standard output is the file at hand.
+        // In one case standard output is the tested file.
         let text = result.output + ((try? String(contentsOfFile: folder.path("n"), encoding: .utf8)) ?? "")
         #expect(text.contains("status 1") && text.contains("unchanged"), "\(result.output) \(result.errors)")
         #expect(result.errorLines.count == 1 && result.errors.contains(" too"), "\(result.errors)")
@@ -96,7 +96,7 @@ import Testing
         #expect(lines[2...] == ["0 3 3", "0 1 1", "1"])
     }
 
-    /// Nothing of what was asked for could be written: that is a failure, also of a help text.
+    /// If the requested output cannot be written, the program fails; also for a help text.
     @Test(arguments: [
         "--help", "--version", "--list-cameras", "bench --help", "--image \"$picture\"",
         "bench --input-size 64x64 --frames 1 --model \"$model\" --vocab \"$vocabulary\"",
@@ -116,7 +116,7 @@ import Testing
 
     // MARK: - Full disks, signals
 
-    /// A limit of file size stands in for a full disk.
+    /// A limit of file size simulates a full disk.
     @Test func nothingUnfinishedStays() throws {
         let result = try shell(
             """
@@ -164,7 +164,7 @@ import Testing
         #expect(result.errors.contains("of the stream's lines and pictures could not be written"), "\(result.errors)")
     }
 
-    /// In a container without an init the program is process 1, which the kernel spares the signals that it has no handler for.
+    /// In a container without an init the program is process 1, to which the kernel delivers only signals that have a handler.
     @Test(arguments: ["--image all", "--stdin grey:64x64"]) func processOne(source: String) throws {
         let result = try shell(
             """
@@ -177,7 +177,7 @@ import Testing
         #expect(result.output == (source.hasPrefix("--image") ? "status 143\n" : "status 0\n"), "\(result.output) \(result.errors)")
     }
 
-    /// Threads are those that may run.
+    /// The number of threads is that of the processors that the program may use.
     @Test func affinity() throws {
         let result = try shell(
             """
@@ -196,7 +196,7 @@ import Testing
         #expect(result.output == "status 1\n" && result.errorLines.count == 1 && result.errors.contains("not UTF-8"), "\(result.errors)")
     }
 
-    /// Model and vocabulary where nobody names them.
+    /// Model and vocabulary that no option names.
     @Test func modelsAreFound() throws {
         let result = try shell(
             """
@@ -218,7 +218,7 @@ import Testing
         ] {
             #expect(lines[0].contains(words), "\(words) in: \(lines[0])")
         }
-        // Half of them is none.
+        // One of the two files alone does not count.
         #expect(lines[1] == lines[0])
         #expect(lines[2] == "fcclip-edge: using \(base)/data/fcclip-edge/model.gguf and \(base)/data/fcclip-edge/vocabulary.gguf")
         #expect(lines[3] == lines[2] && lines[4] == "fcclip-edge: using model.gguf and vocabulary.gguf")

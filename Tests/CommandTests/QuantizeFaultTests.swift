@@ -3,7 +3,7 @@ import Kernels
 import TestSupport
 import Testing
 
-/// What goes wrong around `quantize`: outputs that are inputs, messages that nobody can be given, options that are missing.
+/// Faults around `quantize`: outputs that are inputs, messages that cannot be written, missing options.
 @Suite struct QuantizeFaultTests {
     private let folder: TemporaryFolder
 
@@ -48,7 +48,7 @@ import Testing
             result.output == "status 1\nunchanged\n" && result.errorLines.count == 1 && result.errors.contains(" too\n"), "\(result.output) \(result.errors)")
     }
 
-    /// Messages are no part of the work, nor is somebody to read them.
+    /// Messages that cannot be written, and closed standard descriptors, do not affect the work.
     @Test(arguments: ["2>/dev/full", "2>&-", "<&- >&- 2>&-"]) func messagesThatCannotBeWritten(redirection: String) throws {
         let result = try shell(
             "(\(Self.model) --calib all --output out.gguf \(redirection)); echo status $?; (\(Self.vocabulary) --output w.gguf \(redirection)); echo status $?; quantize inspect out.gguf | tail -n 1; quantize inspect w.gguf | tail -n 1; ls | grep part"
@@ -58,7 +58,7 @@ import Testing
                 && !result.output.contains("part"), "\(result.output) \(result.errors)")
     }
 
-    /// What was asked for could not be written: a failure.
+    /// If the requested output cannot be written, the program fails.
     @Test(arguments: [
         "inspect v.gguf", "--help", "inspect --help", "help", "stages --checkpoint head.pth --clip clip.safetensors --model m.gguf --images all",
         "evaluate --model m.gguf --vocab v.gguf --instances i.json --pictures all",
@@ -77,7 +77,7 @@ import Testing
         #expect(!result.errors.contains("Signal") && !result.errors.contains("status 1\(41)"), "\(result.errors)")
     }
 
-    /// One line, with the remedy, in the order in which people get there.
+    /// One line, with the remedy, in the order in which people meet these faults.
     @Test(arguments: [
         ("--calib all", "--checkpoint is missing: ", "fcclip_cocopan.pth"),
         ("--calib all", "github.com/bytedance/fc-clip", "laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup"),
@@ -93,7 +93,7 @@ import Testing
                 && result.errors.contains(more), "\(result.output) \(result.errors)")
     }
 
-    /// A report that cannot be written is known before the work; one that fails at the end loses the report only.
+    /// A report that cannot be written is detected before the work; one that fails at the end loses only the report.
     @Test func reportsThatCannotBeWritten() throws {
         let result = try shell(
             """

@@ -3,7 +3,7 @@ import Kernels
 import TestSupport
 import Testing
 
-/// Files that others rewrite in place, and networks that change, while the program runs.
+/// Files that other programs rewrite in place, and networks that change, while the program runs.
 @Suite struct RewrittenFilesTests {
     private let folder: TemporaryFolder
 
@@ -11,7 +11,7 @@ import Testing
         folder = try TemporaryFolder()
     }
 
-    /// Model and vocabulary are what they were at the start, until SIGHUP asks for the vocabulary again: no crash, no other answers.
+    /// Model and vocabulary stay as they were at the start, until SIGHUP reads the vocabulary again: no crash, no other results.
     @Test(arguments: [
         "cp other.gguf vocabulary.gguf", "head -c 100 other.gguf >vocabulary.gguf", ": >vocabulary.gguf", ": >model.gguf", "tr a b <other.gguf >model.gguf",
         "rm model.gguf vocabulary.gguf",
@@ -23,7 +23,7 @@ import Testing
                 "--tokenizer", TinyModel.tokenizer, "--names", try Fixture.path("tiny/four.txt"), "--output", folder.path("other.gguf"),
             ])
         #expect(made.status == 0, "\(made.errors)")
-        // Frames of several sizes: what a size needs is made when it comes.
+        // Frames of several sizes: tables for a size are made when the first frame of it arrives.
         let result = try Program.edge.run(
             [],
             shell: """
@@ -88,7 +88,7 @@ import Testing
         #expect(
             result.output.contains("from 10.9.0.1\n") && result.output.contains("from 10.9.0.77\n") && result.output.contains("status 0"),
             "\(result.output) \(result.errors)")
-        // What could not be sent is counted.
+        // Lines that could not be sent are counted.
         let dropped = try #require(result.errors.firstMatch(of: /30 of 30 frames segmented.*, (\d+) lines dropped/), "\(result.errors)")
         #expect((1...20).contains(Int(dropped.1)!), "\(result.errors)")
     }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Every line that the program writes keeps to `Sources/Sinks/segments.schema.json`.
+/// Every line that the program writes is valid by `Sources/Sinks/segments.schema.json`.
 @Suite struct SchemaTests {
     private func schema() throws -> JSONSchema { try JSONSchema(path: Fixture.repository + "/Sources/Sinks/segments.schema.json") }
 
@@ -23,7 +23,7 @@ import Testing
         for line in lines { #expect(try schema().violations(line) == []) }
     }
 
-    /// The schema, and its checking, find what is wrong.
+    /// The schema and its checker find errors.
     @Test func wrongLines() throws {
         let line = try #require(try TinyModel.shared.get().segment(["--image", try TinyModel.picture.get()]).output.split(separator: "\n").first)
         let schema = try schema()

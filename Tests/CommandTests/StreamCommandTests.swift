@@ -10,7 +10,7 @@ import Testing
 @Suite struct StreamCommandTests {
     private static let size = Size(height: 120, width: 160)
 
-    /// `count` raw frames, each other than the one before.
+    /// `count` raw frames, each different from the one before.
     private func stream(_ layout: FrameLayout, _ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(layout.byteCount * count)
@@ -92,7 +92,7 @@ import Testing
         #expect(lines.count == 3 && lines[0]["segments"] as? NSArray == lines[2]["segments"] as? NSArray)
     }
 
-    /// What overlays need changes nothing in what is found.
+    /// Overlays do not change the segments.
     @Test func foldersOfOverlaysAndLabels() throws {
         let folder = try TemporaryFolder()
         let picture = try Fixture.bytes("pictures/synth_420x300.jpg")
@@ -131,7 +131,7 @@ import Testing
         }
         let noise = try run(["--stdin", "mjpeg"], input: try folder.file("noise", stream(FrameLayout(.grey, size: Self.size), 2)))
         #expect(noise.status == 1 && noise.errorLines.last?.contains("ended without a JPEG picture") == true)
-        // Damaged pictures cost themselves only.
+        // Damaged pictures do not affect others.
         let good = try Fixture.bytes("pictures/baseline_420.jpg")
         var bad = good
         let start = try #require(bad.firstRange(of: [0xFF, 0xC0])).upperBound
@@ -182,13 +182,13 @@ import Testing
             ],
             frames: stream(FrameLayout(.yuv420, size: Self.size), 1))
         let lines = result.output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
-        // The second signal does not wait for the frame at hand.
+        // The second signal does not wait for the current frame.
         #expect(lines.contains("status 0") || (signals == 2 && lines.contains("status 143")), "\(result.output)")
         #expect(lines.filter { $0 == "whole" }.count >= 2 && !lines.contains { $0.hasPrefix("cut") || $0.contains("part") }, "\(result.output)")
         #expect(lines.contains("0a"), "\(result.output)")
     }
 
-    /// A reader that goes away is said; one that only stands still holds up nobody.
+    /// A reader that disappears is reported; a reader that is blocked delays no other sink.
     @Test func readersOfTheLines() throws {
         let folder = try TemporaryFolder()
         let tiny = try TinyModel.shared.get()
@@ -220,7 +220,7 @@ import Testing
         )
         #expect(result.errors.contains("status 0") && !result.errors.contains("dropped"), "\(result.errors)")
         #expect(result.output.split(whereSeparator: \.isWhitespace) == ["100", "100", "100", "100"], "\(result.output)")
-        // SIGTERM ends even a run whose reader stands still.
+        // SIGTERM ends even a run whose reader is blocked.
         let stopped = try Program.edge.run(
             ["--model", tiny.model, "--vocab", tiny.vocabulary, "--stdin", "yuv420:160x120", "--every-frame"],
             shell:
@@ -229,7 +229,7 @@ import Testing
         #expect(stopped.output.contains("status 0") && stopped.errors.contains("lines dropped"), "\(stopped.output) \(stopped.errors)")
     }
 
-    /// Frames come faster than they are segmented: at output none is older than its own inference and the one before.
+    /// Frames arrive faster than they are segmented: at output none is older than its own inference and the one before.
     @Test func freshestFrameWins() throws {
         let result = try live(
             "for i in $(seq 400); do cat stream >&3; done; exec 3>&-; wait $pid; echo status $? >&2; cat out; cat err >&2", [],
@@ -244,7 +244,7 @@ import Testing
         for timing in timings { #expect(timing["age"]! <= timing["total"]! + longest) }
     }
 
-    /// Between frames nothing runs; over frames neither memory nor descriptors grow.
+    /// No thread runs between frames; memory and descriptors do not grow with the number of frames.
     @Test func idleMeansIdle() throws {
         let frames = stream(FrameLayout(.yuv420, size: Self.size), 1)
         let measure = """

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// When a stream counts as healthy, and when it ends by itself.
+/// The conditions under which a stream counts as healthy, and under which it ends by itself.
 @Suite struct StreamHealthTests {
     private static let good = [UInt8]((0..<28800).map { UInt8(truncatingIfNeeded: $0 / 9) })
 
@@ -40,7 +40,7 @@ import Testing
 
     @Test func readyAfterTheFirstFrame() throws {
         let result = try told("sleep 1; echo told $(cat told); cat good >&3; until_told READY; until_told WATCHDOG", ["--stdin", "yuv420:160x120"])
-        // Neither ready nor alive before it has segmented anything.
+        // Neither ready nor alive before it has segmented a frame.
         #expect(result.output.hasPrefix("told\nstatus 0\nREADY=1\nWATCHDOG=1\nSTOPPING=1\n"), "\(result.output)")
     }
 
@@ -54,7 +54,7 @@ import Testing
         let result = try told("cat picture.jpg >&3; for i in $(seq 50); do cat bad.jpg; done >&3 2>/dev/null", ["--stdin", "mjpeg", "--every-frame"])
         #expect(result.output.contains("status 1\nREADY=1\n"), "\(result.output)")
         #expect(result.output.contains("error: standard input: 30 frames in a row could not be segmented; the last: frame 31"), "\(result.output)")
-        // Not where a good one comes between them.
+        // Not if a good frame is between them.
         let mixed = try told("for i in 1 2 3; do for k in $(seq 20); do cat bad.jpg; done; cat picture.jpg; done >&3", ["--stdin", "mjpeg", "--every-frame"])
         #expect(
             mixed.output.contains("status 0") && mixed.output.contains("3 of 63 frames segmented") && mixed.output.contains("60 damaged"), "\(mixed.output)")

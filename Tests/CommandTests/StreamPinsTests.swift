@@ -10,9 +10,9 @@ import Testing
 
 @testable import fcclip_edge
 
-/// What the lines of a stream do when its source is lost.
+/// The GPIO lines of a stream whose source is lost.
 @Suite struct StreamPinsTests {
-    /// Lines that are all there, and remember their levels.
+    /// GPIO lines that all exist, and record their levels.
     private final class Lines: PinSystem, @unchecked Sendable {
         private(set) var levels: [[Bool]] = [[], [], []]
 
@@ -63,7 +63,7 @@ import Testing
         sinks.sourceLost()
         let isHigh = level == "high"
         #expect(lines.levels == [isHigh ? [true] : [true, false], isHigh ? [true] : [], [true]])
-        // Back, and what is seen counts again.
+        // The source is back, and segments set the lines again.
         show([1], to: sinks)
         #expect(lines.levels[0].last == false && lines.levels[1].last == true && lines.levels[2] == [true, false])
         #expect(sinks.finish(within: 0).isEmpty)
@@ -75,7 +75,7 @@ import Testing
         #expect(fault?.message == "--alarm-when-lost off: low or high is expected")
     }
 
-    /// A vocabulary that lacks a name changes nothing; another one counts from the next result on.
+    /// A vocabulary that lacks a name is refused; a valid one is used from the next result on.
     @Test func otherVocabularies() throws {
         let lines = Lines()
         guard

@@ -8,7 +8,7 @@ import Testing
 @testable import Evaluate
 @testable import ModelFormat
 
-/// The same predictions, judged by panopticapi and pycocotools (`Fixtures/evaluate/make_evaluate.py`) and by us.
+/// The same predictions, measured by panopticapi and pycocotools (`Fixtures/evaluate/make_evaluate.py`) and by `Evaluate`.
 @Suite struct AgreementTests {
     private struct Expected: Decodable {
         struct Quality: Decodable {

@@ -7,7 +7,7 @@ import Testing
 @testable import Evaluate
 @testable import ModelFormat
 
-/// Annotations as people have them, and as they should not be.
+/// Annotations in all common forms, and bad ones.
 @Suite struct DatasetTests {
     private static let size = Size(height: 120, width: 136)
 
@@ -74,7 +74,7 @@ import Testing
 
     // MARK: - Sizes
 
-    /// Annotations of another size than the picture's are found before any work, whichever of them it is.
+    /// Annotations of another size than the picture's are found before any work, in any picture.
     @Test func sizesAreCompared() throws {
         let folder = try TemporaryFolder()
         let small = Size(height: 2, width: 3)
@@ -106,7 +106,7 @@ import Testing
 
     // MARK: - Forms of JSON
 
-    /// What Python and other programs write: truth values where COCO has 0 and 1, numbers that JSON lacks where nobody looks, a byte-order mark.
+    /// Forms that Python and other programs write: truth values where COCO has 0 and 1, numbers that JSON lacks in unused members, a byte-order mark.
     @Test func otherFormsOfJSON() throws {
         let folder = try TemporaryFolder()
         let plain = String(decoding: try Fixture.bytes("evaluate/instances.json"), as: UTF8.self)
@@ -133,7 +133,7 @@ import Testing
 
     // MARK: - Bad input
 
-    /// The fixture's JSON with `old` once replaced by `new`, and what reading it and its first picture says.
+    /// The message of reading the fixture's JSON, with `old` once replaced by `new`, and its first picture.
     private func fault(_ name: String, _ old: String, _ new: String) throws -> String? {
         let folder = try TemporaryFolder()
         let text = String(decoding: try Fixture.bytes("evaluate/\(name).json"), as: UTF8.self)

@@ -9,7 +9,7 @@ import Testing
 @testable import Imaging
 @testable import ModelFormat
 
-/// Whole evaluations with networks whose answers are known.
+/// Whole evaluations with networks whose predictions are known.
 @Suite struct EvaluationTests {
     private static let size = Size(height: 120, width: 136)
 
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// The truth as a network would say it.
+    /// The ground truth in the form of a prediction.
     private func predictions(_ truth: GroundTruth, _ matching: ClassMatching) -> TaskPredictions {
         let map = truth.panoptic!
         func segment(_ index: Int, _ category: Int) -> Segment {
@@ -103,7 +103,7 @@ import Testing
         #expect(text.contains("(worst/01-\(silentPicture).png)"))
         let shown = try Picture.read(path: output + "/worst/01-\(silentPicture).png")
         #expect(shown.size == Size(height: 120, width: 4 * 136 + 3 * 6))
-        // The truth and the truthful network are painted; the silent one leaves the picture as it is.
+        // The ground truth and the correct network are painted; the network without segments leaves the picture unchanged.
         func panel(_ index: Int) -> [UInt8] {
             let start = (60 * shown.size.width + index * 142) * 3
             return Array(UnsafeBufferPointer(start: shown.pixels + start, count: 136 * 3))

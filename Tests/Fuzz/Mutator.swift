@@ -1,6 +1,6 @@
 import TestSupport
 
-/// Seeded changes to bytes: those that parsers trip over.
+/// Seeded changes to bytes, of kinds that often break parsers.
 struct Mutator {
     var generator: SplitMix
 
@@ -17,7 +17,7 @@ struct Mutator {
         limit <= 0 ? 0 : Int(generator.next() % UInt64(limit))
     }
 
-    /// Where to change: anywhere, or near one of the ends, where containers keep their tables.
+    /// The position of a change: anywhere, or near one of the ends, where containers keep their tables.
     private mutating func position(in bytes: [UInt8]) -> Int {
         switch number(below: 3) {
         case 0: number(below: min(bytes.count, 256))

@@ -7,16 +7,16 @@ import System
 import TestSupport
 import Text
 
-/// What is fuzzed: how a case is made from its number, and what reads it.
+/// The fuzzed readers: how a case is made from its number, and how it is read.
 enum Reader: String, CaseIterable {
     /// Whole zip archives.
     case zip
     /// Pickles inside well-formed archives with right checksums.
     case pickle
     case safetensors
-    /// GGUF without regard for checksums; a changed file must be refused.
+    /// GGUF with outdated checksums; a changed file must be refused.
     case gguf
-    /// GGUF whose checksums are right again.
+    /// GGUF whose checksums match the changes.
     case sealed
     case vocabulary
     case model
@@ -74,7 +74,7 @@ enum Reader: String, CaseIterable {
         }
     }
 
-    /// Reads all there is to read. - Throws: a fault; anything else is a find.
+    /// Reads the whole file. - Throws: a fault; any other outcome is a finding.
     func read(_ path: String, bytes: [UInt8], _ seeds: SeedFiles) throws {
         switch self {
         case .zip, .pickle, .safetensors:
@@ -121,7 +121,7 @@ enum Reader: String, CaseIterable {
                 precondition(!name.isEmpty && name.count <= NameList.longestName && printable(visible) == visible)
             }
         case .coco:
-            // Whatever was accepted is whole: no file is read that was cut off.
+            // An accepted file is complete: truncated files are refused.
             let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
             let data: any Dataset
             do throws(Fault) { data = try CocoInstances(path: path, pictures: "p") } catch { data = try CocoPanoptic(path: path, pictures: "p") }

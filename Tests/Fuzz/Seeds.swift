@@ -27,7 +27,7 @@ enum Seeds {
         let whole = network.layout.sorted { $0.key < $1.key }.enumerated().map { index, item in
             TorchBuilder.Tensor(item.key, key: String(index), shape: item.value, [Float](repeating: 1, count: item.value.reduce(1, *)))
         }
-        // What training programs keep beside the weights, and the opcodes of later protocols.
+        // Objects that training programs store beside the weights, and the opcodes of later protocols.
         var besides = PickleBuilder()
         besides.bytes[1] = 4
         besides.bytes += Array("}(".utf8)
@@ -146,7 +146,7 @@ enum Seeds {
         }
     }
 
-    /// Makes the checksums of a changed file right again, as long as its tables still say where they and the tensors lie.
+    /// Corrects the checksums of a changed file, if its tables still have valid positions of checksums and tensors.
     static func resealed(_ bytes: [UInt8], like original: [UInt8], tensorSizes: [Int]) -> [UInt8] {
         var bytes = bytes
         let padded = tensorSizes.map { ($0 + 31) / 32 * 32 }

@@ -4,7 +4,7 @@ import Imaging
 import System
 import TestSupport
 
-/// Streams as they come through standard input. A case's first line says what the rest is, in the words of `--stdin`.
+/// Streams as they arrive on standard input. A case's first line is the format of the rest, as an argument of `--stdin`.
 enum Streams {
     static let raw: [[UInt8]] = ["yuv420:37x21", "nv12:16x16:bt709", "yuyv:9x5:full", "rgb24:7x3", "grey:20x5"].map { text in
         Array(text.utf8) + [0x0A] + (0..<3000).map { UInt8(truncatingIfNeeded: $0 * 7) }
@@ -37,7 +37,7 @@ enum Streams {
         while let frame = mailbox.take() {
             do throws(Fault) {
                 let size = try converter.size(of: frame)
-                // A hostile header may announce a large picture: its pixels are looked at only when they are few.
+                // A hostile header may announce a large picture: its pixels are read only if they are few.
                 let full = size.area < 1 << 20 ? Picture(size: size) : nil
                 if let full {
                     try full.withPixels { (pixels) throws(Fault) in try converter.convert(frame, size: size, full: pixels) }

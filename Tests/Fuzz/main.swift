@@ -3,8 +3,8 @@ import Foundation
 import System
 import TestSupport
 
-// A case runs in a worker process, because a trap ends it. The worker notes the number of each case before it starts, so
-// that the parent knows which one it was.
+// A case runs in a worker process, because a trap ends it. The worker records the number of each case before it starts, so
+// that the parent knows which case failed.
 
 let arguments = Array(CommandLine.arguments.dropFirst())
 let usage = "usage: Fuzz SECONDS [READER[:FIRST] ...] | Fuzz case READER NUMBER; readers: " + Reader.allCases.map(\.rawValue).joined(separator: " ")

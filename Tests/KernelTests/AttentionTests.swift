@@ -28,7 +28,7 @@ import Testing
         #expect(relativeRMS(attend(rows.q, rows.k, rows.v, mask, shape, .best), expected) < 1.2e-5)
     }
 
-    /// Every path against the scalar one, bit for bit, through all of its kernels.
+    /// Every kernel set against the scalar one, bit for bit, through all of its kernels.
     @Test(arguments: cases) func sameBits(_ shape: Case) {
         let (rows, mask) = inputs(shape)
         let expected = attend(rows.q, rows.k, rows.v, mask, shape, testedTables[0])
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    /// Keys and values of -128 are none: products take them as -127.
+    /// Keys and values of -128 count as -127 in GEMMs.
     private func inputs(_ shape: Case) -> (rows: (q: Quantized, k: Quantized, v: Quantized), mask: [UInt64]) {
         var random = Generator(shape.keys * 131 + shape.channels)
         let q = random.bytes(shape.queries * shape.channels)
@@ -45,7 +45,7 @@ import Testing
         let v = random.bytes(shape.keys * shape.channels, in: -127...127)
         var mask = random.words(shape.queries * shape.words)
         for word in 0..<shape.words {
-            // One row blocked everywhere: it sees everything. Others see little; some words are blocked for a whole group.
+            // A row that is blocked everywhere sees all keys. Others see few; some words are blocked for a whole group.
             mask[2 * shape.words + word] = .max
             for query in 3..<shape.queries where word != query % 3 { mask[query * shape.words + word] = .max }
             if word == 0, shape.words > 5 { for query in 8..<shape.queries { mask[query * shape.words] = .max } }
@@ -63,7 +63,7 @@ import Testing
             (self.bytes, self.scale, self.zeroPoint) = (bytes, scale, zeroPoint)
         }
 
-        /// Stored with what a kernel may read beyond the end.
+        /// Stored with the bytes that a kernel may read beyond the end.
         var stored: Stored<Int8> { Stored(bytes + [Int8](repeating: 99, count: 16)) }
 
         func rows(_ stored: Stored<Int8>, _ channels: Int) -> Int8Rows {
@@ -77,7 +77,7 @@ import Testing
         let bytes = IntegerAttention.scratch(keys: shape.keys, headWidth: shape.headWidth, layout: table.layout)
         let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 64)
         defer { scratch.deallocate() }
-        // Whatever lay there before must not count.
+        // Earlier contents must be ignored.
         scratch.initializeMemory(as: UInt8.self, repeating: 0xA5, count: bytes + 64)
         mask.withUnsafeBufferPointer { mask in
             for head in 0..<shape.heads {

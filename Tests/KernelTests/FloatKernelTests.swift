@@ -1,11 +1,11 @@
 import Kernels
 import Testing
 
-/// Every path's float kernels against the portable ones, bit for bit.
+/// Every kernel set's float kernels against the portable ones, bit for bit.
 @Suite struct FloatKernelTests {
     static let widths = [1, 3, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 192, 257]
 
-    /// Runs what `kernel` makes for each path on outputs of `count` values; all must be those of the first path.
+    /// Runs the kernel that `kernel` makes for each kernel set on outputs of `count` values; all must equal those of the first kernel set.
     private func compare(_ what: String, count: Int, start: [Float]? = nil, _ kernel: (Map, UnsafeMutablePointer<Int8>) -> FloatKernel) {
         var expected: ([UInt32], [Int8])?
         for table in testedTables {
@@ -100,7 +100,7 @@ import Testing
                 .softmaxes(Softmaxes(floats.matrix.base, count: runs, width: columns))
             }
         }
-        // What stands alone gives the same bits as in company, and what lies behind stays.
+        // A value gives the same bits alone as with others, and the values behind are unchanged.
         let together = Map(rows: 5, columns: columns, x + x.prefix(columns))
         let alone = Map(rows: 5, columns: columns, x + x.prefix(columns))
         testedTables.last!.perform(.softmaxes(Softmaxes(together.matrix.base, count: 4, width: columns)))

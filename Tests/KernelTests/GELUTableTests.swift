@@ -1,9 +1,9 @@
 import Kernels
 import Testing
 
-/// GELU to int8 by cubics gives the bytes of the exact function, above all where these change.
+/// GELU to int8 by cubics gives the bytes of the exact function, in particular near the arguments where these change.
 @Suite struct GELUTableTests {
-    /// Compiled for any processor, with as many registers as the paths that use the table.
+    /// Compiled for any processor, with as many registers as the kernel sets that use the table.
     private enum Wide: VectorRegisters {
         static var registers: Int { 32 }
     }
@@ -19,7 +19,7 @@ import Testing
                 x += neighbours(of: boundary(Float(step) + 0.5, multiplier, zeroPoint, from: branch.0, to: branch.1))
             }
         }
-        // All of it in the bias, in whole blocks of rows and columns and in parts of them.
+        // The whole value is in the bias; in whole blocks of rows and columns and in parts of them.
         let rows = 5
         let columns = x.count + (19 - x.count % 16) % 16
         let sums = Stored([Int32](repeating: 0, count: rows * columns))
@@ -48,7 +48,7 @@ import Testing
         check("table", result { $0.perform(Wide.self) })
     }
 
-    /// Where between `from` and `to` the value before rounding passes `target`; one end if it does not.
+    /// The argument between `from` and `to` at which the value before rounding passes `target`; one end if it does not.
     private func boundary(_ target: Float, _ multiplier: Float, _ zeroPoint: Int32, from: Float, to: Float) -> Float {
         func isBelow(_ x: Float) -> Bool { x * (normalDistribution(x) + 0.5) * multiplier + Float(zeroPoint) < target }
         var low = from

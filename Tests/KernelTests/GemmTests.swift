@@ -22,7 +22,7 @@ import Testing
         return shapes
     }()
 
-    /// Packed weights are found again where the layout says, on every path and on those of other processors.
+    /// Packed weights are at the positions of the layout, for every kernel set and for those of other processors.
     @Test func packedWeightsAreFound() {
         let others = [
             PackedLayout(columnsPerPanel: 16, depthStep: 4, activationOffset: 128), PackedLayout(columnsPerPanel: 8, depthStep: 8, depthBlock: 16),
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    /// Rows of taps that overlap, as the pixels that a 3x3 convolution sees.
+    /// Rows of taps that overlap, like the pixels under a 3x3 convolution.
     @Test(arguments: [(1, 1, 1, 3), (3, 5, 3, 3), (4, 64, 1, 2), (5, 65, 6, 3), (9, 33, 2, 5), (17, 130, 3, 3), (300, 24, 48, 3)])
     func rowsInTaps(_ rows: Int, _ columns: Int, _ blocks: Int, _ taps: Int) {
         let depth = 16 * blocks
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    /// The reference reads every layout alike, also such as no kernel set uses.
+    /// The reference gives the same sums for every layout, also for layouts that no kernel set uses.
     @Test(arguments: [(1, 1), (3, 2), (5, 8), (16, 4), (8, 16)]) func layouts(_ columnsPerPanel: Int, _ depthStep: Int) {
         var random = Generator(7)
         let layout = PackedLayout(columnsPerPanel: columnsPerPanel, depthStep: depthStep)
@@ -116,7 +116,7 @@ import Testing
 
     private func check(_ shape: Shape, _ a: [Int8], _ weights: [Int8]) {
         let expected = plain(a, weights, shape)
-        // Rows further apart than they are long, with noise between them that must not count.
+        // Rows further apart than they are long, with noise between them that must be ignored.
         let stride = (shape.depth + 15) / 16 * 16 + 3
         let width = shape.columns + 5
         var spread = [Int8](repeating: 93, count: shape.rows * stride + 16)

@@ -3,7 +3,7 @@ import Runtime
 import System
 import Testing
 
-/// Which kernel sets the other tests of this folder could try on this machine: the summary names those that were skipped.
+/// One test for each kernel set that the other tests of this folder use if this machine supports it: the summary names those that were skipped.
 @Suite struct KernelSetTests {
     private static func isSupported(_ name: String) -> Bool {
         KernelSet.named(name)?.isSupported ?? false

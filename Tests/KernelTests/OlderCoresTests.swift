@@ -2,7 +2,7 @@ import System
 import TestSupport
 import Testing
 
-/// Processors that pair older cores with newer ones run what all cores can.
+/// On processors with older and newer cores, only features that all cores have are used.
 @Suite struct OlderCoresTests {
     /// `/proc/cpuinfo` of a processor with these cores: implementer and part.
     private func list(_ cores: [(String, String)]) -> String {
@@ -25,7 +25,7 @@ import Testing
         // Raspberry Pi 3, 4, 5 and RK3588: alike, or new throughout.
         #expect(try isOlder(list([a53, a53, a53, a53])) && isOlder(list([a72, a72, a72, a72])))
         #expect(try !isOlder(list([a76, a76, a76, a76])) && !isOlder(list([a55, a55, a55, a55, a76, a76, a76, a76])))
-        // RK3399; the Exynos 9810, wherever its older cores stand.
+        // RK3399; the Exynos 9810, with its older cores at any place in the list.
         #expect(try isOlder(list([a53, a53, a53, a53, a72, a72])))
         #expect(try isOlder(list([a55, a55, a55, a55, m3, m3, m3, m3])) && isOlder(list([m3, a55])) && isOlder(list([a55, m3, a55])))
         // A part's number counts with its implementer only.

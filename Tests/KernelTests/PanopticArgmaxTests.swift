@@ -1,7 +1,7 @@
 import Kernels
 import Testing
 
-/// The competition on every path against its plain order: all masks enlarged, all sigmoids, the first of the largest.
+/// The panoptic argmax of every kernel set against the plain order of work: all masks enlarged, all sigmoids, the first of the largest.
 @Suite struct PanopticArgmaxTests {
     struct Case: Sendable, CustomStringConvertible {
         let mask, padded, inner, picture: Size
@@ -30,7 +30,7 @@ import Testing
     enum Kind: CaseIterable {
         /// Discs, so that most masks are skipped; the same disc twice, with the same score, so that values are equal.
         case discs
-        /// Noise that no bound says much about, and many scores that differ little.
+        /// Noise, for which bounds exclude little, and many scores that differ little.
         case noise
         /// Logits beyond what the exponential function holds, zeros of both signs, and scores of 0.
         case extremes

@@ -1,7 +1,7 @@
 import Kernels
 import Testing
 
-/// The loops that the machine's peak is measured by do the multiply-adds that they claim.
+/// The loops that measure the machine's peak perform the multiply-adds that they count.
 @Suite struct PeakTests {
     @Test func sumsHoldEveryProduct() {
         for table in testedTables {

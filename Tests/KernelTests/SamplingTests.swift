@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    /// Offsets far outside, infinite or no numbers at all give zeros and no crash; so do weights of no number.
+    /// Offsets far outside, infinite or NaN give zeros and no crash; so do NaN weights.
     @Test func wildOffsets() {
         let shape = Case(sizes: [Size(height: 3, width: 5)], heads: 1, headWidth: 4, points: 1)
         let values = Map(rows: 15, columns: 4, [Float](repeating: 1, count: 60))

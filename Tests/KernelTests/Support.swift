@@ -37,7 +37,7 @@ struct Generator: RandomNumberGenerator {
     }
 }
 
-/// A matrix that owns its memory. Values beyond the end are guarded: `isIntact` tells whether anybody wrote there.
+/// A matrix that owns its memory. Values beyond the end are guarded: `isIntact` is false after a write there.
 final class Map {
     let matrix: Matrix
     private static let guardCount = 32
@@ -56,7 +56,7 @@ final class Map {
     deinit { matrix.base.deallocate() }
 }
 
-/// Values at an address that stays.
+/// Values at a fixed address.
 final class Stored<Value> {
     let base: UnsafeMutablePointer<Value>
 
@@ -68,7 +68,7 @@ final class Stored<Value> {
     deinit { base.deallocate() }
 }
 
-/// Bytes that end where a page ends that nobody may read.
+/// Bytes that end at the start of an unreadable page.
 final class Fenced {
     let base: UnsafeMutablePointer<Int8>
     private let pages: UnsafeMutableRawPointer
@@ -103,7 +103,7 @@ func largestError(_ a: [Float], _ b: [Double]) -> Double {
     zip(a, b).map { abs(Double($0) - $1) }.max() ?? 0
 }
 
-/// The paths that this machine can run, besides the reference.
+/// The kernel sets that this machine supports, the reference included.
 let testedTables = KernelSet.all.filter(\.isSupported)
 
 /// Group normalization of a whole map in place, as the network puts it together from kernels.
@@ -133,7 +133,7 @@ func groupNorm(_ x: Matrix, groups: Int, weight: [Float], bias: [Float], activat
 }
 
 extension KernelSet {
-    /// `Gemm` over arrays: pointers that Swift makes of arrays live as long as the call.
+    /// `Gemm` over arrays: pointers that Swift makes of arrays are valid during the call.
     func gemm(
         _ a: UnsafePointer<Int8>, rows: Int, rowStride: Int, depth: Int, taps: Int = 1, tapStride: Int = 0, packed: UnsafePointer<Int8>, columns: Int,
         into sums: UnsafeMutablePointer<Int32>, sumStride: Int

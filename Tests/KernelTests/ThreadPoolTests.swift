@@ -67,7 +67,7 @@ import Testing
                     if index % 64 == 0 { usleep(100) }
                     owners.leave(slot)
                 }
-                // Of few items as well, which nobody is woken for.
+                // Also with few items, for which no thread is woken.
                 pool.slots(1) { _, slot in
                     owners.enter(slot)
                     owners.leave(slot)
@@ -81,7 +81,7 @@ import Testing
         for _ in 0..<50 { ThreadPool(threads: 4).run(8) { _ in } }
     }
 
-    /// Which thread is in each slot, and how often another one was there, too.
+    /// The thread in each slot, and the number of times that two threads were in one slot.
     final class Owners: @unchecked Sendable {
         private var owners: [(thread: pthread_t, depth: Int)?]
         private let lock = NSLock()

@@ -8,7 +8,7 @@ import Testing
 @testable import ModelFormat
 @testable import Network
 
-/// The panoptic competition against its plain order: all masks at the picture's size, then the largest score, then the areas
+/// The panoptic task against its plain order of work: all masks at the picture's size, then the largest score, then the areas
 /// (fcclip's `panoptic_inference`).
 @Suite struct PanopticTests {
     private let folder: TemporaryFolder

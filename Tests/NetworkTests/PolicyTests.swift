@@ -9,7 +9,7 @@ import System
 import TestSupport
 import Testing
 
-/// Which layers become int8, by which methods, and what the model file records of it.
+/// The layers that become int8, their methods, and the record of these in the model file.
 @Suite struct PolicyTests {
     private static let key = "fcclip.calibration.policy"
 

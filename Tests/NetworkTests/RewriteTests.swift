@@ -8,7 +8,7 @@ import Testing
 @testable import ModelFormat
 @testable import Network
 
-/// What the network leaves out or reorders changes nothing: each shortcut against the plain order of work, in float32.
+/// Each shortcut of the network (omitted or reordered work) gives the results of the plain order of work, in float32.
 @Suite struct RewriteTests {
     private let folder: TemporaryFolder
     private let checkpoint: Checkpoint
@@ -77,7 +77,7 @@ import Testing
         #expect(deviation(array(direct), array(plain)) < 1e-6)
     }
 
-    /// LayerNorm's affine part stands in the layer behind it, ConvNeXt's layer scale in the layer before it.
+    /// LayerNorm's affine part is folded into the layer behind it, ConvNeXt's layer scale into the layer before it.
     @Test func normAndScaleAreFoldedIntoTheWeights() throws {
         let trunk = "backbone.clip_model.visual.trunk.stages.1.blocks.0."
         let folded = FoldedCheckpoint(checkpoint, network.architecture)
@@ -133,7 +133,7 @@ import Testing
         #expect(deviation(array(fused), array(plain)) < 1e-6)
     }
 
-    /// The mean under a mask is a product with zeros and ones over their count.
+    /// The mean under a mask is a GEMM with zeros and ones, divided by their count.
     @Test func masksPoolByBits() {
         let features = random(130, 24, seed: 6)
         let masks = random(5, 130, seed: 7)
@@ -152,7 +152,7 @@ import Testing
         #expect(deviation(array(pooled), plain) < 1e-6)
     }
 
-    /// What the learned queries alone decide in the first layer of the mask decoder is computed once.
+    /// Results of the learned queries alone in the first layer of the mask decoder are computed once.
     @Test func constantsOfTheQueriesAreKept() throws {
         let dump = try ReferenceDump(path: try Fixture.unpacked("tiny/tiny_a.safetensors", in: folder))
         let keeping = FloatArithmetic(FoldedCheckpoint(checkpoint, network.architecture), threads: 2, keepsConstants: true)

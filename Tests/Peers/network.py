@@ -48,7 +48,7 @@ def calibration(folder: Path, size: int, count: int = 4) -> list[np.ndarray]:
 
 
 def agreement(outputs: dict[str, np.ndarray], reference: dict[str, np.ndarray]) -> dict[str, float]:
-    """How far an engine's outputs are PyTorch's: overlap of positive masks, share of queries with the same class."""
+    """Agreement of an engine's outputs with PyTorch's: overlap of positive masks, queries with the same class."""
     a, b = outputs["masks"].ravel() > 0, reference["masks"].ravel() > 0
     same = outputs["ensemble"].reshape(reference["ensemble"].shape).argmax(-1) == reference["ensemble"].argmax(-1)
     return {"mask_iou": float((a & b).sum() / max(1, (a | b).sum())), "same_class": float(same.mean())}

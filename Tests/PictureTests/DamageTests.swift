@@ -58,7 +58,7 @@ import Testing
             for _ in 0...Int.random(in: 0...3, using: &random) {
                 bytes[Int.random(in: 2..<bytes.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
             }
-            // A flip in the dimensions may ask for a large picture: allowed up to the limits.
+            // A flip in the dimensions may give a large picture: allowed up to the limits.
             if let message = faultMessage({ _ = try decode(bytes) }) {
                 #expect(message.hasPrefix("test: ") && !message.contains("\n"))
                 refused += 1

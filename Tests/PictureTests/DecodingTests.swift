@@ -60,7 +60,7 @@ import Testing
         #expect(try hash(oriented(1)) == hash(upright))
         #expect(try oriented(6).size == Size(height: upright.size.width, width: upright.size.height))
         #expect(try hash(oriented(3)) == hash(Picture.upsideDown(upright)))
-        // What makes no sense is passed over.
+        // Invalid profiles are ignored.
         for wrong in [0, 5, 12, 20, 30] { #expect(try oriented(6) { $0[$0.count - 2 - wrong] = 0x7A }.size == upright.size) }
         #expect(try oriented(6) { $0.removeAll() }.size == upright.size && oriented(6) { $0.removeLast(20) }.size == upright.size)
     }

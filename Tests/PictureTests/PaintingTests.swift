@@ -110,7 +110,7 @@ import Testing
         #expect(try folder.contents() == ["overlay.png"])
     }
 
-    /// The name that a file has before it is complete cannot be foreseen: no link that waits there is followed.
+    /// The name of a file before it is complete cannot be predicted, so that no prepared link is followed.
     @Test func plantedLinksAreNotFollowed() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("overlay.png")

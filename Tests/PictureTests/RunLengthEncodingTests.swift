@@ -14,7 +14,7 @@ import Testing
 
     private func encode(_ segmentation: Segmentation, segment: Int) -> RunLengthEncoding {
         var encoding = RunLengthEncoding()
-        // What was encoded before leaves no trace.
+        // An earlier encoding has no effect.
         for index in [segmentation.segments.count - 1, segment] { encoding.encode(segmentation, segment: index) }
         return encoding
     }

@@ -20,7 +20,7 @@ import Testing
             picture: "a \"b\"\\\n\u{1}é.jpg", stages: [.init(name: "decode", milliseconds: 1.25), .init(name: "backbone", milliseconds: 700.0006)],
             totalMilliseconds: 701.3, model: .init(path: "models/m.gguf", identity: "00ff"), vocabulary: .init(path: "v.gguf", identity: "abcd"))
         var writer = SegmentsRecord.Writer()
-        // What was written before leaves no trace.
+        // An earlier record has no effect.
         for _ in 0..<2 { record.write(segmentation, legend: legend, into: &writer) }
         let line = writer.line
         #expect(line.last == 0x0A && line.dropLast().allSatisfy { $0 >= 0x20 })

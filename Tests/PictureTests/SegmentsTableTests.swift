@@ -14,7 +14,7 @@ import Testing
         return SegmentsTable.text(SinkResult(segmentation, legend: Self.legend, picture: "p", totalMilliseconds: 12.345), heading: heading)
     }
 
-    /// Largest first; of equal areas, the one found first. Names come from a file: what commands a terminal is shown as its code.
+    /// Largest first; of equal areas, the one found first. Names come from a file: control characters are shown as their codes.
     @Test func rowsAndTotal() {
         func segment(_ id: Int, _ category: Int, _ score: Float, _ area: Int, _ box: Box) -> Segment {
             Segment(id: id, category: category, synonym: 0, isThing: category == 1, score: score, area: area, box: box)

@@ -41,7 +41,7 @@ struct Sequence64: RandomNumberGenerator {
 }
 
 extension Segmentation {
-    /// Adds a segment covering the union of rectangles, painted over what is there.
+    /// Adds a segment that covers the union of rectangles, painted over earlier segments.
     mutating func add(_ rectangles: [Box], category: Int = 0, synonym: Int = 0, isThing: Bool = true, score: Float = 0.5) {
         let id = segments.count + 1
         var mask = [UInt64](repeating: 0, count: (size.area + 63) / 64)

@@ -19,7 +19,7 @@ from fcclip import FCCLIP, LEVELS, PRESETS, Config, class_scores  # noqa: E402
 
 VIS, CLIP = "backbone.clip_model.visual.", "backbone.clip_model."
 PD, TD = "sem_seg_head.pixel_decoder.", "sem_seg_head.predictor."
-POSITIVE, VOID = 0.037, 0.5  # wanted share of positive mask logits, and of void queries
+POSITIVE, VOID = 0.037, 0.5  # wanted fraction of positive mask logits, and of void queries
 
 
 def upstream_layout(c: Config) -> dict[str, tuple[int, ...]]:

@@ -7,13 +7,13 @@ import System
 import TestSupport
 import Testing
 
-/// The life of a camera, against scripted devices that speak the kernel's structures.
+/// Cameras as scripted devices that use the kernel's structures: started, silent, unplugged, back.
 @Suite struct CameraTests {
     static let grey = FakeVideo.Camera(modes: [.init(code: video_format_grey, sizes: [(20, 5)])])
 
     private func frame(_ value: UInt8, count: Int = 100) -> [UInt8] { [UInt8](repeating: value, count: count) }
 
-    /// What becomes of a script: the first byte and the layout of every frame, the counts, and the fault if any.
+    /// The result of a script: the first byte and the layout of every frame, the counts, and the fault if any.
     private func run(
         _ video: FakeVideo, _ request: CameraRequest = CameraRequest(), stopAfter frames: Int
     ) throws -> (values: [UInt8], layouts: [FrameLayout], damaged: Int, lost: Int, fault: String?) {
@@ -71,7 +71,7 @@ import Testing
         #expect(result.values == [1, 4, 5] && result.damaged == 3 && result.lost == 0)
     }
 
-    /// Its first frame carries the length of another; nobody reads beyond the buffer.
+    /// The first frame has the length of another; no read goes beyond the buffer.
     @Test func impossibleLengths() throws {
         let jpeg = FakeVideo.Camera(modes: [.init(code: video_format_mjpeg, sizes: [(20, 5)])])
         let long = FakeVideo(["/dev/video0": jpeg], [.frame(frame(7, count: FakeVideo.bufferBytes + 4096)), .frame([]), .frame(frame(8))])
@@ -79,7 +79,7 @@ import Testing
         #expect(result.values == [7, 8] && result.damaged == 1 && result.layouts[0].format == .mjpeg)
     }
 
-    /// Most cameras of boards: the same frames, otherwise described.
+    /// Multi-planar drivers, as for most cameras of boards: the same frames in other structures.
     @Test(arguments: [0, 64]) func multiplanarStreams(dataOffset: Int) throws {
         var camera = FakeVideo.Camera(modes: [.init(code: video_format_grey, sizes: [(20, 5)]), .init(code: video_format_nv12, sizes: [(16, 4)])])
         camera.capabilities = UInt32(V4L2_CAP_VIDEO_CAPTURE_MPLANE) | UInt32(V4L2_CAP_STREAMING)
@@ -177,7 +177,7 @@ import Testing
         #expect(try mode(usb, width: 160, height: 120, fps: 10)?.format == .yuyv)
         #expect(try mode(usb, width: 160, height: 120, fps: 30)?.format == .mjpeg)
         #expect(try mode(usb, width: 128, height: 96, fps: 30)?.format == .yuyv)
-        // Nobody is fast enough: the nearest.
+        // No mode is fast enough: the closest size.
         #expect(try mode(usb, width: 128, height: 96, fps: 60)?.size == Size(height: 96, width: 128))
     }
 
@@ -189,13 +189,13 @@ import Testing
         request.format = .mjpeg
         let expected = "/dev/video0: Fake camera: does not give mjpeg; --list-cameras names its formats"
         #expect(try run(FakeVideo(["/dev/video0": both]), request, stopAfter: 1).fault == expected)
-        // A driver that takes the wish and gives something else is no better.
+        // A driver that accepts the request but returns another mode is no better.
         var other = camera(.init(code: video_format_mjpeg, sizes: [(160, 120)]))
         other.insists = (video_format_yuyv, 160, 120)
         #expect(try run(FakeVideo(["/dev/video0": other]), request, stopAfter: 1).fault == expected)
     }
 
-    /// vivid takes a wish for MJPEG and sets YUYV.
+    /// vivid accepts a request for MJPEG and sets YUYV.
     @Test func theAnswerCounts() throws {
         var vivid = camera(.init(code: video_format_mjpeg, sizes: [(160, 120)]))
         vivid.insists = (video_format_yuyv, 100, 80)
@@ -231,7 +231,7 @@ import Testing
         #expect(try fault { $0.errors[video_request_start] = EPROTO } == "/dev/video0: does not start: Protocol error")
     }
 
-    /// The receivers of CSI connectors, and what feeds from them.
+    /// The receivers of CSI connectors, and the programs that read from them.
     @Test(arguments: [("unicam", "rpicam-vid"), ("rp1-cfe", "rpicam-vid"), ("rkisp1", "libcamerasrc"), ("tegra-video", "nvarguscamerasrc")])
     func camerasOfLibcamera(driver: String, program: String) throws {
         let message = try fault {
@@ -242,7 +242,7 @@ import Testing
         #expect(try fault { $0.capabilities |= UInt32(V4L2_CAP_IO_MC) }?.contains("needs libcamera") == true)
     }
 
-    /// Rows that are longer than their pixels shear the picture, unless the line says so.
+    /// Rows that are longer than their pixels shear the picture, unless the suggested command has their stride.
     @Test func remediesNameTheStride() throws {
         var pi = Self.grey
         var other = Self.grey

@@ -137,7 +137,7 @@ import Testing
         #expect(try convert(bytes, edge: 30).pixels == picture(bytes, edge: 30))
     }
 
-    /// 420 x 300 decoded at a half, a quarter, an eighth: nearly what decoding all of it and shrinking gives.
+    /// 420 x 300 decoded at a half, a quarter, an eighth: nearly equal to full decoding and shrinking.
     @Test(arguments: [150, 75, 32]) func jpegDecodedSmallerIsClose(edge: Int) throws {
         let bytes = try Fixture.bytes("pictures/synth_420x300.jpg")
         let small = try convert(bytes, edge: edge).pixels
@@ -164,7 +164,7 @@ import Testing
             let length = Int(bytes[start.upperBound]) << 8 + Int(bytes[start.upperBound + 1])
             bytes.removeSubrange(start.lowerBound..<start.upperBound + length)
         }
-        // Only files with the standard's tables decode without; whatever comes, it is a picture or a clear fault.
+        // Only files with the standard's tables decode without them; the result is always a picture or a clear fault.
         let message = faultMessage { _ = try convert(bytes, edge: 30) }
         #expect(message == nil || message?.contains("JPEG") == true)
     }
@@ -188,7 +188,7 @@ import Testing
         #expect(try converter.size(of: frame) == picture.size)
         try converter.convert(frame, size: picture.size, full: full.pixels)
         #expect((0..<picture.byteCount).allSatisfy { full.pixels[$0] == picture.pixels[$0] })
-        // What the network gets looks as the upright picture does at its size.
+        // The network's input looks like the upright picture at this size.
         let preprocessor = Preprocessor(Preprocessing(shortestEdge: edge, maximumSize: 200))
         let other = Preprocessor(preprocessor.preprocessing)
         try FrameConverter(preprocessor).convert(frame, size: picture.size)
@@ -199,7 +199,7 @@ import Testing
         #expect(difference < count * 6, "\(difference) of \(count)")
     }
 
-    /// A header whose size cannot be is refused before it costs memory.
+    /// A header with an impossible size is refused before memory is allocated.
     @Test func headersThatClaimTooMuch() throws {
         func claim(_ width: Int, _ height: Int, mode: Size = Size(height: 0, width: 0), padding: Int = 0) throws -> String? {
             var bytes = try Fixture.bytes("pictures/baseline_420.jpg")

@@ -4,7 +4,7 @@ import Capture
 import Foundation
 import System
 
-/// A machine with scripted cameras, which answer with the kernel's own structures and remember what they were asked.
+/// A machine with scripted cameras, which return the kernel's structures and record requests.
 final class FakeVideo: VideoSystem, @unchecked Sendable {
     struct Mode {
         var code: UInt32
@@ -32,12 +32,12 @@ final class FakeVideo: VideoSystem, @unchecked Sendable {
         var isMultiplanar: Bool { bufferType == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE.rawValue }
     }
 
-    /// What happens next on a streaming camera, one step a wait.
+    /// The next event of a streaming camera, one step for each wait.
     enum Step {
         case frame([UInt8], flags: UInt32 = 0)
         case error(Int32)
         case silence
-        /// Gone, and back under a path after that many looks.
+        /// Unplugged, and back under a path after that many checks.
         case unplug(looks: Int, path: String)
         /// The step of a test itself.
         case action(() -> Void)
@@ -201,7 +201,7 @@ final class FakeVideo: VideoSystem, @unchecked Sendable {
         }
     }
 
-    /// The nearest size of the format, or of the first format when there is no such.
+    /// The nearest size of the format, or of the first format if the camera lacks it.
     private func set(_ camera: Camera, _ wanted: inout v4l2_format) -> Int32 {
         guard wanted.type == camera.bufferType else { return EINVAL }
         let (code, width) = camera.isMultiplanar ? (wanted.fmt.pix_mp.pixelformat, wanted.fmt.pix_mp.width) : (wanted.fmt.pix.pixelformat, wanted.fmt.pix.width)

@@ -53,7 +53,7 @@ import Testing
         try text.write(toFile: whole, atomically: false, encoding: .utf8)
     }
 
-    /// What the machine has free, and the limits of both versions of control groups, those of outer groups included.
+    /// The machine's free memory, and the limits of both versions of control groups, those of outer groups included.
     @Test func memoryThatMayBeTaken() throws {
         let folder = try TemporaryFolder()
         func put(_ path: String, _ text: String) throws { try self.put(path, text, in: folder) }
@@ -93,7 +93,7 @@ import Testing
         #expect(available == 512)
     }
 
-    /// The time that control groups grant, in processors; never more than the threads may run on.
+    /// The processor time of control groups, in processors; never more than the threads may run on.
     @Test func processorsThatMayBeUsed() throws {
         let folder = try TemporaryFolder()
         let all = processorCount(root: folder.path)

@@ -23,7 +23,7 @@ import Testing
         #expect(faultMessage { _ = try PictureList(path: folder.path("absent.txt")) } == "\(folder.path("absent.txt")): No such file or directory")
     }
 
-    /// Names that are not UTF-8 cost their own picture only.
+    /// A name that is not UTF-8 affects only its own picture.
     @Test func namesThatAreNotUTF8() throws {
         let folder = try TemporaryFolder()
         _ = try folder.file("a.jpg", [1])

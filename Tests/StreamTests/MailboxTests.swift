@@ -17,7 +17,7 @@ import Testing
         for value: UInt8 in 1...5 { #expect(publish(mailbox, value)) }
         let first = try #require(mailbox.take())
         #expect(first.number == 5 && first.content == [5, 5, 5, 5])
-        // While one is read, others come and go.
+        // While one frame is read, others arrive and are replaced.
         for value: UInt8 in 6...9 { #expect(publish(mailbox, value)) }
         #expect(first.content == [5, 5, 5, 5])
         #expect(mailbox.take()?.content == [9, 9, 9, 9])
@@ -115,7 +115,7 @@ import Testing
         giver.join()
     }
 
-    /// A loss is delivered once, after the frames before it; the next frame takes it back.
+    /// A loss is delivered once, after the frames before it; the next frame cancels it.
     @Test func lossesOfTheSource() throws {
         let mailbox = FrameMailbox()
         let kinds = Log<String>()
@@ -142,7 +142,7 @@ import Testing
         #expect(next() == "lost" && next() == "end" && next() == "end")
     }
 
-    /// Before a trigger a frame may be had all the same; whoever asks for one still gets another.
+    /// A frame can be taken before a trigger; the trigger still delivers another one.
     @Test func unaskedFrames() throws {
         let mailbox = FrameMailbox(isTriggered: true)
         func next(_ unasked: Bool) -> String? {
@@ -152,7 +152,7 @@ import Testing
         #expect(publish(mailbox, 2))
         usleep(2000)
         mailbox.trigger()
-        // Captured before the asking.
+        // Captured before the request.
         #expect(next(true) == "2 false")
         #expect(publish(mailbox, 3) && next(true) == "3 true")
         mailbox.trigger()

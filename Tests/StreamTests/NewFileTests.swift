@@ -4,7 +4,7 @@ import System
 import TestSupport
 import Testing
 
-/// Where files are written, and what they replace.
+/// The places at which files are written, and the files that they replace.
 @Suite struct NewFileTests {
     private func write(_ text: String, to path: String) throws {
         let file = try AtomicFile(path: path)
@@ -32,14 +32,14 @@ import Testing
             #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.path(link)).isEmpty == false)
             #expect(try text(folder.path(link == "dangling" ? "far/new.png" : "far/real.png")) == link)
         }
-        // What is replaced keeps its permissions.
+        // A replaced file keeps its permissions.
         #expect(mode(folder.path("far/real.png")) == 0o640)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("far")).sorted() == ["new.png", "real.png"])
         try FileManager.default.createSymbolicLink(atPath: folder.path("round"), withDestinationPath: "round")
         #expect(faultMessage { _ = try AtomicFile(path: folder.path("round")) }?.hasSuffix("cannot be written: Too many levels of symbolic links") == true)
     }
 
-    /// What is open already is written to where it stands, not replaced.
+    /// An open descriptor is written to at its position, not replaced.
     @Test func openDescriptors() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("log", Array("before\n".utf8))
@@ -57,7 +57,7 @@ import Testing
         close(pipe.reading)
     }
 
-    /// Going back stays within what was written, and is refused where it cannot be.
+    /// Overwriting stays within the written bytes, and is refused for a file opened for appending.
     @Test func goingBackInOpenDescriptors() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("log", [])
@@ -83,7 +83,7 @@ import Testing
         #expect(
             faultMessage { _ = try AtomicFile(path: folder.path("none/here")) } == folder.path("none/here") + ": cannot be written: No such file or directory")
         #expect(faultMessage { try write("x", to: "/dev/full") } == "/dev/full: cannot be written: No space left on device")
-        // As long as names may be.
+        // The longest possible name.
         let long = String(repeating: "ä", count: 127)
         try write("long", to: folder.path(long))
         #expect(try folder.contents() == [long])
@@ -126,7 +126,7 @@ import Testing
     }
 }
 
-/// Which files a command reads and writes.
+/// The files that a command reads and writes.
 @Suite struct FileClaimsTests {
     private func fault(_ reads: [String], _ writes: [String]) -> String? {
         var claims = FileClaims()
@@ -148,13 +148,13 @@ import Testing
             #expect(fault.hasPrefix("--out \(folder.path(path)): is --in") && fault.hasSuffix(" too"), "\(fault)")
         }
         #expect(fault([file], [other]) == nil && fault([file, folder.path("hard")], [other]) == nil)
-        // What does not exist yet, in folders that need not exist either.
+        // Files that do not exist yet, in folders that need not exist either.
         #expect(fault([], [folder.path("absent"), folder.path("new")]) != nil)
         #expect(fault([], [folder.path("a/b/c"), folder.path("folder/a/./b//c")]) != nil)
         #expect(fault([], [folder.path("a/b/c"), folder.path("a/b/d"), folder.path("b/c")]) == nil)
-        // Devices are nobody's own.
+        // Devices can be shared.
         #expect(fault(["/dev/null"], ["/dev/null", "/dev/null"]) == nil)
-        // Among many.
+        // Among many files.
         let many = (0..<500).map { folder.path("x\($0)") }
         #expect(fault(many, [folder.path("y")]) == nil && fault(many + [file], [folder.path("y"), folder.path("hard")]) != nil)
     }

@@ -8,7 +8,7 @@ import System
 import TestSupport
 import Testing
 
-/// A board with scripted lines, which remembers what was done to them.
+/// A board with scripted GPIO lines, which records the calls.
 final class FakePins: PinSystem, @unchecked Sendable {
     private let monitor = Monitor()
     private let lines: [String]
@@ -108,11 +108,11 @@ final class FakePins: PinSystem, @unchecked Sendable {
         #expect(message() == "--heartbeat LED: Invalid argument")
         board.openError = EACCES
         #expect(message()?.contains("usermod -aG gpio") == true)
-        // What could be opened was closed again.
+        // Lines that were opened are closed again.
         #expect(board.talk.filter { $0 == "open LED" }.count == board.talk.filter { $0 == "close LED" }.count)
     }
 
-    /// This machine has no GPIO, or at least no line of this name: libgpiod itself says so.
+    /// This machine has no GPIO, or at least no line of this name: the error comes from libgpiod itself.
     @Test func realBoardWithoutTheLine() throws {
         for line in [PinName.name("fcclip-edge-no-such-line"), .offset(chip: "/dev/gpiochip77", line: 3)] {
             #expect(
@@ -182,7 +182,7 @@ final class FakePins: PinSystem, @unchecked Sendable {
         #expect(try !raises("L:person", [(0, 50), (1, 0)]))
         #expect(try raises("L:man", [(2, 1)]) && raises("L:man", [(1, 1)]) && !raises("L:sky", [(1, 1)]))
         #expect(try raises("L:sky:0.5", [(0, 50)]) && !raises("L:sky:0.51", [(0, 50)]))
-        // Two that are too small together are not one that is large enough.
+        // Two segments that are too small do not add up to one that is large enough.
         #expect(try !raises("L:person:10%", [(1, 6), (1, 6)]))
         #expect(faultMessage { _ = try AlarmRule("L:dog").categories(legend) } == "--alarm L:dog: the vocabulary has no class of this name")
     }

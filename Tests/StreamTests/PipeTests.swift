@@ -8,7 +8,7 @@ import Testing
 @Suite struct PipeTests {
     static let small = FrameLayout(.grey, size: Size(height: 5, width: 20))
 
-    /// What comes out of a pipe that `bytes` are written into in pieces of `piece`.
+    /// The frames from a pipe into which `bytes` are written in pieces of `piece`.
     private func frames(_ bytes: [UInt8], _ layout: FrameLayout, piece: Int) throws -> (frames: [[UInt8]], dropped: Int) {
         let pipe = TestPipe()
         let stop = try Cancellation()
@@ -40,7 +40,7 @@ import Testing
     @Test(arguments: [1, 33, 100, 4096]) func rawFrames(piece: Int) throws {
         let bytes = noise(1000)
         #expect(try frames(bytes, Self.small, piece: piece).frames == (0..<10).map { Array(bytes[$0 * 100..<$0 * 100 + 100]) })
-        // The incomplete last one is left out.
+        // The incomplete last frame is left out.
         #expect(try frames(Array(bytes[..<250]), Self.small, piece: piece).frames.count == 2)
     }
 
@@ -83,7 +83,7 @@ import Testing
     @Test(arguments: [1, 5, 1000, 1 << 20]) func jpegPictures(piece: Int) throws {
         let pictures = try pictures()
         #expect(try frames(Array(pictures.joined()), Self.layout, piece: piece) == (pictures, 0))
-        // As a multipart stream has them, with headers and zeros between.
+        // As in a multipart stream, with headers and zeros between pictures.
         let before = Array("--frame\r\nContent-Type: image/jpeg\r\n\r\n".utf8)
         let after: [UInt8] = [0, 0xFF, 0, 0xFF]
         let parts = Array(pictures.map { before + $0 + after }.joined())
@@ -103,7 +103,7 @@ import Testing
         let cut = Array(whole[..<(whole.count / 2)])
         #expect(try frames(cut + whole, Self.layout, piece: 100) == ([cut, whole], 0))
         #expect(try frames(whole + cut, Self.layout, piece: 100) == ([whole, cut], 0))
-        // One that ends among its headers spoils the next, no more.
+        // A picture that ends among its headers damages only the next one.
         #expect(try frames(Array(whole[..<30]) + whole + whole, Self.layout, piece: 100).frames.last == whole)
         #expect(try frames([0xFF, 0xD8, 0xFF, 0xD9] + whole, Self.layout, piece: 100) == ([whole], 1))
         #expect(faultMessage { _ = try frames(Array("no pictures here".utf8), Self.layout, piece: 3) } == "test: ended without a JPEG picture")
@@ -118,7 +118,7 @@ import Testing
         #expect(found.frames == [whole] && found.dropped == 1)
     }
 
-    /// A marker with a length, among compressed data or in place of a header's length, runs over the pictures that follow; they come all the same.
+    /// A marker with a length, among compressed data or in place of a header's length, extends over the pictures that follow; they arrive nevertheless.
     @Test(
         arguments: [1, 700, 1 << 20],
         [[0xFF, 0xC4, 0xFF, 0xFF], [0xFF, 0xE1, 0xFF, 0xFF], [0xFF, 0xDA, 0x40, 0], [0xFF, 0xC0, 0xF0, 0], [0xFF, 0xD8, 0, 0], [0xFF, 0xFE, 0x80, 1]]
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    /// One picture of ten is damaged anywhere and in any way: all others come, byte for byte.
+    /// One picture of ten is damaged at any place and in any way: all others arrive, byte for byte.
     @Test func damageCostsOnePicture() throws {
         let pictures = try ["baseline_420.jpg", "progressive.jpg", "restart.jpg", "orientation_6.jpg", "synth_420x300.jpg"].map {
             try Fixture.bytes("pictures/" + $0)
@@ -170,12 +170,12 @@ import Testing
             }
             let found = try frames(Array(series.joined()), Self.layout, piece: 1 << 16).frames
             for index in 0..<10 where index != victim { #expect(found.contains(before[index]), "round \(round): picture \(index) beside \(victim)") }
-            // The damaged one may have become two, or none.
+            // The damaged picture may have become two, or none.
             #expect((9...12).contains(found.count), "round \(round): \(found.count)")
         }
     }
 
-    /// Thousands of pictures that are none, each in a segment that claims all that follows.
+    /// Thousands of invalid pictures, each in a segment that extends over all that follow.
     @Test(.timeLimit(.minutes(1))) func picturesWithinPictures() throws {
         let whole = try Fixture.bytes("pictures/one_pixel.jpg")
         let claim: [UInt8] = [0xFF, 0xD8, 0xFF, 0xE1, 0xFF, 0xFF]
@@ -185,7 +185,7 @@ import Testing
         #expect(found == [whole])
     }
 
-    /// Whatever comes: pictures or none, no crash, and nothing that is lost by cutting the stream elsewhere.
+    /// Any bytes give pictures or none, no crash, and the same pictures if the stream is cut into other pieces.
     @Test func randomChanges() throws {
         let stream = Array(try pictures().prefix(4).joined())
         var generator = SplitMix(seed: 5)

@@ -39,7 +39,7 @@ extension SinkResult {
         #expect(sink.losses == (99, 0))
         for _ in 0..<4 { _ = [UInt8(0)].withUnsafeBytes { writeAll($0, to: gate.writing) } }
         #expect(sink.finish(milliseconds: 10_000))
-        // The one at hand, and the newest.
+        // The current result, and the newest.
         #expect(written.entries == [1, 98, 99, 100])
         close(gate.reading)
         close(gate.writing)
@@ -52,12 +52,12 @@ extension SinkResult {
             return number % 10 == 0 ? 1 : 0
         }
         for number in 0..<1000 { sink.put { $0 = number } }
-        // What could not be written is counted apart.
+        // Results that could not be written are counted separately.
         #expect(sink.finish(milliseconds: 10_000) && sink.losses == (0, 100))
         #expect(written.entries == Array(0..<1000))
     }
 
-    /// A sink that is to lose nothing holds back whoever feeds it, at the end as well; somebody in a hurry ends that.
+    /// A sink that keeps all results holds the source back, at the end as well; `hurry` ends that.
     @Test(arguments: [false, true]) func sinkThatKeepsAll(isHurried: Bool) throws {
         let gate = TestPipe()
         let written = Log<Int>()
@@ -76,7 +76,7 @@ extension SinkResult {
             sink.finish(milliseconds: 10_000)
             fed.add(0)
         }
-        // One is at hand, three wait, and the next has no place.
+        // One result is being written, three wait, and the next has no place.
         #expect(eventually { fed.entries.count == 4 })
         usleep(50_000)
         #expect(fed.entries == [1, 2, 3, 4] && written.entries.isEmpty)
@@ -134,7 +134,7 @@ extension SinkResult {
         #expect(faultMessage { try output.accept(SinkResult(line: [UInt8](repeating: 32, count: 65508))) }?.contains("--no-masks") == true)
     }
 
-    /// That nobody listens is no fault; what the network reports as undeliverable is counted.
+    /// It is no fault if no program listens; lines that the network reports as undeliverable are counted.
     @Test(arguments: ["127.0.0.1", "[::1]"]) func nobodyListens(host: String) throws {
         let output = try DatagramSink("udp://\(host):9")
         guard faultMessage({ try output.accept(SinkResult(line: [1, 2, 3])) }) == nil else { return #expect(host == "[::1]") }
@@ -142,7 +142,7 @@ extension SinkResult {
         #expect(output.failedCount == 4)
     }
 
-    /// Before the network is there, and after it has come, or has another address: the socket is bound to nothing.
+    /// Sending before the network is up, after it has come up, and with another address: the socket is not bound to an address.
     @Test func networkThatComesLater() throws {
         let output = try DatagramSink("udp://[fe80::1%no-such-if]:9")
         #expect(faultMessage { try output.accept(SinkResult(line: [1])) } == "udp://[fe80::1%no-such-if]:9: cannot be sent: No such device")
@@ -159,7 +159,7 @@ extension SinkResult {
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "{\"schema\":1,\"pic\none\ntwo\n")
     }
 
-    /// A reader that is slow on a pipe that does not block.
+    /// A slow reader of a non-blocking pipe.
     @Test func descriptorsThatDoNotBlock() throws {
         let pipe = TestPipe()
         let bytes = noise(1 << 20)
@@ -190,7 +190,7 @@ extension SinkResult {
 
     // MARK: - Sinks of a run
 
-    /// Notes what it gets, and fails on the lines that say so.
+    /// Records its results, and fails on lines that demand it.
     private final class ScriptedSink: Sink {
         let seen = Log<String>()
         var draws: Bool { needs.contains(.canvas) }
@@ -217,7 +217,7 @@ extension SinkResult {
             frame: SegmentsRecord.Frame(number: frame, skipped: 0, capturedAt: 0, age: 0), totalMilliseconds: 1)
     }
 
-    /// The line is made once, after the sinks that come before the first one that needs it; one that fails keeps no other from its result.
+    /// The line is made once, after the sinks that come before the first one that needs it; a sink that fails does not keep others from their results.
     @Test func setGivesEverySinkItsResult() throws {
         let sinks = SinkSet()
         let (plain, failing, last) = (ScriptedSink("a", needs: []), ScriptedSink("b", needs: .line), ScriptedSink("c", needs: .line))

@@ -34,7 +34,7 @@ struct TestPipe {
     }
 }
 
-/// What happens on several threads, in order.
+/// Records events of several threads, in order.
 final class Log<Entry>: @unchecked Sendable {
     private let monitor = Monitor()
     private var list: [Entry] = []
@@ -44,7 +44,7 @@ final class Log<Entry>: @unchecked Sendable {
     var entries: [Entry] { monitor.locked { list.map { $0 } } }
 }
 
-/// Waits until `condition` holds, at most ten seconds. - Returns: whether it came to hold.
+/// Waits until `condition` holds, at most ten seconds. - Returns: whether it held in time.
 func eventually(_ condition: () -> Bool) -> Bool {
     let deadline = monotonicMilliseconds() + 10_000
     while monotonicMilliseconds() < deadline {

@@ -1,6 +1,6 @@
 import ModelFormat
 
-/// A GGUF file put together field by field; nothing is checked and everything can lie.
+/// A GGUF file built field by field; nothing is checked, and every field can be wrong.
 public struct GGUFBuilder: Sendable {
     public struct Tensor: Sendable {
         public var name: String
@@ -19,7 +19,7 @@ public struct GGUFBuilder: Sendable {
 
     public var magic = "GGUF"
     public var version: UInt32 = 3
-    /// nil: the truth.
+    /// nil: the correct value.
     public var tensorCount: UInt64?
     public var entryCount: UInt64?
     /// Encoded values with their types in front.

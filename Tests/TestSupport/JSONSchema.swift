@@ -1,6 +1,6 @@
 import Foundation
 
-/// As much of JSON Schema (draft 2020-12) as this project's schemas use; any other keyword is an error, so that none is overlooked.
+/// The part of JSON Schema (draft 2020-12) that this project's schemas use; any other keyword is an error, so that none is overlooked.
 public struct JSONSchema {
     private let root: [String: Any]
 
@@ -8,7 +8,7 @@ public struct JSONSchema {
         root = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path))) as? [String: Any] ?? [:]
     }
 
-    /// What is wrong with a line, each with its place; empty when it is valid.
+    /// The errors of a line, each with its place; empty when it is valid.
     public func violations(_ line: some StringProtocol) throws -> [String] {
         check(try JSONSerialization.jsonObject(with: Data(line.utf8), options: .fragmentsAllowed), root, "$")
     }

@@ -48,7 +48,7 @@ public struct Program: Sendable {
         if process.isRunning { process.terminate() }
         process.waitUntilExit()
         let text = files.map { String(decoding: FileManager.default.contents(atPath: $0) ?? Data(), as: UTF8.self) }
-        // A signal's number is told apart from a status of the program's own.
+        // A signal's number is distinguished from an exit status of the program.
         let status = process.terminationReason == .uncaughtSignal ? 128 + process.terminationStatus : process.terminationStatus
         return Result(status: status, output: text[0], errors: text[1])
     }

@@ -1,6 +1,6 @@
 /// A safetensors file from a header written out by hand.
 public enum SafeTensorsBuilder {
-    /// - Parameter length: the header's length that the file announces; nil: the truth.
+    /// - Parameter length: the header's length that the file announces; nil: the correct one.
     public static func bytes(_ header: String, data: [UInt8], length: UInt64? = nil) -> [UInt8] {
         var file: [UInt8] = []
         file.append(little: length ?? UInt64(header.utf8.count))

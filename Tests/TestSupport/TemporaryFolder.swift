@@ -1,7 +1,7 @@
 import Foundation
 import System
 
-/// A folder that goes away with its owner.
+/// A folder that is deleted with its owner.
 public final class TemporaryFolder {
     public let path: String
 
@@ -17,7 +17,7 @@ public final class TemporaryFolder {
     /// Writes a file into the folder. - Returns: its path.
     public func file(_ name: String, _ bytes: [UInt8]) throws -> String {
         let path = path(name)
-        // Foundation's ways of writing wait for the disk, which thousands of small files cannot afford.
+        // Foundation's methods of writing wait for the disk, which is too slow for thousands of small files.
         // So does overwriting in place on some file systems.
         unlink(path)
         guard let stream = fopen(path, "wb") else { throw Fault("\(path): \(systemError())") }
@@ -26,7 +26,7 @@ public final class TemporaryFolder {
         return path
     }
 
-    /// Names of what is in the folder, sorted.
+    /// Names of the files in the folder, sorted.
     public func contents() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: path).sorted()
     }

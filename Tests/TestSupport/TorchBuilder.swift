@@ -1,4 +1,4 @@
-/// A pickle put together opcode by opcode (protocol 2).
+/// A pickle built opcode by opcode (protocol 2).
 public struct PickleBuilder: Sendable {
     public var bytes: [UInt8] = [0x80, 0x02]
 
@@ -29,7 +29,7 @@ public struct PickleBuilder: Sendable {
         opcode("t")
     }
 
-    /// What `torch.save` writes for a tensor.
+    /// The opcodes that `torch.save` writes for a tensor.
     public mutating func tensor(_ tensor: TorchBuilder.Tensor) {
         global("torch._utils", "_rebuild_tensor_v2")
         opcode("(")

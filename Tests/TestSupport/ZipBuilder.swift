@@ -1,9 +1,9 @@
-/// A zip archive of stored entries; every field of an entry can be made to lie.
+/// A zip archive of stored entries; every field of an entry can be set to a wrong value.
 public struct ZipBuilder: Sendable {
     public struct Entry: Sendable {
         public var name: String
         public var data: [UInt8]
-        /// Fields of the directory record; nil: the truth.
+        /// Fields of the directory record; nil: the correct value.
         public var size: UInt32?
         public var storedSize: UInt32?
         public var offset: UInt32?

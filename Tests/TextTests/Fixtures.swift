@@ -10,7 +10,7 @@ enum Fixtures {
     /// Tests/Fixtures.
     static let folder = root.appendingPathComponent("Tests/Fixtures")
 
-    /// Where CLIP's merges file lies: `FCCLIP_TOKENIZER`, else where `Calibration/Vocabularies/tokenizer` puts it.
+    /// The path of CLIP's merges file: `FCCLIP_TOKENIZER`, else the file that `Calibration/Vocabularies/tokenizer` fetches.
     static func tokenizerPath() throws -> String {
         let path = ProcessInfo.processInfo.environment["FCCLIP_TOKENIZER"] ?? root.appendingPathComponent(".build/tokenizer/bpe_simple_vocab_16e6.txt.gz").path
         guard FileManager.default.fileExists(atPath: path) else {
@@ -63,7 +63,7 @@ enum Fixtures {
     }
 }
 
-/// A folder that goes away with its owner.
+/// A folder that is deleted with its owner.
 final class TemporaryFolder {
     let url: URL
 

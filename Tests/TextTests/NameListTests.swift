@@ -41,7 +41,7 @@ import Testing
         #expect(try #require(fault).message.hasPrefix(message))
     }
 
-    /// However lines end, wherever byte-order marks lie, whatever blanks there are: the same classes.
+    /// Line ends of all kinds, byte-order marks and blanks do not change the classes.
     @Test func readsWhatEditorsWrite() throws {
         let plain = try list("person\ntraffic light,lamp\nsky\tstuff\n").categories
         for text in [
@@ -93,7 +93,7 @@ import Testing
         #expect(try #require(long).message == "names.txt:1: a name of 10000 characters; at most 1000 are read")
     }
 
-    /// What may be meant is read, and a person is told.
+    /// Lines that may be mistakes are read, with a warning.
     @Test func warnings() throws {
         #expect(
             try list("cat,kitten,cat\nkitchen stuff\nCat\tstuff").warnings == [

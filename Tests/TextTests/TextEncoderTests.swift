@@ -41,7 +41,7 @@ import Testing
         let tokenizer = try Fixtures.tokenizer()
         let prompts = try Fixtures.names("demo").names.flatMap(PromptTemplates.prompts).map(tokenizer.encode)
         let together = encoder.encode(prompts)
-        // Other shapes of product sum in another order.
+        // GEMMs of other shapes sum in another order.
         for index in stride(from: 0, to: prompts.count, by: 11) {
             let row = Array(together[index * 64..<(index + 1) * 64])
             #expect(relativeError(row, encoder.encode([prompts[index]])) < 5e-6)

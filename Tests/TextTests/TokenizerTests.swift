@@ -5,7 +5,7 @@ import Testing
 @testable import Text
 
 @Suite struct TokenizerTests {
-    /// Token ids recorded from open_clip's tokenizer for 3,102 strings: all names of FC-CLIP's vocabularies and nasty ones.
+    /// Token ids recorded from open_clip's tokenizer for 3,102 strings: all names of FC-CLIP's vocabularies, and difficult ones.
     static let recorded: [(text: String, ids: [Int32])] = {
         let data = try! Data(contentsOf: Fixtures.folder.appendingPathComponent("tokens.json"))
         let object = try! JSONSerialization.jsonObject(with: data) as! [String: [Int32]]

@@ -46,7 +46,7 @@ import Testing
         #expect(try Vocabulary(path: again).categories.allSatisfy { $0.isSeen })
     }
 
-    /// Names that CLIP does not read to their end, and different ones that are the same to it.
+    /// Names that are longer than CLIP reads, and different names with equal tokens.
     @Test func cutNamesAreNamed() throws {
         let folder = try TemporaryFolder()
         let builder = try VocabularyBuilder(checkpoint: Fixtures.checkpoint(in: folder), tokenizer: Fixtures.tokenizerPath())
@@ -61,7 +61,7 @@ import Testing
                 && found[1].hasSuffix("is cut: CLIP reads 77 tokens of a prompt"), "\(found)")
         #expect(found.last?.contains("is the same to CLIP as") == true)
         #expect(try warnings(["cat <end_of_text> dog"]).count == 1)
-        // The longest that is read whole: the templates have up to nine tokens besides.
+        // The longest name that is read completely: the templates add up to nine tokens.
         #expect(try warnings([String(repeating: "very ", count: 60) + "red"]) == [])
         #expect(try warnings(["Cat", "cat"]) == [])
     }
@@ -104,7 +104,7 @@ import Testing
 
     // MARK: - Bad files
 
-    /// What a file made of these values lacks, in the words of the error.
+    /// The error of a file made of these values.
     private func fault(
         architecture: String = Vocabulary.architecture, version: UInt32 = 1, names: [String] = ["cat", "kitten", "sky"], nameCounts: [UInt32] = [2, 1],
         things: [Bool] = [true, false], colours: [UInt32] = [1, 2], shape: [Int] = [3, 4], rows: [Float]? = nil, leavingOut: String? = nil

@@ -51,7 +51,7 @@ private struct Attention {
                 let count = min(4, range.upperBound - first)
                 var factors = InlineArray<4, Float>(repeating: 0)
                 for index in 0..<4 {
-                    // Queries that are missing weigh nothing.
+                    // Missing queries have weight zero.
                     if index < count {
                         factors[index] = weigh(first + index, head: head, into: scores + index * padded)
                     } else {
@@ -70,11 +70,11 @@ private struct Attention {
         }
     }
 
-    /// Keys as [channel][key]: scores then grow side by side, in channel order, without a horizontal sum.
+    /// Transposes the keys to [channel][key]: the scores of many keys then accumulate in lanes, in channel order, without a horizontal sum.
     func transposeKeys(_ head: Int) {
         for channel in 0..<headWidth { (transposed + (channel * padded + keys.rows)).update(repeating: 0, count: padded - keys.rows) }
         for first in stride(from: 0, to: keys.rows, by: 16) {
-            // Sixteen keys at a time: their rows stay in the cache while channel after channel is filled line by line.
+            // Sixteen keys at a time: their rows stay in the cache while all channels are written.
             for channel in 0..<headWidth {
                 let target = transposed + channel &* padded
                 for key in first..<min(first + 16, keys.rows) { target[key] = keys[key, head * headWidth + channel] }
@@ -82,8 +82,8 @@ private struct Attention {
         }
     }
 
-    /// Replaces `weights` by e^(score - largest score) of every key, zero where it is blocked. - Returns: what the values' sum is to be
-    /// multiplied by.
+    /// Replaces `weights` by e^(score - largest score) of every key, zero where it is blocked. - Returns: the factor for the sum of the
+    /// values.
     func weigh(_ query: Int, head: Int, into weights: UnsafeMutablePointer<Float>) -> Float {
         var mask = blocked.map { $0 + query * wordsPerRow }
         if let words = mask, isFull(words, count: keys.rows, Portable.self) { mask = nil }
@@ -93,7 +93,7 @@ private struct Attention {
         for key in stride(from: 0, to: padded, by: 64) {
             let bits = blockedBits(mask, key: key, of: keys.rows)
             guard bits != .max else { continue }
-            // Four times sixteen scores: their additions do not wait for each other.
+            // Four times sixteen scores: their additions are independent of each other.
             var a = splat(0)
             var b = a
             var c = a
@@ -126,7 +126,7 @@ private struct Attention {
         return 1 / Kernels.sum(total)
     }
 
-    /// Adds up the value rows, each times its weight, in key order; rows of weight zero count for nothing.
+    /// Adds up the value rows, each times its weight, in key order; rows of weight zero are skipped.
     func sum(column: Int, width: Int, factors: InlineArray<4, Float>, query: Int, count: Int) {
         let first = min(16, width)
         let second = width - first

@@ -4,14 +4,14 @@ import CSIMD
 ///
 ///     weight = 256 upper + lower      upper in 0...127, lower in -128...127
 ///
-/// so that what the weights are multiplied with is an int8 product again.
+/// so that the product of weights and values is an int8 GEMM again.
 public struct AttentionWeights {
     /// `[rows][stride]` sums; overwritten.
     public let scores: UnsafeMutablePointer<Int32>
     public let stride, rows: Int
-    /// A multiple of 64 is readable and writable in each row of scores, offsets and weights.
+    /// Each row of scores, offsets and weights is readable and writable up to the next multiple of 64.
     public let keys: Int
-    /// What is added to each key's score before the scale.
+    /// Added to each key's score before the scale.
     public let offset: UnsafePointer<Int32>
     public let scale: Float
     /// The rows' words, as `IntegerAttention` has them.
@@ -95,10 +95,10 @@ public struct AttentionMeans {
     public let sums: UnsafePointer<Int32>
     public let parts, rows, width: Int
     public let totals: UnsafePointer<Float>
-    /// Of the values.
+    /// Scale and zero point of the values.
     public let scale: Float
     public let zeroPoint: Int32
-    /// Where the first row and column go.
+    /// The address of the first row and column.
     public let row, column: Int
     public let output: RowOutput
 

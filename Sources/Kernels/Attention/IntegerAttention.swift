@@ -1,7 +1,7 @@
 /// softmax(Q K^T / sqrt(headWidth)) V of one head over int8 rows, as two int8 GEMMs with `AttentionWeights` between them.
 ///
-/// Scores are exact; weights have 15 bits. Keys and values of -128 count as -127, since they take the part of a GEMM's weights.
-/// Nothing is multiplied where every query of a group is blocked.
+/// Scores are exact; weights have 15 bits. Keys and values of -128 count as -127, because they are the packed weights of the GEMMs.
+/// A group of keys that is blocked for all queries is skipped.
 public struct IntegerAttention {
     public let queries: Int8Rows
     public let keys: Int8Rows
@@ -11,9 +11,9 @@ public struct IntegerAttention {
     public let blocked: UnsafePointer<UInt64>?
     public let wordsPerRow: Int
 
-    /// Queries whose scores are in the second-level cache together.
+    /// Queries whose scores fit into the second-level cache together.
     @inlinable static var group: Int { 8 }
-    /// Keys whose values are packed together: groups skip them together.
+    /// Keys whose values are packed together, and skipped together.
     @inlinable static var part: Int { 256 }
 
     /// - Parameters:
@@ -84,7 +84,7 @@ public struct IntegerAttention {
         }
     }
 
-    /// Keys are the columns of the first GEMM; values, some keys' at a time, those of the second.
+    /// Packs the keys as columns of the first GEMM, and the values, for some keys at a time, as columns of the second.
     private func pack(_ scratch: Scratch, layout: PackedLayout) {
         let keyBase = keys.base + head * headWidth
         let valueBase = values.base + head * headWidth
@@ -103,7 +103,7 @@ public struct IntegerAttention {
         }
     }
 
-    /// Which groups of 64 keys any of the rows sees.
+    /// Whether any of the rows sees each group of 64 keys.
     private func findSeen(_ blocked: UnsafePointer<UInt64>?, rows: Int, into seen: UnsafeMutablePointer<Bool>) {
         let words = (keys.rows + 63) / 64
         seen.update(repeating: blocked == nil, count: words)
@@ -120,7 +120,7 @@ public struct IntegerAttention {
         return false
     }
 
-    /// How the scratch memory is divided.
+    /// The division of the scratch memory.
     private struct Scratch {
         let words, scoreStride, weightStride: Int
         let keys, values, weights: UnsafeMutablePointer<Int8>

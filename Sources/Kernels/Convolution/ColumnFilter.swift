@@ -1,4 +1,4 @@
-/// What the generic int8 depthwise convolution needs to know of an instruction set: as many channels at a time as a `Row` has bytes.
+/// The operations that an instruction set provides for the generic int8 depthwise convolution. It processes as many channels at a time as a `Row` has bytes.
 public protocol ColumnFilter {
     /// The channels of one pixel.
     associatedtype Row: SIMD where Row.Scalar == Int8
@@ -7,12 +7,12 @@ public protocol ColumnFilter {
     /// One int32 for each channel.
     associatedtype ColumnSums
 
-    /// What an output's sums begin with, when its filter has these columns of taps.
+    /// The initial sums of an output, given the columns of taps of its filter.
     static func start(_ taps: InlineArray<7, Column>) -> ColumnSums
-    /// What columns outside the map are to be, where they cannot just be left out.
+    /// The value of columns outside the map; nil where they can be skipped.
     static var outside: Column? { get }
     static func column(_ rows: InlineArray<8, Row>) -> Column
-    /// A column of pixels, where it is to differ from one of taps.
+    /// A column of pixels, for instruction sets that arrange pixels and taps differently.
     static func pixels(_ column: Column) -> Column
     /// Adds to each channel the products of its eight rows; exact for taps of -127...127 and any pixels.
     static func multiplyAdd(_ sums: inout ColumnSums, _ pixels: Column, _ taps: Column)
@@ -27,14 +27,14 @@ extension ColumnFilter {
 
 /// One output row of the depthwise 7x7 convolution.
 ///
-/// The seven rows under the filter, and an eighth of zeros, are arranged column by column. Each column meets its weights once for each of
-/// the seven outputs that it touches:
+/// The seven rows under the filter, and an eighth of zeros, are arranged column by column. Each column is multiplied with its weights once for
+/// each of the seven outputs that it contributes to:
 ///
 ///     columns   x-3  x-2  x-1   x   x+1  x+2  x+3
 ///     output x   0    1    2    3    4    5    6     kx
 ///
-/// Seven sums travel in registers; the oldest is complete when its last column has passed. Columns outside the map are left out,
-/// or visited as `Filter.outside`.
+/// Seven sums are kept in registers; the oldest is complete after its last column. Columns outside the map are skipped, or have the value
+/// `Filter.outside`.
 @inlinable @inline(__always)
 public func columnwiseDepthwise7x7<Filter: ColumnFilter>(
     _: Filter.Type, _ convolution: Depthwise7x7
@@ -59,13 +59,13 @@ public func columnwiseDepthwise7x7<Filter: ColumnFilter>(
     }
 }
 
-/// `used` channels (at most a row's) of an output row, of which the filter's rows `rows` lie inside the map.
+/// `used` channels (at most a row's) of an output row, of which the filter's rows `rows` are inside the map.
 @inlinable @inline(__always)
 func filterGroup<Filter: ColumnFilter>(
     _: Filter.Type, _ origin: UnsafePointer<Int8>, rows: Range<Int>, width: Int, channels: Int, _ weights: UnsafePointer<Int8>,
     into y: UnsafeMutablePointer<Int32>, used: Int
 ) {
-    // A row outside the map counts by taps of zero; a row inside is read in its place, so that no column asks again.
+    // For a row outside the map the taps are zero and a row inside is read in its place, so that no column needs a test.
     var offsets = InlineArray<7, Int>(repeating: 0)
     var tapOffsets = offsets
     for row in 0..<7 {
@@ -95,7 +95,7 @@ func filterGroup<Filter: ColumnFilter>(
     }
 }
 
-/// The sums of seven outputs side by side. Written out: as an array, they would stay in memory.
+/// The sums of seven outputs. Seven properties, because the compiler would keep an array in memory.
 @usableFromInline
 struct SevenSums<Sums> {
     @usableFromInline var first, second, third, fourth, fifth, sixth, seventh: Sums
@@ -117,7 +117,7 @@ struct SevenSums<Sums> {
         Filter.multiplyAdd(&seventh, pixels, taps[0])
     }
 
-    /// Takes the oldest sums out, and `start` in as the newest.
+    /// Removes and returns the oldest sums, and adds `start` as the newest.
     @inlinable @inline(__always)
     mutating func advance(_ start: Sums) -> Sums {
         let oldest = first

@@ -13,7 +13,7 @@
 ///   - x: the map, `size.area` rows of `channels` values.
 ///   - weights: `[49][channels]`, the taps row-major.
 ///   - bias: `channels` values.
-///   - row: which output row, `0..<size.height`.
+///   - row: the output row, `0..<size.height`.
 ///   - y: `[size.width][channels]`. Each sum starts from the bias and adds the taps in their order.
 public func depthwise7x7(
     _ x: Matrix, size: Size, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>, row: Int, into y: UnsafeMutablePointer<Float>
@@ -48,7 +48,7 @@ public struct Depthwise7x7 {
     public let height, width, channels: Int
     /// `[49][channels]`, -127...127, the taps row-major.
     public let weights: UnsafePointer<Int8>
-    /// Which output row, `0..<height`.
+    /// The output row, `0..<height`.
     public let row: Int
     /// `[width][channels]`.
     public let sums: UnsafeMutablePointer<Int32>
@@ -76,7 +76,7 @@ public struct Depthwise7x7 {
     }
 }
 
-/// Calls `body` with each tap (ky * 7 + kx) of output (row, column) that lies inside the map, and the pixel it reads.
+/// Calls `body` with each tap (ky * 7 + kx) of output (row, column) that is inside the map, and the pixel it reads.
 @inline(__always)
 private func forEachTap(_ size: Size, row: Int, column: Int, _ body: (_ tap: Int, _ pixel: Int) -> Void) {
     for ky in max(0, 3 - row)..<min(7, size.height + 3 - row) {

@@ -1,4 +1,4 @@
-/// What a product applies to its result before the next step reads it.
+/// The function that a GEMM applies to its results.
 public enum Activation: Sendable {
     case none, relu, gelu
 }
@@ -10,7 +10,7 @@ public func gelu(_ x: UnsafeMutablePointer<Float>, count: Int) {
 
 @usableFromInline @_transparent
 func gelu(_ x: FourLanes) -> FourLanes {
-    // Below the bound the second factor is zero: so the product is no NaN for an infinite x either.
+    // Below the bound the second factor is zero. Bounding x keeps the product from becoming NaN for an infinite x.
     let x = boundedBelow(x)
     return x * (normalDistribution(bounded: x) + 0.5)
 }
@@ -37,7 +37,7 @@ public struct Softmaxes {
             for index in 0..<count { softmax(x + index * width, count: width, registers) }
             return
         }
-        // All four are read before any is written: registers reach into the next run, and reading what was just written takes long.
+        // All four are read before any is written: a register also covers the start of the next run, and a load soon after an overlapping store stalls.
         for index in stride(from: 0, to: count, by: 4) {
             let last = count - 1
             let runs = FourLanes(run(index), run(min(index + 1, last)), run(min(index + 2, last)), run(min(index + 3, last)))

@@ -36,17 +36,17 @@ public func normalDistribution(_ x: FourLanes) -> FourLanes {
     normalDistribution(bounded: boundedBelow(x))
 }
 
-/// No less than where the normal distribution function is 0 to float precision.
+/// `x`, but at least the argument below which the normal distribution function is 0 to float precision.
 @usableFromInline @_transparent
 func boundedBelow(_ x: FourLanes) -> FourLanes {
     x.mapped { larger($0, splat(-5.5437002)) }
 }
 
-/// `normalDistribution` of what `boundedBelow` gives.
+/// `normalDistribution` of a result of `boundedBelow`.
 @usableFromInline @_transparent
 func normalDistribution(bounded x: FourLanes) -> FourLanes {
     // x P(x^2) / Q(x^2), fitted for the least relative error over |x| <= 5.5437, where it is 1/2 to float precision; at the bound the
-    // quotient comes out as exactly that.
+    // quotient is exactly 1/2.
     let bounded = x.mapped { smaller($0, splat(5.5437002)) }
     let t = bounded * bounded
     var p = t * 0.019028127193450928 + 5.288368225097656

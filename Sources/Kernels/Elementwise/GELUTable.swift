@@ -1,19 +1,20 @@
 import CSIMD
 
-/// GELU for results in int8, in a fraction of its operations and with the same bits. Worth it where one instruction permutes sixteen lanes.
+/// GELU to int8 by table: the same bits as the exact function, with a fraction of its operations. It pays where one instruction permutes
+/// sixteen lanes.
 ///
-///     gelu(x) = max(x, 0) + t(|x|)        t(a) = a (Phi(a) - 1), gone beyond 5.4
+///     gelu(x) = max(x, 0) + t(|x|)        t(a) = a (Phi(a) - 1), negligible beyond 5.4
 ///
-/// t by 31 cubics, each through its Chebyshev nodes. What is rounded to int8 is certain unless it lies as near to a half as the cubics may be
-/// wrong; where one value of a block does, a few blocks of a hundred, the exact function decides.
+/// 31 cubics approximate t, each through its Chebyshev nodes. The rounded int8 value is certain unless the result is as near to a half as the
+/// error of the cubics. A block with such a value (a few in a hundred) is computed again by the exact function.
 public struct GELUTable: Sendable {
-    /// The last argument that matters; that of cubic 31, which is zero.
+    /// The largest argument with a nonzero t; cubic 31, which is zero, covers the rest.
     @inlinable static var bound: Float { 5.4 }
 
-    /// How much cubics and exact function differ at most.
+    /// The largest difference between the cubics and the exact function.
     @inlinable static var error: Float { 1.5e-6 }
 
-    /// What the roundings of both add at most to a result of -256...256.
+    /// The largest rounding error of both together, for a result of -256...256.
     @inlinable static var rounding: Float { 1e-4 }
 
     public static let shared = GELUTable()
@@ -76,13 +77,13 @@ public struct GELUTable: Sendable {
         _ sums: UnsafePointer<Int32>, sumsStride: Int, offset: Words, scale: Lanes, bias: Lanes, multiplier: Lanes, zeroPoint: Int32,
         _ y: UnsafeMutablePointer<Int8>, stride: Int
     ) -> Bool {
-        // 768 more, a result of -256...256 is a fixed-point number: the last bit of a float of 512...1024 is 2^-14.
+        // With 768 added, a result of -256...256 is a fixed-point number: the last bit of a float of 512...1024 is 2^-14.
         let zero = splat(Float(zeroPoint) + 768)
         let a = fixed(sums, offset, scale, bias, multiplier, zero)
         let b = fixed(sums + sumsStride, offset, scale, bias, multiplier, zero)
         let c = fixed(sums + 2 * sumsStride, offset, scale, bias, multiplier, zero)
         let d = fixed(sums + 3 * sumsStride, offset, scale, bias, multiplier, zero)
-        // More than a half leaves everything in doubt.
+        // With a margin above a half, every value is in doubt.
         let margin = simd_lanes_to_words(smaller(multiplier * (Self.error * 16384) + (Self.rounding * 16384 + 1), splat(16384)))
         let half = simd_splat_words(8192 - 0x4440_0000)
         let above = simd_add_words(half, margin)
@@ -91,7 +92,7 @@ public struct GELUTable: Sendable {
         store(b, above, y + stride)
         store(c, above, y + 2 * stride)
         store(d, above, y + 3 * stride)
-        // Whole numbers that differ, exponents that do.
+        // Bits that differ if the integers differ, or the exponents.
         let none = simd_splat_words(0)
         let exponent = simd_splat_words(0x4400_0000)
         let whole = simd_differ(simd_differ(simd_differ(simd_differ(none, a, above, below), b, above, below), c, above, below), d, above, below)
@@ -114,7 +115,7 @@ public struct GELUTable: Sendable {
 }
 
 extension Epilogue {
-    /// GELU of sums to int8, nothing else added: by the table, what is left in doubt exactly.
+    /// GELU of sums to int8 without a residual or position terms: by the table; blocks in doubt by the exact function.
     @inlinable @inline(__always)
     func performByTable<Registers>(
         _ sums: UnsafePointer<Int32>, _ offset: UnsafePointer<Int32>, _ scale: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Int8>, _ stride: Int,
@@ -159,7 +160,7 @@ extension Epilogue {
         }
     }
 
-    /// Inlined once more, it would make the compiler inline less of it everywhere.
+    /// Not inlined: with one more inlined copy, the compiler would inline less of it everywhere.
     @inlinable @inline(never)
     func performApart<Registers>(_ registers: Registers.Type) { performExactly(registers) }
 }

@@ -25,11 +25,11 @@ public struct DotProducts {
 
     @inlinable @inline(__always)
     func perform<Registers: VectorRegisters>(_: Registers.Type) {
-        // As many sums as there are registers for: every load then serves that many multiplications.
+        // As many sums as registers hold: each load is then used for several multiplications.
         if Registers.registers >= 32 { perform(TileShape<5, 5>.self, Registers.self) } else { perform(TileShape<2, 2>.self, Registers.self) }
     }
 
-    /// The weights of a few columns stay in the first-level cache while all rows pass by.
+    /// The weights of a few columns stay in the first-level cache while all rows are read.
     @inlinable @inline(__always)
     func perform<Registers, let R: Int, let C: Int>(_ shape: TileShape<R, C>.Type, _ registers: Registers.Type) {
         var column = 0

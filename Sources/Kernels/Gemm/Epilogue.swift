@@ -1,9 +1,9 @@
 import CSIMD
 
-/// Where finished rows go; `stride` values lie between the rows.
+/// The destination of finished rows, which are `stride` values apart.
 public enum RowOutput {
     case floats(UnsafeMutablePointer<Float>, stride: Int)
-    /// Added to what is there (the residual connection).
+    /// Added to the values in memory (the residual connection).
     case added(UnsafeMutablePointer<Float>, stride: Int)
     /// Quantized as `quantize` does, with a multiplier for each column.
     case int8(UnsafeMutablePointer<Int8>, stride: Int, multiplier: UnsafePointer<Float>, zeroPoint: Int32)
@@ -53,12 +53,12 @@ public enum RowOutput {
     }
 }
 
-/// What becomes of the sums of a product before they leave the first-level cache:
+/// The last step of a GEMM, while its sums are in the first-level cache:
 ///
 ///     y = activation(value + bias + vertical[row / period] + horizontal[row % period])
 public struct Epilogue {
     public enum Values {
-        /// Float(sum + offset) * scale; the addition wraps. `offset`, minus the zero point's share, and `scale` are per column.
+        /// Float(sum + offset) * scale; the addition wraps. `offset`, which compensates the zero point, and `scale` are per column.
         case sums(UnsafePointer<Int32>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>)
         case floats(UnsafePointer<Float>)
         /// (value - mean) * factor; both per column.
@@ -81,7 +81,7 @@ public struct Epilogue {
     /// Beginning with the block's first row and column, `valuesStride` apart.
     public var values: Values
     public var valuesStride: Int
-    /// The block, in numbers of the whole result, which all else is addressed by.
+    /// The block's rows and columns within the whole result; all other members are indexed by them.
     public var rows: Range<Int>
     public var columns: Range<Int>
     public let bias: UnsafePointer<Float>
@@ -98,7 +98,7 @@ public struct Epilogue {
         (self.bias, self.table, self.activation, self.output) = (bias, table, activation, output)
     }
 
-    /// Asks for the rows that will be added to: they lie far apart, each a few cache lines that the processor does not foresee.
+    /// Prefetches the rows that will be added to: they are far apart, and the processor does not predict these short runs of cache lines.
     public func prefetch() {
         guard case .added(let y, let stride) = output else { return }
         for row in rows {
@@ -119,7 +119,7 @@ public struct Epilogue {
 
     @inlinable @inline(__always)
     func performExactly<Registers>(_: Registers.Type) {
-        // Loops of their own: asked for again and again, the activation costs as much as some.
+        // One loop for each activation: a test of the activation for every vector would cost as much as the cheaper ones.
         switch activation {
         case .none: forEachBlock { $0 }
         case .relu: forEachBlock { $0.mapped { larger($0, splat(0)) } }
@@ -129,11 +129,11 @@ public struct Epilogue {
 
     @usableFromInline @_transparent
     func forEachBlock(_ activate: (FourLanes) -> FourLanes) {
-        // Four rows at a time: one row's values would wait for each other. And all their columns before the next four: measured faster,
-        // perhaps because the lowest twelve bits of many rows' addresses agree.
+        // Four rows at a time, whose operations are independent of each other, and all their columns before the next four rows. This order was
+        // measured to be faster, perhaps because the lowest twelve bits of many rows' addresses agree.
         for row in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: 4) {
             for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
-                // The usual case apart, so that its lengths are known.
+                // The usual case separately, so that its lengths are constants.
                 if column + 16 <= columns.upperBound {
                     finish(row, column, 16, activate)
                 } else {
@@ -148,7 +148,7 @@ public struct Epilogue {
     func finish(_ row: Int, _ column: Int, _ count: Int, _ activate: (FourLanes) -> FourLanes) {
         let bias = load(bias + column, count: count)
         let last = rows.upperBound - 1
-        // Where fewer are left, the last one again and again, of which one is written.
+        // If fewer rows are left, the last one is repeated and written once.
         let block = (row, min(row + 1, last), min(row + 2, last), min(row + 3, last))
         var values = self.values(block, column, count) + FourLanes(bias, bias, bias, bias)
         if let table {

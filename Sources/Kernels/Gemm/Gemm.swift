@@ -2,9 +2,10 @@
 ///
 ///     sums[r][c] = sum over t < taps, k < depth of a[r][t][k] * weights[c][t * depth + k]
 ///
-/// A row is read in `taps` pieces: one is a plain row; three are the lines that a 3x3 convolution sees, read in place. Sums wrap.
+/// K, the number of products in a sum, is `taps * depth`. A row is read in `taps` pieces: one for a plain row, three for the lines under a 3x3
+/// convolution, which are read in place. Sums wrap.
 public struct Gemm {
-    /// `rows` rows, `rowStride` bytes apart. Each piece is readable up to `depth` rounded up to 16; what lies there does not matter.
+    /// `rows` rows, `rowStride` bytes apart. Each piece is readable up to `depth` rounded up to 16; the extra bytes are ignored.
     public let a: UnsafePointer<Int8>
     public let rows, rowStride: Int
     /// K of one tap, at least 1; a multiple of 16 where there are several taps.

@@ -1,14 +1,14 @@
-/// The numbers of an instruction set's GEMM, from which the layout of its packed weights follows. Its unit takes `depth` consecutive depths of
-/// `rows` rows and of `lanes` columns, and adds their products to int32 sums.
+/// The numbers of an instruction set's GEMM, from which the layout of its packed weights follows. K, the dimension that is summed over, is called
+/// depth. One step multiplies `depth` consecutive values along K of `rows` rows with those of `lanes` columns, and adds them to int32 sums.
 public protocol GemmShape {
     static var rows: Int { get }
     static var lanes: Int { get }
     static var depth: Int { get }
-    /// Consecutive depths of one column that lie together in packed weights; divides `depth`.
+    /// Consecutive weights of one column that are adjacent when packed; divides `depth`.
     static var depthStep: Int { get }
-    /// 0, or 128 where activations become unsigned.
+    /// Added to activations: 0, or 128 for instructions that read them as unsigned bytes.
     static var activationOffset: Int32 { get }
-    /// A panel of packed weights has so many times `lanes` columns.
+    /// Vectors of `lanes` columns in a panel of packed weights.
     static var panelVectors: Int { get }
 }
 
@@ -33,7 +33,7 @@ public enum Unit<let R: Int, let L: Int, let D: Int, let S: Int, let O: Int, let
     @inlinable @inline(__always) public static var panelVectors: Int { TV }
 }
 
-/// The reference: one product at a time.
+/// The scalar reference: one multiplication at a time.
 public typealias ScalarShape = Unit<1, 8, 4, 4, 0, 1, 1>
 /// `vpsignb vpmaddubsw vpmaddwd`.
 public typealias AVX2Shape = Unit<1, 8, 4, 4, 0, 2, 4>

@@ -1,15 +1,15 @@
-/// What the generic GEMM needs to know of an instruction set: see `GemmShape` for the numbers.
+/// The operations that an instruction set provides for the generic GEMM; `GemmShape` has its numbers.
 public protocol InstructionSet {
     associatedtype Shape: GemmShape
     /// `rows` by `lanes` sums, in any arrangement.
     associatedtype Sums
-    /// `depth` depths for each column.
+    /// `depth` values along K of each column.
     associatedtype Weights
-    /// `depth` depths of each row, ready to meet every column.
+    /// `depth` values along K of each row, arranged for multiplication with any column.
     associatedtype Activations
 
     static var zero: Sums { get }
-    /// Sums that begin with the `lanes` times Int32 at `pointer`, which make up for the activations' offset.
+    /// Sums that begin with the `lanes` Int32 values at `pointer`, which compensate the activations' offset.
     static func sums(_ pointer: UnsafePointer<Int8>) -> Sums
     /// Loads `depth / depthStep` groups of `lanes * depthStep` bytes, `groupStride` bytes apart.
     static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights
@@ -17,7 +17,7 @@ public protocol InstructionSet {
     static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> Activations
     /// Adds to each sum its `depth` products; exact for weights of -127...127 and any activations.
     static func multiplyAdd(_ sums: inout Sums, _ activations: Activations, _ weights: Weights)
-    /// The same activations, of which the compiler knows nothing any more.
+    /// The same activations, opaque to the compiler: for measurements.
     static func opaque(_ activations: Activations) -> Activations
     /// Writes the first `rows` rows, `stride` sums apart, and of each the first `columns` lanes: all of them when `columns` is larger,
     /// none when it is negative.

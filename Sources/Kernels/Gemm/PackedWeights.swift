@@ -1,11 +1,11 @@
 import CSIMD
 
-/// How a GEMM wants its int8 weights: panels of columns, inside a panel groups of consecutive depths.
+/// The layout of a GEMM's int8 weights: panels of columns, and within a panel groups of consecutive values along K (the depth).
 ///
 ///     packed[panel][depth / depthStep][column in panel][depthStep]      zero beyond the last column and the last depth
 ///
-/// Where activations become unsigned by `activationOffset`, a panel begins with what that costs its columns:
-/// `columnsPerPanel` times Int32, -activationOffset * sum of the column's weights.
+/// If activations have an `activationOffset`, a panel begins with the compensation of its columns:
+/// `columnsPerPanel` Int32 values, -activationOffset * sum of the column's weights.
 public struct PackedLayout: Equatable, Sendable {
     public let columnsPerPanel: Int
     public let depthStep: Int
@@ -41,13 +41,13 @@ public struct PackedLayout: Equatable, Sendable {
     }
 
     /// Bytes of packed weights. The panel of column `c`, a multiple of `columnsPerPanel`, begins at
-    /// `c / columnsPerPanel * panelBytes(depth:)`, so that a product may start there.
+    /// `c / columnsPerPanel * panelBytes(depth:)`, so that a GEMM may start there.
     @inlinable
     public func byteCount(columns: Int, depth: Int) -> Int {
         (columns + columnsPerPanel - 1) / columnsPerPanel * panelBytes(depth: depth)
     }
 
-    /// Where the weight `position` (0..<depth) of a column lies among packed weights, in bytes.
+    /// The position of the weight `position` (0..<depth) of a column among packed weights, in bytes.
     @inlinable
     public func offset(column: Int, position: Int, depth: Int) -> Int {
         let (panel, own) = column.quotientAndRemainder(dividingBy: columnsPerPanel)
@@ -56,10 +56,10 @@ public struct PackedLayout: Equatable, Sendable {
     }
 }
 
-/// Packs weights into `packed` (`layout.byteCount` bytes), -128 as -127: instruction sets that multiply in pairs take no lower ones.
+/// Packs weights into `packed` (`layout.byteCount` bytes), -128 as -127: instruction sets that add products in pairs of 16 bits need this.
 ///
 /// - Parameters:
-///   - weights: weight `k` of column `c` lies at `c * columnStride + k * depthStride`; row-major `[columns][depth]` by default.
+///   - weights: weight `k` of column `c` is at `c * columnStride + k * depthStride`; row-major `[columns][depth]` by default.
 public func packWeights(
     _ weights: UnsafePointer<Int8>, columns: Int, depth: Int, columnStride: Int? = nil, depthStride: Int = 1, layout: PackedLayout,
     into packed: UnsafeMutablePointer<Int8>
@@ -80,7 +80,7 @@ public func packWeights(
             let from = source + group * depthStride
             let to = panel + (layout.headerBytes + group * width)
             let count = min(step, depth - group)
-            // The usual ones by vectors or words: attention packs its keys and values at every frame.
+            // The usual strides by vectors or words: attention packs its keys and values at every frame.
             if count == 4, depthStride == 1 {
                 for column in 0..<own { packWord(from + column &* columnStride, into: to + column &* step) }
             } else if count == 4, step == 4, columnStride == 1 {
@@ -100,7 +100,7 @@ private func writeCosts(
     into panel: UnsafeMutablePointer<Int8>
 ) {
     panel.withMemoryRebound(to: Int32.self, capacity: columns) { sums in
-        // The inner loop goes along the memory.
+        // The inner loop follows the order of the memory.
         if depthStride == 1 {
             for column in 0..<columns {
                 let own = weights + column &* columnStride
@@ -121,7 +121,7 @@ private func writeCosts(
 private func packWord(_ weights: UnsafePointer<Int8>, into packed: UnsafeMutablePointer<Int8>) {
     let word = UnsafeRawPointer(weights).loadUnaligned(as: UInt32.self)
     let flipped = word ^ 0x8080_8080
-    // The high bit of the bytes that were -128: those that are zero now.
+    // The high bit of the bytes that were -128, which are zero now.
     let lowest = ~((flipped & 0x7F7F_7F7F) &+ 0x7F7F_7F7F | flipped) & 0x8080_8080
     UnsafeMutableRawPointer(packed).storeBytes(of: word &+ (lowest >> 7), as: UInt32.self)
 }

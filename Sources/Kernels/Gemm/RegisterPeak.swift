@@ -1,8 +1,8 @@
 import CSIMD
 
-/// A loop of multiply-adds on registers alone: the most that a GEMM could reach.
+/// A loop of multiply-adds on registers alone: an upper bound for the rate of a GEMM.
 public struct RegisterPeak {
-    /// How often all of a tile's sums receive one step of products.
+    /// The number of steps, each of which adds products to all of a tile's sums.
     public let rounds: Int
     /// 256 bytes, the values of rows and columns.
     public let operands: UnsafePointer<Int8>
@@ -47,7 +47,7 @@ public func registerPeak<ISA: InstructionSet, let MR: Int, let NV: Int>(
 }
 
 extension RegisterPeak {
-    /// The same in plain Swift: eight sums, one product at a time.
+    /// The same in plain Swift: eight sums, one multiplication at a time.
     func performReference() {
         let weight = Int32(operands[0])
         var activation = Int32(operands[1])

@@ -1,5 +1,5 @@
-/// One tile of a GEMM: `MR` times `ISA.rows` rows by `NV` times `ISA.lanes` columns, its sums in registers for the whole depth. The panel
-/// has `panelLanes` columns, perhaps more. The depth lies in `taps` pieces of `steps` times `ISA.depth`, `tapStride` bytes apart.
+/// One tile of a GEMM: `MR` times `ISA.rows` rows by `NV` times `ISA.lanes` columns, its sums in registers for all of K (the depth). The
+/// panel has `panelLanes` columns, perhaps more than the tile. K consists of `taps` pieces of `steps` times `ISA.depth`, `tapStride` bytes apart.
 ///
 ///                     packed panel, one step of ISA.depth
 ///                     w0       w1       ...  (NV)
@@ -21,7 +21,7 @@ func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
         a += tapStride
         left -= 1
     } while left > 0
-    // The usual case apart, so that its lengths are known.
+    // The usual case separately, so that its lengths are constants.
     if rows == ISA.rows, columns >= NV * ISA.lanes {
         store(ISA.self, sums, rows: ISA.rows, columns: NV * ISA.lanes, into: accumulators, accumulatorStride)
     } else {
@@ -43,8 +43,8 @@ func store<ISA: InstructionSet, let MR: Int, let NV: Int>(
     }
 }
 
-/// A tile's sums with `steps` times `ISA.depth` more depths, at least one. Apart from `tile`, and by a loop that runs at least once: else the
-/// compiler keeps sums in memory or moves them between registers.
+/// Adds `steps` (at least one) times `ISA.depth` further products to each of a tile's sums. A function separate from `tile`, with a loop that runs
+/// at least once: otherwise the compiler keeps sums in memory or moves them between registers.
 @inlinable @inline(__always)
 func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
@@ -70,8 +70,8 @@ func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
 
 /// A GEMM by tiles of `MR` times `ISA.rows` rows and `NV` times `ISA.lanes` columns.
 ///
-/// Rows go in blocks that stay in the second-level cache while every panel of the weights passes by; a panel stays in the
-/// first-level cache while the block's rows pass by. The last panel goes by `narrow` tiles where its columns fit into them.
+/// A block of rows stays in the second-level cache while every panel of the weights is read; a panel stays in the first-level cache while the
+/// block's rows are read. The last panel uses `narrow` tiles if its columns fit into them.
 @inlinable @inline(__always)
 public func tiledGemm<ISA: InstructionSet, let MR: Int, let NV: Int, let NarrowMR: Int, let NarrowNV: Int>(
     _: ISA.Type, _ shape: TileShape<MR, NV>.Type, narrow: TileShape<NarrowMR, NarrowNV>.Type, _ gemm: Gemm

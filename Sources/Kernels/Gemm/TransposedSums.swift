@@ -1,13 +1,13 @@
 import CSIMD
 
-/// y[column][row] = Float(sum[row][column] + offset[column]) * scale: the sums of a product whose columns become rows.
+/// y[column][row] = Float(sum[row][column] + offset[column]) * scale: the sums of a GEMM whose columns become rows.
 public struct TransposedSums {
     /// `[rows][stride]`; rows and stride may be read up to the next multiple of 16.
     public let sums: UnsafePointer<Int32>
     public let stride, rows, columns: Int
     public let offset: UnsafePointer<Int32>
     public let scale: Float
-    /// Row `columns` lies `yStride` values behind row `columns - 1`; of each the first `rows` are written.
+    /// Rows are `yStride` values apart; of each the first `rows` values are written.
     public let y: UnsafeMutablePointer<Float>
     public let yStride: Int
 

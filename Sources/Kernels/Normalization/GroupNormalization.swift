@@ -1,11 +1,11 @@
 // Group normalization (Wu and He 2018): each of `groups` equal runs of channels has one mean and one variance over all rows of a map.
 //
-// Three steps, so that rows can be shared out and nothing is passed over in strides: `ChannelMoments` of blocks of rows,
+// Three steps, so that rows can be distributed among threads and memory is read in order: `ChannelMoments` of blocks of rows,
 // `groupFactors` of them all, then `Epilogue` with `normalized` values.
 
 /// Mean and sum of squared deviations of each channel over the rows of a block, `x.columns` values each.
 public struct ChannelMoments {
-    /// Rows that a block has at most: so many values are summed in float32 without loss.
+    /// The largest number of rows in a block: few enough to be summed accurately in float32.
     public static let blockRows = 64
 
     public let x: Matrix
@@ -49,7 +49,7 @@ public struct ChannelMoments {
 /// - Parameters:
 ///   - moments: two rows for each block, means and squared deviations.
 ///   - rows: of the whole map, at least 1.
-///   - range: which of the `groups` to do; `moments.columns` is a multiple of `groups`.
+///   - range: the groups to compute, of `groups`; `moments.columns` is a multiple of `groups`.
 public func groupFactors(
     _ moments: Matrix, rows: Int, groups: Int, range: Range<Int>, epsilon: Float, weight: UnsafePointer<Float>,
     means: UnsafeMutablePointer<Float>, factors: UnsafeMutablePointer<Float>

@@ -31,7 +31,7 @@ public struct LayerNorm {
     func perform<Registers: VectorRegisters>(_ registers: Registers.Type) {
         guard columns > 0 else { return }
         var row = rows.lowerBound
-        // Where sixteen lanes are one register, a row's sums would wait for each other.
+        // If sixteen lanes are one register, the additions of one row depend on each other: several rows at once keep the processor busy.
         if Registers.registers >= 32 {
             while row + 4 <= rows.upperBound {
                 normalize(row, TileShape<4, 1>.self, registers)

@@ -1,5 +1,5 @@
-/// Four times sixteen lanes: four chains of operations that do not wait for each other, where one alone would leave the processor idle.
-/// Each lane gets the bits that it would get alone.
+/// Four times sixteen lanes: four independent chains of operations; one chain alone would leave the processor idle.
+/// Each lane has the same bits as when computed alone.
 public struct FourLanes {
     public let a, b, c, d: Lanes
 

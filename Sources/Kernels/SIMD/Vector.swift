@@ -5,11 +5,11 @@ import CSIMD
 /// Sums over a row put element `i` in lane `i % 16` and add the lanes by the fixed tree of `sum(_:)`, so that every instruction
 /// set gives the same bits whatever its register width. Nothing here contracts a multiply and an add into one rounding.
 ///
-/// Functions of lanes are transparent, which is more than inlined if possible: how lanes are passed depends on the registers that a module is
-/// compiled for, so they must not cross from an instruction set's module to this one.
+/// Functions of lanes are `@_transparent`, which guarantees inlining: lanes are passed in the registers that a module is compiled for, so no call
+/// with lanes may cross from an instruction set's module to this one.
 public typealias Lanes = SIMD16<Float>
 
-/// The registers that every processor of the architecture has.
+/// Code compiled for the registers that every processor of the architecture has.
 public enum Portable: VectorRegisters {
     #if arch(arm64)
     @inlinable public static var registers: Int { 8 }
@@ -35,7 +35,7 @@ public enum Portable: VectorRegisters {
 @_transparent public func += (x: inout Lanes, y: Lanes) { x = x + y }
 @_transparent public func *= (x: inout Lanes, y: Lanes) { x = x * y }
 
-/// What comparisons give: all bits of a word set or none.
+/// The result of comparisons: each word has all bits set or none.
 public typealias Words = SIMD16<Int32>
 
 @_transparent public func .< (x: Lanes, y: Lanes) -> Words { simd_less(x, y) }
@@ -133,7 +133,7 @@ func forEachGroup(_ count: Int, _ full: (_ start: Int) -> Void, rest: (_ start: 
     if start < count { rest(start, count - start) }
 }
 
-/// Replaces each of `count` values by `body` of it. `body` sees zeros in lanes beyond the end.
+/// Replaces each of `count` values by `body` of it. Lanes beyond the end are zeros in its argument.
 @usableFromInline @_transparent
 func transform(_ x: UnsafeMutablePointer<Float>, count: Int, _ body: (Lanes) -> Lanes) {
     forEachGroup(count) {

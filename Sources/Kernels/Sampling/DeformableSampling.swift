@@ -1,6 +1,6 @@
 import CSIMD
 
-/// The maps that deformable attention samples from: sizes, and where each begins among the rows of the values.
+/// The maps that deformable attention samples from: their sizes, and the first row of each among the values.
 public struct Levels {
     public let sizes: UnsafePointer<Size>
     public let starts: UnsafePointer<Int>
@@ -16,8 +16,8 @@ public struct Levels {
 
 /// Multi-scale deformable sampling (Zhu et al. 2021, equation 3) of the rows `rows`, without its linear layers.
 ///
-/// Where a row's samples lie and what they weigh is computed for sixteen of them at a time, all heads together; what lies outside a map weighs
-/// nothing. Then one head after the other sums its values. Of int8 values the sums are exact: see `Parts`.
+/// Positions and weights of a row's samples are computed for sixteen samples at a time, all heads together; pixels outside a map have weight
+/// zero. Then the values are summed, one head after the other. Sums of int8 values are exact: see `Parts`.
 public struct SampledAttention {
     public enum Values {
         case int8(Int8Rows)
@@ -39,7 +39,7 @@ public struct SampledAttention {
     ///   - points: samples of each head on each level, at most 257 on all levels together.
     ///   - offsets: `[S][heads][levels][points][2]`, x then y, in pixels of the level sampled.
     ///   - weights: `[S][heads][levels][points]`, 0...1, already softmaxed over levels and points. For int8 values others count as 0 or 1.
-    ///   - rows: which of the S rows to compute. A row's own position on its own level is the reference point.
+    ///   - rows: the rows to compute, of S. A row's own position on its own level is the reference point.
     ///   - scratch: `scratchCount` floats for as many samples as `weights` has columns.
     ///   - out: `[S][d]`; only `rows` are written.
     ///
@@ -90,7 +90,7 @@ public struct SampledAttention {
         }
     }
 
-    /// Keeps what the four pixels around each of sixteen samples weigh, as the values' sum wants it.
+    /// Stores the weights of the four pixels around each of sixteen samples in the form that the sum of the values reads.
     @usableFromInline @_transparent
     func keep(_ cornerWeights: Corners, _ weights: Lanes, _ target: UnsafeMutablePointer<Float>, stride: Int) {
         switch values {
@@ -106,9 +106,9 @@ public struct SampledAttention {
         }
     }
 
-    // MARK: - Sums of shares x values
+    // MARK: - Sums of weights x values
 
-    /// Of each head, 32 channels at a time: what one pass keeps in registers.
+    /// Sums 32 channels of each head at a time, which fit into registers.
     @inlinable @inline(__always)
     func gather<Registers>(_ values: Int8Rows, _ samples: Samples, into out: UnsafeMutablePointer<Float>, _: Registers.Type) {
         let columns = self.out.columns
@@ -121,7 +121,7 @@ public struct SampledAttention {
             let own = head * levels.count * points..<(head + 1) * levels.count * points
             while start < end {
                 let wide = end - start > 16 && columns >= 32
-                // Where this many columns can be read: the last ones of a row lie further back.
+                // The first column at which so many can be read: for the last ones of a row it is further left.
                 let column = max(0, min(start, columns - (wide ? 32 : 16)))
                 let base = values.base + column
                 var high = (none, none)
@@ -173,7 +173,7 @@ public struct SampledAttention {
         store(choose(values, load(row + column, count: count), where: isOwn), row + column, count: count)
     }
 
-    /// The same of values that a model keeps in float32, sixteen channels at a time.
+    /// The same for values in float32, sixteen channels at a time.
     @inlinable @inline(__always)
     func gather<Registers>(_ values: Matrix, _ samples: Samples, into out: UnsafeMutablePointer<Float>, _: Registers.Type) {
         let width = self.out.columns / heads
@@ -195,15 +195,15 @@ public struct SampledAttention {
     }
 }
 
-/// What is known of the samples of a row, in scratch memory: one value of each kind for each sample, `stride` values a kind.
+/// The samples of a row, in scratch memory: one value of each kind for each sample, `stride` values a kind.
 @usableFromInline
 struct Samples {
-    /// The map's.
+    /// The map's width and height.
     @usableFromInline let widths: UnsafeMutablePointer<Float>
     @usableFromInline let heights: UnsafeMutablePointer<Float>
     /// The map's first row of values.
     @usableFromInline let starts: UnsafeMutablePointer<Float>
-    /// Of the four pixels around the sample, in the order of `Corners`, what they weigh: floats, or as `Parts` stores them.
+    /// Weights of the four pixels around the sample, in the order of `Corners`: floats, or as `Parts` stores them.
     @usableFromInline let cornerWeights: UnsafeMutablePointer<Float>
     /// Their rows of values.
     @usableFromInline let pixels: UnsafeMutablePointer<Int32>
@@ -219,7 +219,7 @@ struct Samples {
     @inlinable
     static func stride(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
-    /// Stores the pixels around the sixteen samples from `sample` on. - Returns: their shares, 0 outside the map.
+    /// Stores the pixels around the sixteen samples from `sample` on. - Returns: their weights, 0 outside the map.
     @usableFromInline @_transparent
     func locate(_ sample: Int, _ firstOffsets: Lanes, _ secondOffsets: Lanes, _ x: Float, _ y: Float) -> Corners {
         let widths = load(widths + sample)
@@ -239,7 +239,7 @@ struct Samples {
             lowerLeft: columns.firstWeight * rows.secondWeight, lowerRight: columns.secondWeight * rows.secondWeight)
     }
 
-    /// Calls `body` with the pixels left and right of each sample, above and below it, and the high and the low parts of their shares.
+    /// Calls `body` with the pixels left and right of each sample, above and below it, and the high and the low parts of their weights.
     @usableFromInline @_transparent
     func forEachPair(_ range: Range<Int>, _ body: (_ left: Int, _ right: Int, _ high: Int32, _ low: Int32) -> Void) {
         let parts = UnsafeRawPointer(cornerWeights).assumingMemoryBound(to: Int32.self)
@@ -265,7 +265,8 @@ struct Corners {
     }
 }
 
-/// The columns, or rows, of pixels on both sides of sixteen positions, and their shares. What is outside the map counts as its first and weighs nothing.
+/// The columns, or rows, of pixels on both sides of sixteen positions, and their weights. A column outside the map is replaced by the first, with
+/// weight zero.
 @usableFromInline
 struct Neighbours {
     @usableFromInline let first: Lanes
@@ -275,7 +276,7 @@ struct Neighbours {
 
     @usableFromInline @_transparent
     init(_ position: Lanes, _ extent: Lanes) {
-        // Kept where a conversion to an integer is safe; -2 and `extent + 1` are as far outside the map as anything beyond.
+        // Clamped so that the conversion to an integer is safe; -2 and `extent + 1` are outside the map as well.
         let position = smaller(extent + 1, choose(position, splat(-2), where: splat(-2) .< position))
         let truncated = converted(simd_lanes_to_words(position))
         let first = choose(truncated - 1, truncated, where: position .< truncated)
@@ -290,7 +291,8 @@ struct Neighbours {
     }
 }
 
-/// Sixteen shares, 0...1, as integers of 26 bits, in two parts for products of 16 bits. Sums of up to 1028 of these times int8 values fit 32 bits.
+/// Sixteen weights, 0...1, as integers of 26 bits, in two parts for 16-bit multiplications. Sums of up to 1028 of these times int8 values fit
+/// into 32 bits.
 @usableFromInline
 struct Parts {
     @usableFromInline let high: Words

@@ -6,7 +6,7 @@ import CSIMD
 ///   - bits: bit `t % 64` of word `t / 64` stands for row `t`, `count` bits; later bits of the last word are ignored.
 ///   - features: `[count]` rows, `stride` bytes apart, of which the first `channels` are summed.
 ///   - y: `channels` sums.
-/// - Returns: how many bits are set.
+/// - Returns: the number of set bits.
 public func maskedSum(
     bits: UnsafePointer<UInt64>, count: Int, features: UnsafePointer<Int8>, stride: Int, channels: Int, into y: UnsafeMutablePointer<Int32>
 ) -> Int {
@@ -32,7 +32,7 @@ private func maskedSum<Value, Sum: Numeric>(
     }
 }
 
-/// Calls `body` with the index of each set bit in order and returns how many there are.
+/// Calls `body` with the index of each set bit in order and returns their number.
 @inline(__always)
 private func forEachSetBit(_ bits: UnsafePointer<UInt64>, count: Int, _ body: (Int) -> Void) -> Int {
     var found = 0
@@ -48,8 +48,8 @@ private func forEachSetBit(_ bits: UnsafePointer<UInt64>, count: Int, _ body: (I
     return found
 }
 
-/// Sets bit `i % 64` of `words[i / 64]` where `x[i]` has the wanted sign, and clears the others up to a whole word. Zeros and what is not a
-/// number have no sign.
+/// Sets bit `i % 64` of `words[i / 64]` where `x[i]` has the wanted sign, and clears the others up to a whole word. Zeros and NaN have no
+/// sign.
 public struct SignBits {
     public enum Sign: Sendable {
         case negative, positive

@@ -1,10 +1,10 @@
 import CSIMD
 
-/// Which of many masks wins each pixel of some rows of a picture: the first whose score x sigmoid(logit) is the largest.
+/// The panoptic argmax: the mask that wins each pixel of some rows of a picture, which is the first whose score x sigmoid(logit) is the largest.
 ///
-/// Logits are enlarged to the network's padded input, cropped, and resized to the picture, bilinear both times. The result is that of doing so
-/// with all masks at all pixels. What is done instead, for sixteen columns of `rows` at a time: a mask is skipped where its logits around can
-/// neither win nor change their sign, and sixteen sigmoids where a bound on the logits that win leaves none of them a chance.
+/// Logits are enlarged to the network's padded input, cropped, and resized to the picture, bilinear both times. The result equals that of
+/// all masks at all pixels, with less work. Of sixteen columns of `rows` at a time, a mask is skipped if its surrounding logits can neither win nor
+/// change their sign, and sixteen sigmoids are skipped if a bound on the winning logits excludes all of them.
 public struct PanopticArgmax {
     /// Set in the result where the winner's logit is not negative.
     public static let insideBit: UInt16 = 0x8000
@@ -20,7 +20,7 @@ public struct PanopticArgmax {
         }
     }
 
-    /// What the pixels of one axis read: the picture's of the cropped input, the input's of the masks.
+    /// The source pixels of one axis: of the picture in the cropped input, and of the input in the masks.
     public struct Axis {
         public let picture: UnsafePointer<BilinearTap>
         public let network: UnsafePointer<BilinearTap>
@@ -82,7 +82,7 @@ public struct PanopticArgmax {
                 store(splat(.infinity), reciprocal + 16 * row)
                 store(splat(0), owner + 16 * row)
             }
-            // The reciprocal of the value that is the easiest to beat.
+            // The reciprocal of the smallest best value.
             var weakest = Float.infinity
             for index in 0..<count {
                 let first = candidates[index].mask + columns.mask
@@ -94,7 +94,7 @@ public struct PanopticArgmax {
                     highest = larger(highest, line)
                     lowest = smaller(lowest, line)
                 }
-                // The first wins everywhere. Blends of negative logits are negative unless they vanish.
+                // The first wins everywhere. Blends of negative logits are negative unless they underflow to zero.
                 let mayWin = index == 0 || simd_any(simd_and_words(leastLogit(score, splat(weakest)) .< highest, columns.isRead))
                 let mayBeInside = simd_any(simd_and_words(splat(-1e-30) .<= highest, columns.isRead))
                 let mayBeOutside = simd_any(simd_and_words(lowest .< splat(0), columns.isRead))

@@ -1,4 +1,4 @@
-/// Where one output row or column of a bilinear resize reads: two source indices and the second's share.
+/// The sources of one output row or column of a bilinear resize: two indices, and the weight of the second.
 ///
 /// PyTorch's convention for `align_corners=False` without antialiasing, in its float32 order:
 /// source = max((i + 0.5) * in / out - 0.5, 0).

@@ -63,7 +63,7 @@ def scene(rng):
 
 
 def disturb(rng, ids, categories):
-    """What a network might say: everything shifted, some classes wrong, some segments absent or invented."""
+    """A possible prediction of a network: everything shifted, some classes wrong, some segments absent or invented."""
     found, names = np.roll(ids, rng.integers(-4, 5, 2), (0, 1)).copy(), dict(categories)
     for number in list(names):
         group = THINGS if names[number] in THINGS else STUFF
