@@ -13,7 +13,9 @@ let embedded: [SwiftSetting] = [
 /// Kernels of one instruction set. `-Xcc -march` decides which intrinsics the C shim exposes and which
 /// instructions the compiler may select, hence the unsafe flags; nothing generic leaves such a target.
 func instructionSet(_ march: String, _ extensions: [String]) -> [SwiftSetting] {
-    embedded + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=" + march, "-Xcc", "-Wno-psabi", "-Xcc", "-ffp-contract=off"] + extensions.flatMap { ["-Xcc", $0] })]
+    embedded + [
+        .unsafeFlags(["-Ounchecked", "-Xcc", "-march=" + march, "-Xcc", "-Wno-psabi", "-Xcc", "-ffp-contract=off"] + extensions.flatMap { ["-Xcc", $0] })
+    ]
 }
 
 // The processor built for: the host's own, or what `Boards/build` cross-compiles for. This file itself runs on the host.
