@@ -13,10 +13,7 @@ public struct AveragePrecision {
         public let mask: BitMask
 
         public init(category: Int, isCrowd: Bool, area: Double, mask: BitMask) {
-            self.category = category
-            self.isCrowd = isCrowd
-            self.area = area
-            self.mask = mask
+            (self.category, self.isCrowd, self.area, self.mask) = (category, isCrowd, area, mask)
         }
     }
 
@@ -26,9 +23,7 @@ public struct AveragePrecision {
         public let mask: BitMask
 
         public init(category: Int, score: Double, mask: BitMask) {
-            self.category = category
-            self.score = score
-            self.mask = mask
+            (self.category, self.score, self.mask) = (category, score, mask)
         }
     }
 

@@ -21,12 +21,8 @@ public final class CameraSource<System: VideoSystem>: FrameSource, @unchecked Se
     ///   - patience: milliseconds without a frame after which a camera counts as lost.
     ///   - interval: milliseconds between two looks for a lost camera.
     public init(_ system: System, path: String, request: CameraRequest, stop: Cancellation, patience: Int32 = 5000, interval: Int32 = 500) {
-        self.system = system
-        self.path = path
-        self.request = request
-        self.stop = stop
-        self.patience = patience
-        self.interval = interval
+        (self.system, self.path, self.request, self.stop) = (system, path, request, stop)
+        (self.patience, self.interval) = (patience, interval)
     }
 
     private enum End {

@@ -11,27 +11,12 @@ import System
 public final class FrameConverter {
     private let preprocessor: Preprocessor
     private var converter = RowConverter(FrameLayout(.grey, size: Size(height: 0, width: 0)))
-    private var row = Bytes(), decoded = Bytes(), turned = Bytes()
+    private var row = GrowingBuffer<UInt8>(), decoded = GrowingBuffer<UInt8>(), turned = GrowingBuffer<UInt8>()
     /// JPEG frames that ended early or were damaged in places, and were used as far as they went.
     public private(set) var patchedCount = 0
 
     public init(_ preprocessor: Preprocessor) {
         self.preprocessor = preprocessor
-    }
-
-    /// Memory that grows.
-    private struct Bytes: ~Copyable {
-        private(set) var base = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
-        private var capacity = 1
-
-        mutating func reserve(_ count: Int) {
-            guard count > capacity else { return }
-            base.deallocate()
-            base = UnsafeMutablePointer<UInt8>.allocate(capacity: count)
-            capacity = count
-        }
-
-        deinit { base.deallocate() }
     }
 
     /// The size of a frame's picture, upright. - Throws: when it is a JPEG that cannot be read or is not of the camera's size.

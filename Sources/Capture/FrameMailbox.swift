@@ -4,8 +4,9 @@ import System
 /// Memory for one frame as captured, with its layout, number and time.
 public final class FrameBuffer {
     /// `capacity` bytes, of which `count` hold the frame.
-    public private(set) var bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
-    public private(set) var capacity = 1
+    public var bytes: UnsafeMutablePointer<UInt8> { memory.base }
+    public var capacity: Int { memory.capacity }
+    private var memory = GrowingBuffer<UInt8>()
     public var count = 0
     public var layout = FrameLayout(.grey, size: Size(height: 0, width: 0))
     /// 1, 2, ... in the order captured.
@@ -16,15 +17,8 @@ public final class FrameBuffer {
 
     /// Makes room for `count` bytes and keeps the frame.
     public func reserve(_ count: Int) {
-        guard count > capacity else { return }
-        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: count)
-        larger.update(from: bytes, count: self.count)
-        bytes.deallocate()
-        bytes = larger
-        capacity = count
+        memory.reserve(count, keeping: self.count)
     }
-
-    deinit { bytes.deallocate() }
 }
 
 /// Between the thread that captures and the one that segments: the freshest frame waits, older ones are dropped and counted.

@@ -3,12 +3,10 @@ import System
 
 /// A position in scratch memory: releasing it releases everything that was taken after it.
 public struct ScratchMark {
-    public let chunk: Int
-    public let offset: Int
+    public let chunk, offset: Int
 
     public init(chunk: Int, offset: Int) {
-        self.chunk = chunk
-        self.offset = offset
+        (self.chunk, self.offset) = (chunk, offset)
     }
 }
 

@@ -27,8 +27,7 @@ public struct SegmentsRecord {
         public let milliseconds: Double
 
         public init(name: StaticString, milliseconds: Double) {
-            self.name = name
-            self.milliseconds = milliseconds
+            (self.name, self.milliseconds) = (name, milliseconds)
         }
     }
 
@@ -44,10 +43,7 @@ public struct SegmentsRecord {
         public let age: Double
 
         public init(number: Int, skipped: Int, capturedAt: Double, age: Double) {
-            self.number = number
-            self.skipped = skipped
-            self.capturedAt = capturedAt
-            self.age = age
+            (self.number, self.skipped, self.capturedAt, self.age) = (number, skipped, capturedAt, age)
         }
     }
 
@@ -62,12 +58,8 @@ public struct SegmentsRecord {
     public var vocabulary: Source
 
     public init(picture: String, frame: Frame? = nil, stages: [Stage], totalMilliseconds: Double, model: Source, vocabulary: Source) {
-        self.picture = picture
-        self.frame = frame
-        self.stages = stages
-        self.totalMilliseconds = totalMilliseconds
-        self.model = model
-        self.vocabulary = vocabulary
+        (self.picture, self.frame, self.stages, self.totalMilliseconds) = (picture, frame, stages, totalMilliseconds)
+        (self.model, self.vocabulary) = (model, vocabulary)
     }
 
     /// The memory that a line is written to; the next line uses it again.

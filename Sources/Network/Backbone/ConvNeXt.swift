@@ -8,12 +8,9 @@ import System
 /// `project`.
 struct ConvNeXt<A: Arithmetic> {
     struct Block {
-        let input: A.QuantizationPoint
+        let input, normed, hidden: A.QuantizationPoint
         let depthwise: A.Depthwise
-        let normed: A.QuantizationPoint
-        let expand: A.Linear
-        let hidden: A.QuantizationPoint
-        let project: A.Linear
+        let expand, project: A.Linear
     }
 
     let arithmetic: A
@@ -49,9 +46,10 @@ struct ConvNeXt<A: Arithmetic> {
                 let hidden = try arithmetic.quantizationPoint(name + ".project.input", channels: 4 * channels)
                 blocks.append(
                     Block(
-                        input: input, depthwise: try arithmetic.depthwise(name + ".depthwise", channels: channels, input: input),
-                        normed: normed, expand: try arithmetic.linear(name + ".expand", columns: 4 * channels, depth: channels, input: normed),
-                        hidden: hidden, project: try arithmetic.linear(name + ".project", columns: channels, depth: 4 * channels, input: hidden)))
+                        input: input, normed: normed, hidden: hidden,
+                        depthwise: try arithmetic.depthwise(name + ".depthwise", channels: channels, input: input),
+                        expand: try arithmetic.linear(name + ".expand", columns: 4 * channels, depth: channels, input: normed),
+                        project: try arithmetic.linear(name + ".project", columns: channels, depth: 4 * channels, input: hidden)))
             }
             stages.append(blocks)
         }

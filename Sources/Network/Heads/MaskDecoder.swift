@@ -8,14 +8,8 @@ import System
 /// computed before the layer, are not negative.
 public struct MaskDecoder<A: Arithmetic> {
     struct Attention {
-        let query: A.Linear
-        let key: A.Linear
-        let value: A.Linear
-        let queries: A.QuantizationPoint
-        let keys: A.QuantizationPoint
-        let values: A.QuantizationPoint
-        let outputInput: A.QuantizationPoint
-        let output: A.Linear
+        let query, key, value, output: A.Linear
+        let queries, keys, values, outputInput: A.QuantizationPoint
         let norm: NormParameters
 
         init(_ name: String, width: Int, input: A.QuantizationPoint, memory: A.QuantizationPoint, norm: String, _ arithmetic: A) throws(Fault) {
@@ -37,10 +31,8 @@ public struct MaskDecoder<A: Arithmetic> {
         let crossAttention: Attention
         let selfInput: A.QuantizationPoint
         let selfAttention: Attention
-        let expandInput: A.QuantizationPoint
-        let expand: A.Linear
-        let hidden: A.QuantizationPoint
-        let project: A.Linear
+        let expandInput, hidden: A.QuantizationPoint
+        let expand, project: A.Linear
         let feedForwardNorm: NormParameters
         /// `Wq query_embed` of the cross-attention, `Wq query_embed` and `Wk query_embed` of the self-attention.
         let crossQueries, selfQueries, selfKeys: PositionTable
@@ -106,8 +98,9 @@ public struct MaskDecoder<A: Arithmetic> {
             layers.append(
                 Layer(
                     crossInput: crossInput, crossAttention: crossAttention, selfInput: selfInput, selfAttention: selfAttention,
-                    expandInput: expandInput, expand: try arithmetic.linear(layer + "expand", columns: inner, depth: width, input: expandInput),
-                    hidden: hidden, project: try arithmetic.linear(layer + "project", columns: width, depth: inner, input: hidden),
+                    expandInput: expandInput, hidden: hidden,
+                    expand: try arithmetic.linear(layer + "expand", columns: inner, depth: width, input: expandInput),
+                    project: try arithmetic.linear(layer + "project", columns: width, depth: inner, input: hidden),
                     feedForwardNorm: try NormParameters(layer + "perceptron_norm", channels: width, arithmetic),
                     crossQueries: table(crossAttention.query), selfQueries: table(selfAttention.query), selfKeys: table(selfAttention.key)))
         }

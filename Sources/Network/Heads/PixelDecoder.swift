@@ -8,18 +8,9 @@ import System
 /// rows.
 public struct PixelDecoder<A: Arithmetic> {
     struct Layer {
-        let input: A.QuantizationPoint
-        let value: A.Linear
-        let values: A.QuantizationPoint
-        let offsets: A.Linear
-        let weights: A.Linear
-        let sampled: A.QuantizationPoint
-        let output: A.Linear
+        let input, values, sampled, expandInput, hidden: A.QuantizationPoint
+        let value, offsets, weights, output, expand, project: A.Linear
         let attentionNorm: NormParameters
-        let expandInput: A.QuantizationPoint
-        let expand: A.Linear
-        let hidden: A.QuantizationPoint
-        let project: A.Linear
         let feedForwardNorm: NormParameters
     }
 
@@ -70,18 +61,14 @@ public struct PixelDecoder<A: Arithmetic> {
             try arithmetic.require([values], symmetric: false, for: layer + "values")
             layers.append(
                 Layer(
-                    input: input,
+                    input: input, values: values, sampled: sampled, expandInput: expandInput, hidden: projectInput,
                     value: try arithmetic.linear(layer + "value", columns: hidden, depth: hidden, input: input),
-                    values: values,
                     offsets: try arithmetic.linear(layer + "offsets", columns: 2 * architecture.samples, depth: hidden, input: input),
                     weights: try arithmetic.linear(layer + "weights", columns: architecture.samples, depth: hidden, input: input),
-                    sampled: sampled,
                     output: try arithmetic.linear(layer + "output", columns: hidden, depth: hidden, input: sampled),
-                    attentionNorm: try NormParameters(layer + "attention_norm", channels: hidden, arithmetic),
-                    expandInput: expandInput,
                     expand: try arithmetic.linear(layer + "expand", columns: width, depth: hidden, input: expandInput),
-                    hidden: projectInput,
                     project: try arithmetic.linear(layer + "project", columns: hidden, depth: width, input: projectInput),
+                    attentionNorm: try NormParameters(layer + "attention_norm", channels: hidden, arithmetic),
                     feedForwardNorm: try NormParameters(layer + "perceptron_norm", channels: hidden, arithmetic)))
         }
         self.layers = layers

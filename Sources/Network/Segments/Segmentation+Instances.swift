@@ -5,7 +5,7 @@ extension Segmenter {
     func instances(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
         // All memory is taken for as many instances as may be found, whatever the picture shows.
         let queries = prediction.masks.rows
-        var pairs = arithmetic.list(of: Pair.self, capacity: instanceCount)
+        var pairs = arithmetic.list(of: SegmentCandidate.self, capacity: instanceCount)
         let upsampler = upsampler(prediction, geometry: geometry)
         let row = arithmetic.matrix(rows: 1, columns: upsampler.scratchCount)
         let masks = arithmetic.list(repeating: Mask?.none, count: queries)
@@ -62,19 +62,13 @@ extension Segmenter {
     }
 
     private struct Instance {
-        let pair: Pair
+        let pair: SegmentCandidate
         let mask: Mask
         let score: Float
     }
 
-    private struct Pair {
-        let query: Int
-        let category: Int
-        let score: Float
-    }
-
     /// Finds the `instanceCount` largest class probabilities over all queries, without void, largest first.
-    private func findPairs(_ prediction: Prediction, classes: Int, into best: inout ScratchList<Pair>) {
+    private func findPairs(_ prediction: Prediction, classes: Int, into best: inout ScratchList<SegmentCandidate>) {
         for query in 0..<prediction.probabilities.rows {
             for category in 0..<classes {
                 let score = prediction.probabilities[query, category]
@@ -85,7 +79,7 @@ extension Segmenter {
                     let middle = (low + high) / 2
                     if best[middle].score >= score { low = middle + 1 } else { high = middle }
                 }
-                best.insert(Pair(query: query, category: category, score: score), at: low)
+                best.insert(SegmentCandidate(query: query, category: category, score: score), at: low)
             }
         }
     }

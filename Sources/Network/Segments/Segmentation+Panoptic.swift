@@ -8,7 +8,7 @@ extension Segmenter {
     func panoptic(_ prediction: Prediction, classifier: Classifier, geometry: PictureGeometry, into result: inout Segmentation) {
         // All memory is taken for as many candidates as there are queries, whatever the picture shows.
         let queries = prediction.probabilities.rows
-        var kept = arithmetic.list(of: Candidate.self, capacity: queries)
+        var kept = arithmetic.list(of: SegmentCandidate.self, capacity: queries)
         var workspace = PanopticWorkspace(self, prediction, geometry: geometry, classes: classifier.count)
         arithmetic.compute {
             findCandidates(prediction, classifier: classifier, into: &kept)
@@ -29,7 +29,7 @@ extension Segmenter {
         var candidates: ScratchList<PanopticArgmax.Candidate>
         /// Segment of each candidate.
         var ids: ScratchList<UInt16>
-        /// Candidate of each segment.
+        /// SegmentCandidate of each segment.
         var owners: ScratchList<Int>
         /// Segment of each class that is stuff; 0 where it has none.
         var stuff: ScratchList<UInt16>
@@ -56,7 +56,8 @@ extension Segmenter {
 
     /// Turns candidates' numbers in the label map into segments, numbered in the order of their queries.
     private func nameSegments(
-        _ kept: ScratchList<Candidate>, _ prediction: Prediction, classifier: Classifier, _ workspace: inout PanopticWorkspace, into result: inout Segmentation
+        _ kept: ScratchList<SegmentCandidate>, _ prediction: Prediction, classifier: Classifier, _ workspace: inout PanopticWorkspace,
+        into result: inout Segmentation
     ) {
         workspace.ids.fill(0, count: kept.count)
         workspace.stuff.fill(0, count: classifier.count)
@@ -97,19 +98,13 @@ extension Segmenter {
         }
     }
 
-    private struct Candidate {
-        let query: Int
-        let category: Int
-        let score: Float
-    }
-
     /// Queries whose most probable class is not void.
-    private func findCandidates(_ prediction: Prediction, classifier: Classifier, into kept: inout ScratchList<Candidate>) {
+    private func findCandidates(_ prediction: Prediction, classifier: Classifier, into kept: inout ScratchList<SegmentCandidate>) {
         for query in 0..<prediction.probabilities.rows {
             let row = prediction.probabilities.row(query)
             var best = 0
             for category in 1...classifier.count where row[category] > row[best] { best = category }
-            if best < classifier.count, row[best] > scoreThreshold { kept.append(Candidate(query: query, category: best, score: row[best])) }
+            if best < classifier.count, row[best] > scoreThreshold { kept.append(SegmentCandidate(query: query, category: best, score: row[best])) }
         }
     }
 
@@ -121,7 +116,7 @@ extension Segmenter {
     /// Fills `labels` with the winner of each pixel (index into `kept`, and whether its mask covers the pixel) and
     /// counts pixels: the first `kept.count` of `workspace.counts`.
     private func assignPixels(
-        _ kept: ScratchList<Candidate>, _ prediction: Prediction, size: Size, _ workspace: inout PanopticWorkspace, labels: inout [UInt16]
+        _ kept: ScratchList<SegmentCandidate>, _ prediction: Prediction, size: Size, _ workspace: inout PanopticWorkspace, labels: inout [UInt16]
     ) {
         let bands = Self.bandCount(size)
         let count = kept.count

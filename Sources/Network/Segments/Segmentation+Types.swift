@@ -15,10 +15,7 @@ public struct Box: Equatable {
     public let x, y, width, height: Int
 
     public init(x: Int, y: Int, width: Int, height: Int) {
-        self.x = x
-        self.y = y
-        self.width = width
-        self.height = height
+        (self.x, self.y, self.width, self.height) = (x, y, width, height)
     }
 }
 
@@ -38,13 +35,8 @@ public struct Segment {
     public let box: Box
 
     public init(id: Int, category: Int, synonym: Int, isThing: Bool, score: Float, area: Int, box: Box) {
-        self.id = id
-        self.category = category
-        self.synonym = synonym
-        self.isThing = isThing
-        self.score = score
-        self.area = area
-        self.box = box
+        (self.id, self.category, self.synonym, self.isThing) = (id, category, synonym, isThing)
+        (self.score, self.area, self.box) = (score, area, box)
     }
 }
 

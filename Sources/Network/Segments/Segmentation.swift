@@ -150,3 +150,10 @@ extension Segmenter {
         }
     }
 }
+
+/// A query with one of its classes, which may become a segment.
+struct SegmentCandidate {
+    let query, category: Int
+    /// Probability of the class, 0...1.
+    let score: Float
+}
