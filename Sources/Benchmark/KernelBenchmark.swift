@@ -35,77 +35,77 @@ public struct KernelBenchmark {
     private static let depthwise: [(Int, Int, Int)] = [(128, 128, 192), (64, 64, 384), (32, 32, 768), (16, 16, 1536)]
 
     public init() {
-        let tables = KernelSet.all.filter { $0.isSupported }
+        let kernelSets = KernelSet.all.filter { $0.isSupported }
         let pool = ThreadPool(threads: 1)
-        peaks = tables.map { Rate(kernels: $0.name, rate: measuredPeak(of: $0, on: pool)) }
+        peaks = kernelSets.map { Rate(kernels: $0.name, rate: measuredPeak(of: $0, on: pool)) }
         var rows: [Row] = []
         for (count, columns, depth) in Self.gemms {
-            rows.append(Row(name: "gemm \(count)x\(columns)x\(depth)", rates: tables.map { Self.gemm($0, count, columns, depth) }))
+            rows.append(Row(name: "gemm \(count)x\(columns)x\(depth)", rates: kernelSets.map { Self.gemm($0, count, columns, depth) }))
         }
         for (height, width, channels) in Self.depthwise {
-            rows.append(Row(name: "depthwise 7x7, \(height)x\(width)x\(channels)", rates: tables.map { Self.depthwise($0, height, width, channels) }))
+            rows.append(Row(name: "depthwise 7x7, \(height)x\(width)x\(channels)", rates: kernelSets.map { Self.depthwise($0, height, width, channels) }))
         }
         for keys in Self.attention {
-            rows.append(Row(name: "attention \(Self.queries)x\(keys), a head of 32", rates: tables.map { Self.attention($0, keys: keys) }))
+            rows.append(Row(name: "attention \(Self.queries)x\(keys), a head of 32", rates: kernelSets.map { Self.attention($0, keys: keys) }))
         }
-        rows.append(Row(name: "sampling at \(Self.levels.reduce(0) { $0 + $1.area }) pixels, 8 heads of 32", rates: tables.map { Self.sampling($0) }))
+        rows.append(Row(name: "sampling at \(Self.levels.reduce(0) { $0 + $1.area }) pixels, 8 heads of 32", rates: kernelSets.map { Self.sampling($0) }))
         self.rows = rows
         valueRows = Self.withArena { arena in
             Self.valueKernels(arena).map { kernel in
                 Row(
                     name: kernel.name,
-                    rates: tables.map { table in
-                        Self.rate(table, operations: kernel.values) {
-                            for part in kernel.kernels { table.perform(part) }
+                    rates: kernelSets.map { kernels in
+                        Self.rate(kernels, operations: kernel.values) {
+                            for part in kernel.kernels { kernels.perform(part) }
                         }
                     })
             }
         }
     }
 
-    private static func gemm(_ table: KernelSet, _ rows: Int, _ columns: Int, _ depth: Int) -> Rate {
+    private static func gemm(_ kernels: KernelSet, _ rows: Int, _ columns: Int, _ depth: Int) -> Rate {
         withArena { arena in
             let stride = (depth + 15) / 16 * 16
             let a = noise(rows * stride, arena)
             let weights = noise(columns * depth, arena)
-            let packed = arena.take(Int8.self, count: table.layout.byteCount(columns: columns, depth: depth))
+            let packed = arena.take(Int8.self, count: kernels.layout.byteCount(columns: columns, depth: depth))
             let sums = arena.take(Int32.self, count: rows * columns)
-            packWeights(weights, columns: columns, depth: depth, layout: table.layout, into: packed)
-            return rate(table, operations: rows * columns * depth) {
-                table.perform(Gemm(a, rows: rows, rowStride: stride, depth: depth, packed: packed, columns: columns, into: sums, sumStride: columns))
+            packWeights(weights, columns: columns, depth: depth, layout: kernels.layout, into: packed)
+            return rate(kernels, operations: rows * columns * depth) {
+                kernels.perform(Gemm(a, rows: rows, rowStride: stride, depth: depth, packed: packed, columns: columns, into: sums, sumStride: columns))
             }
         }
     }
 
-    private static func depthwise(_ table: KernelSet, _ height: Int, _ width: Int, _ channels: Int) -> Rate {
+    private static func depthwise(_ kernels: KernelSet, _ height: Int, _ width: Int, _ channels: Int) -> Rate {
         withArena { arena in
             let x = noise(height * width * channels, arena)
             let weights = noise(49 * channels, arena)
             let sums = arena.take(Int32.self, count: width * channels)
-            return rate(table, operations: height * width * 49 * channels) {
+            return rate(kernels, operations: height * width * 49 * channels) {
                 for row in 0..<height {
-                    table.perform(Depthwise7x7(x, height: height, width: width, channels: channels, weights: weights, row: row, into: sums))
+                    kernels.perform(Depthwise7x7(x, height: height, width: width, channels: channels, weights: weights, row: row, into: sums))
                 }
             }
         }
     }
 
-    private static func attention(_ table: KernelSet, keys: Int) -> Rate {
+    private static func attention(_ kernels: KernelSet, keys: Int) -> Rate {
         withArena { arena in
             let width = 32
             let stride = 256
             let rows = [queries, keys, keys].map { Int8Rows(noise($0 * stride, arena), rows: $0, stride: stride, scale: 0.01, zeroPoint: 3) }
-            let scratch = arena.take(bytes: IntegerAttention.scratch(keys: keys, headWidth: width, layout: table.layout))
+            let scratch = arena.take(bytes: IntegerAttention.scratch(keys: keys, headWidth: width, layout: kernels.layout))
             let result = arena.take(Float.self, count: queries * stride)
             let kernel = IntegerAttention(
                 queries: rows[0], keys: rows[1], values: rows[2], head: 0, headWidth: width, blocked: nil, wordsPerRow: 0)
-            return rate(table, operations: 2 * queries * keys * width) {
-                kernel.perform(0..<queries, with: table, scratch: scratch, output: .floats(result, stride: stride))
+            return rate(kernels, operations: 2 * queries * keys * width) {
+                kernel.perform(0..<queries, with: kernels, scratch: scratch, output: .floats(result, stride: stride))
             }
         }
     }
 
-    private static func sampling(_ table: KernelSet) -> Rate {
+    private static func sampling(_ kernels: KernelSet) -> Rate {
         withArena { arena in
             let heads = 8
             let points = 4
@@ -131,7 +131,7 @@ public struct KernelBenchmark {
                 offsets: Matrix(offsets, rows: total, columns: samples * 2), weights: Matrix(weights, rows: total, columns: samples), rows: 0..<total,
                 scratch: arena.take(Float.self, count: SampledAttention.scratchCount(samples: samples)),
                 into: Matrix(arena.take(Float.self, count: total * channels), rows: total, columns: channels))
-            return rate(table, operations: total * samples * 4 * (channels / heads)) { table.perform(.sampledAttention(kernel)) }
+            return rate(kernels, operations: total * samples * 4 * (channels / heads)) { kernels.perform(.sampledAttention(kernel)) }
         }
     }
 
@@ -143,7 +143,7 @@ public struct KernelBenchmark {
     }
 
     /// The best of some runs, of which there are at least three and no more than a fifth of a second's.
-    private static func rate(_ table: KernelSet, operations: Int, _ body: () -> Void) -> Rate {
+    private static func rate(_ kernels: KernelSet, operations: Int, _ body: () -> Void) -> Rate {
         let begin = monotonicMilliseconds()
         var least = Double.infinity
         var runs = 0
@@ -153,7 +153,7 @@ public struct KernelBenchmark {
             least = min(least, monotonicMilliseconds() - start)
             runs += 1
         }
-        return Rate(kernels: table.name, rate: Double(operations) / least * 1000)
+        return Rate(kernels: kernels.name, rate: Double(operations) / least * 1000)
     }
 
     private static func noise(_ count: Int, _ arena: Arena) -> UnsafeMutablePointer<Int8> {

@@ -3,13 +3,13 @@ import System
 
 /// Runs the kernels of one kernel set and those of the scalar reference on the same random values.
 struct Comparison {
-    let table: KernelSet
+    let kernels: KernelSet
     private(set) var passed = 0
     private(set) var failed = 0
     private var state: UInt64 = 1
 
-    init(of table: KernelSet) {
-        self.table = table
+    init(of kernels: KernelSet) {
+        self.kernels = kernels
     }
 
     private static let reference = KernelSet.all[0]
@@ -53,7 +53,7 @@ struct Comparison {
     mutating func peak() {
         let operands = [Int8](repeating: 1, count: 256)
         var sums = [Int32](repeating: 0, count: KernelSet.peakSums)
-        let count = table.registerPeak(rounds: 3, operands: operands, into: &sums)
+        let count = kernels.registerPeak(rounds: 3, operands: operands, into: &sums)
         judge(count > 0 && sums.reduce(0) { $0 + Int($1) } == count, "peak")
     }
 
@@ -66,32 +66,32 @@ struct Comparison {
         let width = columns + 5
         let a = bytes(taps * tapStride + 3 * depth + 16, least: -128, all: activation)
         let weights = bytes(columns * taps * depth, least: -127, all: weight)
-        func run(_ table: KernelSet) -> [Int32] {
-            var packed = [Int8](repeating: 55, count: table.layout.byteCount(columns: columns, depth: taps * depth))
-            packWeights(weights, columns: columns, depth: taps * depth, layout: table.layout, into: &packed)
+        func run(_ kernels: KernelSet) -> [Int32] {
+            var packed = [Int8](repeating: 55, count: kernels.layout.byteCount(columns: columns, depth: taps * depth))
+            packWeights(weights, columns: columns, depth: taps * depth, layout: kernels.layout, into: &packed)
             var sums = [Int32](repeating: Self.mark, count: rows * width)
-            table.gemm(
+            kernels.gemm(
                 a, rows: rows, rowStride: stride, depth: depth, taps: taps, tapStride: tapStride, packed: packed, columns: columns, into: &sums,
                 sumStride: width)
             return sums
         }
-        judge(run(table) == run(Self.reference), "gemm \(rows)x\(columns)x\(depth)x\(taps)")
+        judge(run(kernels) == run(Self.reference), "gemm \(rows)x\(columns)x\(depth)x\(taps)")
     }
 
     private mutating func depthwise(_ height: Int, _ width: Int, _ channels: Int, activation: Int8? = nil, weight: Int8? = nil) {
         let x = bytes(height * width * channels, least: -128, all: activation)
         let weights = bytes(49 * channels, least: -127, all: weight)
-        func run(_ table: KernelSet) -> [Int32] {
+        func run(_ kernels: KernelSet) -> [Int32] {
             var y = [Int32](repeating: Self.mark, count: height * width * channels + 8)
             y.withUnsafeMutableBufferPointer { y in
                 for row in 0..<height {
-                    table.depthwise7x7(
+                    kernels.depthwise7x7(
                         x, height: height, width: width, channels: channels, weights: weights, row: row, into: y.baseAddress! + row * width * channels)
                 }
             }
             return y
         }
-        judge(run(table) == run(Self.reference), "depthwise \(height)x\(width)x\(channels)")
+        judge(run(kernels) == run(Self.reference), "depthwise \(height)x\(width)x\(channels)")
     }
 
     private mutating func attention(_ queries: Int, _ keys: Int, _ heads: Int, _ width: Int) {
@@ -108,17 +108,17 @@ struct Comparison {
                     ? UInt64.max : (0..<8).reduce(0 as UInt64) { $0 << 8 | UInt64(UInt8(bitPattern: bits[index * 8 + $1])) }
             })
         let multipliers = kept([Float](repeating: 9, count: channels))
-        func run(_ table: KernelSet) -> [Int8] {
+        func run(_ kernels: KernelSet) -> [Int8] {
             let result = kept([Int8](repeating: 55, count: queries * channels))
             let scratch = UnsafeMutableRawPointer.allocate(
-                byteCount: IntegerAttention.scratch(keys: keys, headWidth: width, layout: table.layout), alignment: 64)
+                byteCount: IntegerAttention.scratch(keys: keys, headWidth: width, layout: kernels.layout), alignment: 64)
             for head in 0..<heads {
                 let kernel = IntegerAttention(
                     queries: Int8Rows(q, rows: queries, stride: channels, scale: 0.02, zeroPoint: 3),
                     keys: Int8Rows(k, rows: keys, stride: channels, scale: 0.01, zeroPoint: -9),
                     values: Int8Rows(k + keys * channels, rows: keys, stride: channels, scale: 0.1, zeroPoint: 5),
                     head: head, headWidth: width, blocked: mask, wordsPerRow: words)
-                kernel.perform(0..<queries, with: table, scratch: scratch, output: .int8(result, stride: channels, multiplier: multipliers, zeroPoint: 1))
+                kernel.perform(0..<queries, with: kernels, scratch: scratch, output: .int8(result, stride: channels, multiplier: multipliers, zeroPoint: 1))
             }
             defer {
                 scratch.deallocate()
@@ -132,7 +132,7 @@ struct Comparison {
             mask.deallocate()
             multipliers.deallocate()
         }
-        judge(run(table) == run(Self.reference), "attention \(queries)x\(keys), \(heads) heads of \(width)")
+        judge(run(kernels) == run(Self.reference), "attention \(queries)x\(keys), \(heads) heads of \(width)")
     }
 
     /// Integer sums of int8 values against float sums of the same values.
@@ -154,10 +154,10 @@ struct Comparison {
             sizes.deallocate()
             starts.deallocate()
         }
-        func run(_ table: KernelSet, _ values: SampledAttention.Values) -> [Float] {
+        func run(_ kernels: KernelSet, _ values: SampledAttention.Values) -> [Float] {
             let result = kept([Float](repeating: 55, count: total * channels))
             defer { result.deallocate() }
-            table.perform(
+            kernels.perform(
                 .sampledAttention(
                     SampledAttention(
                         values, levels: Levels(sizes: sizes, starts: starts, count: 2), heads: heads, points: points,
@@ -165,7 +165,7 @@ struct Comparison {
                         scratch: scratch, into: Matrix(result, rows: total, columns: channels))))
             return Array(UnsafeBufferPointer(start: result, count: total * channels))
         }
-        let found = run(table, .int8(Int8Rows(values, rows: total, stride: channels, scale: 1, zeroPoint: zeroPoint)))
+        let found = run(kernels, .int8(Int8Rows(values, rows: total, stride: channels, scale: 1, zeroPoint: zeroPoint)))
         let expected = run(Self.reference, .floats(Matrix(floats, rows: total, columns: channels)))
         // The largest sums are 2040.
         judge(zip(found, expected).allSatisfy { ($0 - $1).magnitude < 0.002 }, "sampling of \(heads) heads of \(width), zero point \(zeroPoint)")
@@ -180,7 +180,7 @@ struct Comparison {
 
     private mutating func judge(_ isSame: Bool, _ what: String) {
         if isSame { passed += 1 } else { failed += 1 }
-        if !isSame { Log.write("\(table.name): \(what) differs from the reference") }
+        if !isSame { Log.write("\(kernels.name): \(what) differs from the reference") }
     }
 
     /// `count` values of `least...127`, one in eight of them at either end; or all the same.

@@ -6,18 +6,18 @@ import System
 /// Compares everything. - Returns: the number of failed comparisons.
 func compareAll() throws(Fault) -> Int {
     var failed = 0
-    for table in KernelSet.all.dropFirst() {
-        guard table.isSupported else {
-            try printLine("\(table.name): not on this processor")
+    for kernels in KernelSet.all.dropFirst() {
+        guard kernels.isSupported else {
+            try printLine("\(kernels.name): not on this processor")
             continue
         }
-        var comparison = Comparison(of: table)
+        var comparison = Comparison(of: kernels)
         comparison.gemms()
         comparison.depthwiseConvolutions()
         comparison.attentions()
         comparison.samplings()
         comparison.peak()
-        try printLine("\(table.name): \(comparison.passed) passed, \(comparison.failed) failed")
+        try printLine("\(kernels.name): \(comparison.passed) passed, \(comparison.failed) failed")
         failed += comparison.failed
     }
     return failed

@@ -31,9 +31,9 @@ import Testing
     /// Every kernel set against the scalar one, bit for bit, through all of its kernels.
     @Test(arguments: cases) func sameBits(_ shape: Case) {
         let (rows, mask) = inputs(shape)
-        let expected = attend(rows.q, rows.k, rows.v, mask, shape, testedTables[0])
-        for table in testedTables.dropFirst() {
-            #expect(attend(rows.q, rows.k, rows.v, mask, shape, table).map(\.bitPattern) == expected.map(\.bitPattern), "\(table.name)")
+        let expected = attend(rows.q, rows.k, rows.v, mask, shape, testedKernelSets[0])
+        for kernels in testedKernelSets.dropFirst() {
+            #expect(attend(rows.q, rows.k, rows.v, mask, shape, kernels).map(\.bitPattern) == expected.map(\.bitPattern), "\(kernels.name)")
         }
     }
 
@@ -71,10 +71,10 @@ import Testing
         }
     }
 
-    private func attend(_ q: Quantized, _ k: Quantized, _ v: Quantized, _ mask: [UInt64], _ shape: Case, _ table: KernelSet) -> [Float] {
+    private func attend(_ q: Quantized, _ k: Quantized, _ v: Quantized, _ mask: [UInt64], _ shape: Case, _ kernels: KernelSet) -> [Float] {
         let out = Map(rows: shape.queries, columns: shape.channels)
         let stored = [q.stored, k.stored, v.stored]
-        let bytes = IntegerAttention.scratch(keys: shape.keys, headWidth: shape.headWidth, layout: table.layout)
+        let bytes = IntegerAttention.scratch(keys: shape.keys, headWidth: shape.headWidth, layout: kernels.layout)
         let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 64)
         defer { scratch.deallocate() }
         // Earlier contents must be ignored.
@@ -85,7 +85,7 @@ import Testing
                     queries: q.rows(stored[0], shape.channels), keys: k.rows(stored[1], shape.channels), values: v.rows(stored[2], shape.channels),
                     head: head, headWidth: shape.headWidth, blocked: shape.isMasked ? mask.baseAddress : nil, wordsPerRow: shape.words)
                 for range in [0..<3, 3..<shape.queries] {
-                    kernel.perform(range, with: table, scratch: scratch, output: .floats(out.matrix.base, stride: shape.channels))
+                    kernel.perform(range, with: kernels, scratch: scratch, output: .floats(out.matrix.base, stride: shape.channels))
                 }
             }
         }

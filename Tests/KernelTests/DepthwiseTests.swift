@@ -16,18 +16,18 @@ import Testing
             let x = random.bytes(height * width * channels)
             let weights = random.bytes(49 * channels, in: -127...127)
             let expected = plain(x.map(Int.init), weights.map(Int.init), height, width, channels, zero: 0, +, *)
-            for table in testedTables {
+            for kernels in testedKernelSets {
                 var y = [Int32](repeating: 0, count: height * width * channels + 8)
                 for index in y.indices { y[index] = -99 }
                 y.withUnsafeMutableBufferPointer { buffer in
                     for row in 0..<height {
-                        table.depthwise7x7(
+                        kernels.depthwise7x7(
                             x, height: height, width: width, channels: channels, weights: weights, row: row,
                             into: buffer.baseAddress! + row * width * channels)
                     }
                 }
-                #expect(y.prefix(expected.count).map(Int.init) == expected, "\(table.name) \(height)x\(width)x\(channels)")
-                #expect(y.suffix(8).allSatisfy { $0 == -99 }, "\(table.name) \(height)x\(width)x\(channels) wrote beyond its row")
+                #expect(y.prefix(expected.count).map(Int.init) == expected, "\(kernels.name) \(height)x\(width)x\(channels)")
+                #expect(y.suffix(8).allSatisfy { $0 == -99 }, "\(kernels.name) \(height)x\(width)x\(channels) wrote beyond its row")
             }
         }
     }
@@ -37,11 +37,11 @@ import Testing
             for weight in [Int8(-127), 127] {
                 let x = [Int8](repeating: activation, count: 7 * 7 * 9)
                 let weights = [Int8](repeating: weight, count: 49 * 9)
-                for table in testedTables {
+                for kernels in testedKernelSets {
                     var y = [Int32](repeating: 0, count: 7 * 9)
-                    table.depthwise7x7(x, height: 7, width: 7, channels: 9, weights: weights, row: 3, into: &y)
+                    kernels.depthwise7x7(x, height: 7, width: 7, channels: 9, weights: weights, row: 3, into: &y)
                     let centre = Array(y[3 * 9..<4 * 9])
-                    #expect(centre == [Int32](repeating: 49 * Int32(activation) * Int32(weight), count: 9), "\(table.name)")
+                    #expect(centre == [Int32](repeating: 49 * Int32(activation) * Int32(weight), count: 9), "\(kernels.name)")
                 }
             }
         }

@@ -8,7 +8,7 @@ import Testing
     /// Runs the kernel that `kernel` makes for each kernel set on outputs of `count` values; all must equal those of the first kernel set.
     private func compare(_ what: String, count: Int, start: [Float]? = nil, _ kernel: (Map, UnsafeMutablePointer<Int8>) -> FloatKernel) {
         var expected: ([UInt32], [Int8])?
-        for table in testedTables {
+        for table in testedKernelSets {
             let floats = Map(rows: 1, columns: count, start ?? [Float](repeating: 7, count: count))
             var bytes = [Int8](repeating: 9, count: count + 32)
             bytes.withUnsafeMutableBufferPointer { table.perform(kernel(floats, $0.baseAddress!)) }
@@ -54,7 +54,7 @@ import Testing
         let scale = Stored([0.5, 0.25] as [Float])
         let bias = Stored([1, -1] as [Float])
         defer { withExtendedLifetime((sums, offset, vertical, scale, bias)) {} }
-        for table in testedTables {
+        for table in testedKernelSets {
             let y = Map(rows: 2, columns: 2, [1, 1, 1, 1])
             table.perform(
                 .epilogue(
@@ -103,7 +103,7 @@ import Testing
         // A value gives the same bits alone as with others, and the values behind are unchanged.
         let together = Map(rows: 5, columns: columns, x + x.prefix(columns))
         let alone = Map(rows: 5, columns: columns, x + x.prefix(columns))
-        testedTables.last!.perform(.softmaxes(Softmaxes(together.matrix.base, count: 4, width: columns)))
+        testedKernelSets.last!.perform(.softmaxes(Softmaxes(together.matrix.base, count: 4, width: columns)))
         for row in 0..<4 { softmax(alone.matrix.row(row), count: columns) }
         #expect(together.values.map(\.bitPattern) == alone.values.map(\.bitPattern))
     }
@@ -159,7 +159,7 @@ import Testing
                     return bits | 1 << UInt64(bit)
                 }
             }
-            for table in testedTables {
+            for table in testedKernelSets {
                 var words = [UInt64](repeating: .max, count: expected.count)
                 words.withUnsafeMutableBufferPointer { table.perform(.signBits(SignBits(x.matrix.base, count: count, where: sign, into: $0.baseAddress!))) }
                 #expect(words == expected, "\(table.name), \(count) values")
@@ -178,7 +178,7 @@ import Testing
                 .dotProducts(DotProducts(x.matrix, weights.baseAddress!, columns: columns, into: floats.matrix.base))
             }
             let y = Map(rows: rows, columns: columns)
-            testedTables.last!.perform(.dotProducts(DotProducts(x.matrix, weights.baseAddress!, columns: columns, into: y.matrix.base)))
+            testedKernelSets.last!.perform(.dotProducts(DotProducts(x.matrix, weights.baseAddress!, columns: columns, into: y.matrix.base)))
             for row in 0..<rows {
                 for column in 0..<columns {
                     #expect(y.matrix[row, column] == dotProduct(x.matrix.row(row), weights.baseAddress! + column * depth, count: depth))
@@ -201,7 +201,7 @@ import Testing
         }
         compare("\(rows)x\(columns) sums transposed", count: count) { floats, _ in kernel(floats) }
         let y = Map(rows: columns, columns: rows + 3, [Float](repeating: 7, count: count))
-        testedTables.last!.perform(kernel(y))
+        testedKernelSets.last!.perform(kernel(y))
         for column in 0..<columns {
             for row in 0..<rows + 3 {
                 let value = row < rows ? Float(sums.base[row * stride + column] + offset.base[column]) * 0.37 : 7

@@ -39,12 +39,12 @@ import Testing
             }
             return bytes
         }
-        let expected = result { testedTables[0].perform($0) }
+        let expected = result { testedKernelSets[0].perform($0) }
         func check(_ name: String, _ found: [Int8]) {
             let place = zip(found, expected).enumerated().first { $0.element.0 != $0.element.1 }
             #expect(place == nil, "\(name): \(place.map { "\(x[min($0.offset % columns, x.count - 1)]) became \($0.element.0), not \($0.element.1)" } ?? "")")
         }
-        for table in testedTables { check("\(table.name)", result { table.perform($0) }) }
+        for table in testedKernelSets { check("\(table.name)", result { table.perform($0) }) }
         check("table", result { $0.perform(Wide.self) })
     }
 

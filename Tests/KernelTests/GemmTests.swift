@@ -76,13 +76,13 @@ import Testing
         for row in 0..<rows {
             for tap in 0..<taps { patches += a[(row * stride + tap * tapStride)...].prefix(depth) }
         }
-        for table in testedTables {
-            let packed = pack(weights, shape, table.layout)
+        for kernels in testedKernelSets {
+            let packed = pack(weights, shape, kernels.layout)
             var sums = [Int32](repeating: -77, count: rows * columns)
-            table.gemm(
+            kernels.gemm(
                 a, rows: rows, rowStride: stride, depth: depth, taps: taps, tapStride: tapStride, packed: packed, columns: columns, into: &sums,
                 sumStride: columns)
-            #expect(sums == plain(patches, weights, shape), "\(table.name)")
+            #expect(sums == plain(patches, weights, shape), "\(kernels.name)")
         }
     }
 
@@ -121,15 +121,15 @@ import Testing
         let width = shape.columns + 5
         var spread = [Int8](repeating: 93, count: shape.rows * stride + 16)
         for row in 0..<shape.rows { spread.replaceSubrange(row * stride..<row * stride + shape.depth, with: a[row * shape.depth..<(row + 1) * shape.depth]) }
-        for table in testedTables {
-            let packed = pack(weights, shape, table.layout)
+        for kernels in testedKernelSets {
+            let packed = pack(weights, shape, kernels.layout)
             var sums = [Int32](repeating: -77, count: shape.rows * width)
-            table.gemm(
+            kernels.gemm(
                 spread, rows: shape.rows, rowStride: stride, depth: shape.depth, packed: packed, columns: shape.columns, into: &sums, sumStride: width)
             let written = (0..<shape.rows).flatMap { sums[$0 * width..<$0 * width + shape.columns] }
-            #expect(written == expected, "\(table.name) \(shape.testDescription)")
+            #expect(written == expected, "\(kernels.name) \(shape.testDescription)")
             let isIntact = (0..<shape.rows).allSatisfy { sums[$0 * width + shape.columns..<($0 + 1) * width].allSatisfy { $0 == -77 } }
-            #expect(isIntact, "\(table.name) \(shape.testDescription) wrote beside its columns")
+            #expect(isIntact, "\(kernels.name) \(shape.testDescription) wrote beside its columns")
         }
     }
 

@@ -10,7 +10,7 @@ import Testing
     }
 
     private func expectTested(_ name: String) {
-        #expect(testedTables.contains { "\($0.name)" == name })
+        #expect(testedKernelSets.contains { "\($0.name)" == name })
     }
 
     #if arch(x86_64)
@@ -28,7 +28,7 @@ import Testing
     /// The best one comes last, and the first runs everywhere.
     @Test func order() {
         #expect(KernelSet.all[0].name.description == "scalar" && KernelSet.all[0].isSupported)
-        #expect("\(KernelSet.best.name)" == "\(testedTables[testedTables.count - 1].name)")
+        #expect("\(KernelSet.best.name)" == "\(testedKernelSets[testedKernelSets.count - 1].name)")
         #expect(KernelSet.named("mmx") == nil)
     }
 }

@@ -68,7 +68,7 @@ import Testing
         let masks = Stored(values)
         defer { withExtendedLifetime(masks) {} }
         let expected = plain(masks.base, scores, shape)
-        for table in testedTables {
+        for table in testedKernelSets {
             // Bands of several sizes, as the last of a picture is.
             for bandRows in [16, 5] {
                 let found = compete(table, masks.base, scores, shape, bandRows: bandRows)

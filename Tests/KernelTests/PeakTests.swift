@@ -4,7 +4,7 @@ import Testing
 /// The loops that measure the machine's peak perform the multiply-adds that they count.
 @Suite struct PeakTests {
     @Test func sumsHoldEveryProduct() {
-        for table in testedTables {
+        for table in testedKernelSets {
             for rounds in [0, 1, 7, 1000] {
                 let operands = [Int8](repeating: 1, count: 256)
                 var sums = [Int32](repeating: 0, count: KernelSet.peakSums)

@@ -41,7 +41,7 @@ import Testing
             return product + bias[index]
         }
         let (held, shift, factor, shared) = (Stored(sums), Stored(offset), Stored(scale), Stored(bias))
-        for table in testedTables {
+        for table in testedKernelSets {
             let y = Map(rows: 1, columns: count)
             func finish(_ output: RowOutput) {
                 table.perform(

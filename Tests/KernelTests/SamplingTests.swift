@@ -36,7 +36,7 @@ import Testing
         let fenced = Fenced(bytes)
         defer { withExtendedLifetime((float, fenced)) {} }
         let rows = Int8Rows(fenced.base, rows: shape.rows, stride: shape.channels, scale: scale, zeroPoint: stored.zeroPoint)
-        for table in testedTables {
+        for table in testedKernelSets {
             #expect(relativeRMS(sample(.floats(float.matrix), offsets, weights, shape, table), expected) < 2e-6, "\(table.name)")
             #expect(relativeRMS(sample(.int8(rows), offsets, weights, shape, table), expected) < 2e-6, "\(table.name)")
         }
@@ -56,7 +56,7 @@ import Testing
         }
         defer { withExtendedLifetime(fenced) {} }
         let rows = Int8Rows(fenced.base, rows: shape.rows, stride: shape.channels, scale: 0.25, zeroPoint: zeroPoint)
-        for table in testedTables {
+        for table in testedKernelSets {
             // Positions have a rounding error where sizes are no powers of two.
             let out = sample(.int8(rows), offsets, weights, shape, table)
             #expect(zip(out, bytes).allSatisfy { abs($0 - 0.25 * Float(Int32($1) - zeroPoint)) < 1e-3 }, "\(table.name)")
@@ -74,7 +74,7 @@ import Testing
         for weight: Float in [1, 0.99999994] {
             let weights = Map(rows: shape.rows, columns: shape.samples, [Float](repeating: weight, count: shape.rows * shape.samples))
             let expected = plain(real, offsets.values, weights.values, shape)
-            for table in testedTables { #expect(relativeRMS(sample(.int8(rows), offsets, weights, shape, table), expected) < 2e-6, "\(table.name)") }
+            for table in testedKernelSets { #expect(relativeRMS(sample(.int8(rows), offsets, weights, shape, table), expected) < 2e-6, "\(table.name)") }
         }
     }
 
@@ -88,7 +88,7 @@ import Testing
         func sampled(_ values: SampledAttention.Values, offset: Float, weight: Float) -> [[Float]] {
             let offsets = Map(rows: 15, columns: 2, [Float](repeating: offset, count: 30))
             let weights = Map(rows: 15, columns: 1, [Float](repeating: weight, count: 15))
-            return testedTables.map { sample(values, offsets, weights, shape, $0) }
+            return testedKernelSets.map { sample(values, offsets, weights, shape, $0) }
         }
         for offset in [Float.nan, .infinity, -.infinity, 1e30, -1e30, 8, -8] {
             for kind in [SampledAttention.Values.floats(values.matrix), .int8(rows)] {

@@ -104,7 +104,7 @@ func largestError(_ a: [Float], _ b: [Double]) -> Double {
 }
 
 /// The kernel sets that this machine supports, the reference included.
-let testedTables = KernelSet.all.filter(\.isSupported)
+let testedKernelSets = KernelSet.all.filter(\.isSupported)
 
 /// Group normalization of a whole map in place, as the network puts it together from kernels.
 func groupNorm(_ x: Matrix, groups: Int, weight: [Float], bias: [Float], activation: Activation) {
