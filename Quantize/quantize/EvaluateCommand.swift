@@ -150,9 +150,7 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     private func candidates(_ vocabulary: Vocabulary, file: ModelFile?, preprocessing: Preprocessing, _ weights: Ensemble) throws -> [Evaluation.Candidate] {
-        let classifier = Classifier(
-            embeddings: vocabulary.embeddings, names: vocabulary.categories.map { $0.firstName..<$0.firstName + $0.nameCount },
-            isSeen: vocabulary.categories.map(\.isSeen), isThing: vocabulary.categories.map(\.isThing))
+        let classifier = Classifier(vocabulary)
         var candidates: [Evaluation.Candidate] = []
         if let path = checkpoint {
             let checkpoint = try Checkpoint(checkpoint: path, clip: clip)

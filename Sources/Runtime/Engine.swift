@@ -34,22 +34,15 @@ public final class SegmentationEngine<A: CountingArithmetic> {
         network = try SegmentationNetwork(arithmetic, model.architecture)
         network.weights = model.ensemble
         segmenter = Segmenter(arithmetic)
-        classifier = Self.classifier(vocabulary)
+        classifier = Classifier(vocabulary)
     }
 
     /// Replaces the vocabulary. - Throws: when it was made with a different CLIP; then nothing changes.
     public func adopt(_ vocabulary: Vocabulary) throws(Fault) {
         try model.requireFit(vocabulary)
         self.vocabulary = vocabulary
-        classifier = Self.classifier(vocabulary)
+        classifier = Classifier(vocabulary)
         prepared = nil
-    }
-
-    private static func classifier(_ vocabulary: Vocabulary) -> Classifier {
-        let categories = vocabulary.categories
-        return Classifier(
-            embeddings: vocabulary.embeddings, names: categories.map { $0.firstName..<$0.firstName + $0.nameCount },
-            isSeen: categories.map { $0.isSeen }, isThing: categories.map { $0.isThing })
     }
 
     /// Reserves the memory for pictures of `geometry` in one block; does nothing when enough is reserved already.

@@ -13,10 +13,14 @@ public struct Classifier {
     public let isThing: [Bool]
 
     public init(embeddings: NameEmbeddings, names: [Range<Int>], isSeen: [Bool], isThing: [Bool]) {
-        self.embeddings = embeddings
-        self.names = names
-        self.isSeen = isSeen
-        self.isThing = isThing
+        (self.embeddings, self.names, self.isSeen, self.isThing) = (embeddings, names, isSeen, isThing)
+    }
+
+    public init(_ vocabulary: Vocabulary) {
+        let categories = vocabulary.categories
+        self.init(
+            embeddings: vocabulary.embeddings, names: categories.map { $0.firstName..<$0.firstName + $0.nameCount },
+            isSeen: categories.map { $0.isSeen }, isThing: categories.map { $0.isThing })
     }
 
     public var count: Int { names.count }
