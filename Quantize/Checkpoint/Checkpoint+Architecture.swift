@@ -21,6 +21,11 @@ extension Checkpoint {
     }
 
     private func backbone() throws(Fault) -> Architecture.Backbone {
+        if isResNet {
+            var depths: [Int] = []
+            for stage in 0..<4 { depths.append(try count(UpstreamNames.resNetStage(stage))) }
+            return .resNet(depths: depths, width: try rows(UpstreamNames.resNetStem(2) + ".weight"))
+        }
         var depths: [Int] = []
         var dims: [Int] = []
         for stage in 0..<4 {
@@ -31,7 +36,18 @@ extension Checkpoint {
         return .convNeXt(depths: depths, dims: dims)
     }
 
+    /// Whether CLIP's picture encoder is a ModifiedResNet.
+    private var isResNet: Bool { has(UpstreamNames.resNetStem(0) + ".weight") }
+
     private func visualHead() throws(Fault) -> Architecture.VisualHead {
+        if isResNet {
+            let positions = try rows(UpstreamNames.poolPositions) - 1
+            let grid = Int(Double(positions).squareRoot())
+            guard grid > 0, grid * grid == positions else {
+                throw Fault("\(paths): tensor \(UpstreamNames.poolPositions) has \(positions + 1) rows, not one and a square")
+            }
+            return .attentionPool(grid: grid)
+        }
         let hidden = UpstreamNames.visualHidden + ".weight"
         return has(hidden) ? .mlp(hidden: try rows(hidden)) : .projection
     }
@@ -63,7 +79,7 @@ extension Checkpoint {
         let shapes = UpstreamNames(architecture).shapes
         try check(shapes)
         for name in names where shapes[name] == nil {
-            throw Fault("\(paths): tensor \(abbreviated(name)) is not one of FC-CLIP's with a ConvNeXt CLIP")
+            throw Fault("\(paths): tensor \(abbreviated(name)) is not one of FC-CLIP's with a \(isResNet ? "ResNet" : "ConvNeXt") CLIP")
         }
     }
 

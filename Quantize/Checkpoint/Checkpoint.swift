@@ -155,13 +155,10 @@ public final class Checkpoint {
         if let path = parts[.clip] {
             let visual = UpstreamNames.visual
             let both = names.contains(UpstreamNames.tokenEmbedding)
-            if names.contains(where: { $0.hasPrefix(visual + "layer1.") || $0.hasPrefix(visual + "attnpool.") }) {
-                throw Fault("\(path): a CLIP with a ResNet; only CLIPs with a ConvNeXt are supported")
-            }
             if names.contains(where: { $0.hasPrefix(visual + "transformer.") || $0.hasPrefix(visual + "trunk.blocks.") }) {
-                throw Fault("\(path): a CLIP with a vision transformer; FC-CLIP needs one with a ConvNeXt")
+                throw Fault("\(path): a CLIP with a vision transformer; FC-CLIP needs one with a ConvNeXt or a ResNet")
             }
-            guard both, names.contains(visual + "trunk.stem.0.weight") else {
+            guard both, names.contains(visual + "trunk.stem.0.weight") || names.contains(UpstreamNames.resNetStem(0) + ".weight") else {
                 throw Fault("\(path): holds only \(both ? "CLIP's text encoder" : "CLIP's picture encoder"); FC-CLIP needs both, as in open_clip's own file")
             }
         }

@@ -23,6 +23,9 @@ public struct UpstreamNames {
         case inputNorm(String)
         /// A factor for each of the layer's results (ConvNeXt's layer scale).
         case outputScale(String)
+        /// BatchNorm of the layer's results with the statistics of its training: the key without `.weight`, `.bias`, `.running_mean`
+        /// and `.running_var`.
+        case outputBatchNorm(String)
     }
 
     /// Weights, a bias, and what is folded into them.
@@ -35,6 +38,8 @@ public struct UpstreamNames {
         public let role: Role
         /// Which third of packed weights and bias (`in_proj_weight`): 0 query, 1 key, 2 value; nil for all of them.
         public let third: Int?
+        /// Whether the layer multiplies by the transposed weights.
+        public let isTransposed: Bool
         /// In the order in which they are applied.
         public let folds: [Fold]
     }
@@ -57,6 +62,7 @@ public struct UpstreamNames {
         addText(architecture.text, embedding: architecture.embedding)
         switch architecture.backbone {
         case .convNeXt(let depths, let dims): addConvNeXt(depths: depths, dims: dims)
+        case .resNet(let depths, let width): addResNet(depths: depths, width: width)
         }
         addVisualHead(architecture)
         addPixelDecoder(architecture)
@@ -84,8 +90,13 @@ public struct UpstreamNames {
 
     static let clip = "backbone.clip_model."
     static let visual = clip + "visual."
+    /// ConvNeXt's and ResNet's layers.
     static let trunk = visual + "trunk."
+    static let attentionPool = visual + "attnpool."
+    static func resNetStem(_ index: Int) -> String { visual + "conv\(index + 1)" }
+    static func resNetStage(_ index: Int) -> String { visual + "layer\(index + 1)." }
     static let visualHidden = visual + "head.mlp.fc1"
+    static let poolPositions = attentionPool + "positional_embedding"
     static let textBlocks = clip + "transformer.resblocks."
     static let textNorm = clip + "ln_final"
     static let tokenEmbedding = clip + "token_embedding.weight"
@@ -116,7 +127,8 @@ public struct UpstreamNames {
 
     /// Linear layer or, with a kernel, convolution.
     private mutating func linear(
-        _ name: String, _ key: String, _ input: Int, _ output: Int, kernel: [Int] = [], bias: Bool = true, role: Role = .linear, folds: [Fold] = []
+        _ name: String, _ key: String, _ input: Int, _ output: Int, kernel: [Int] = [], bias: Bool = true, role: Role = .linear, folds: [Fold] = [],
+        isTransposed: Bool = false
     ) {
         let shape = [output, input] + kernel
         shapes[key + ".weight"] = shape
@@ -127,9 +139,12 @@ public struct UpstreamNames {
                 shapes[norm + ".weight"] = [input]
                 shapes[norm + ".bias"] = [input]
             case .outputScale(let scale): shapes[scale] = [output]
+            case .outputBatchNorm(let norm):
+                for part in [".weight", ".bias", ".running_mean", ".running_var"] { shapes[norm + part] = [output] }
             }
         }
-        layers[name] = Layer(weight: key + ".weight", shape: shape, bias: bias ? key + ".bias" : nil, role: role, third: nil, folds: folds)
+        layers[name] = Layer(
+            weight: key + ".weight", shape: shape, bias: bias ? key + ".bias" : nil, role: role, third: nil, isTransposed: isTransposed, folds: folds)
     }
 
     /// Queries, keys and values of PyTorch's MultiheadAttention, which packs them in one matrix: one layer each, or all in one.
@@ -139,7 +154,7 @@ public struct UpstreamNames {
         for (index, name) in names.enumerated() {
             layers[name] = Layer(
                 weight: key + ".in_proj_weight", shape: [3 * width, width], bias: key + ".in_proj_bias", role: .linear, third: names.count == 3 ? index : nil,
-                folds: [])
+                isTransposed: false, folds: [])
         }
     }
 
@@ -192,7 +207,31 @@ public struct UpstreamNames {
         }
     }
 
-    /// CLIP's projection of pooled features; its LayerNorm comes after pooling.
+    /// CLIP's ModifiedResNet.
+    private mutating func addResNet(depths: [Int], width: Int) {
+        func convolution(_ name: String, _ key: String, _ norm: String, _ input: Int, _ output: Int, kernel: Int, role: Role = .linear) {
+            linear(name, key, input, output, kernel: [kernel, kernel], bias: false, role: role, folds: [.outputBatchNorm(norm)])
+        }
+        for (index, (input, output)) in [(3, width / 2), (width / 2, width / 2), (width / 2, width)].enumerated() {
+            convolution(
+                "backbone.stem\(index)", Self.resNetStem(index), Self.visual + "bn\(index + 1)", input, output, kernel: 3, role: index == 0 ? .stem : .linear)
+        }
+        var channels = width
+        for stage in 0..<4 {
+            let inner = width << stage
+            for index in 0..<depths[stage] {
+                let name = "backbone.stage\(stage).block\(index)."
+                let key = Self.resNetStage(stage) + "\(index)."
+                convolution(name + "reduce", key + "conv1", key + "bn1", channels, inner, kernel: 1)
+                convolution(name + "spatial", key + "conv2", key + "bn2", inner, inner, kernel: 3)
+                convolution(name + "expand", key + "conv3", key + "bn3", inner, 4 * inner, kernel: 1)
+                if index == 0 { convolution(name + "shortcut", key + "downsample.0", key + "downsample.1", channels, 4 * inner, kernel: 1) }
+                channels = 4 * inner
+            }
+        }
+    }
+
+    /// CLIP's projection of pooled features. ConvNeXt's LayerNorm comes after pooling.
     private mutating func addVisualHead(_ architecture: Architecture) {
         let channels = architecture.dims[3]
         let norm = Fold.inputNorm(Self.trunk + "head.norm")
@@ -200,6 +239,13 @@ public struct UpstreamNames {
         case .mlp(let hidden):
             linear("open_vocabulary.expand", Self.visualHidden, channels, hidden, folds: [norm])
             linear("open_vocabulary.project", Self.visual + "head.mlp.fc2", hidden, architecture.embedding, bias: false)
+        case .attentionPool(let grid):
+            parameter("open_vocabulary.positions", Self.poolPositions, [grid * grid + 1, channels])
+            linear("open_vocabulary.query", Self.attentionPool + "q_proj", channels, channels)
+            // Only used on the query's side; its bias adds the same to the scores of all keys, which softmax takes out again.
+            linear("open_vocabulary.key", Self.attentionPool + "k_proj", channels, channels, isTransposed: true)
+            linear("open_vocabulary.value", Self.attentionPool + "v_proj", channels, channels)
+            linear("open_vocabulary.project", Self.attentionPool + "c_proj", channels, architecture.embedding)
         case .projection:
             linear("open_vocabulary.project", Self.visual + "head.proj", channels, architecture.embedding, bias: false, folds: [norm])
         }

@@ -6,7 +6,12 @@ public struct Architecture: Equatable, Sendable {
     public enum Backbone: Equatable, Sendable {
         /// Blocks and channels of each stage.
         case convNeXt(depths: [Int], dims: [Int])
+        /// CLIP's ModifiedResNet: bottlenecks of each stage, and the channels of the stem, of which the first stage has four times as many.
+        case resNet(depths: [Int], width: Int)
     }
+
+    /// Channels of a head of CLIP's attention pooling.
+    public static let poolHeadWidth = 64
 
     /// How CLIP projects pooled picture features to its joint embedding of pictures and texts.
     public enum VisualHead: Equatable, Sendable {
@@ -14,6 +19,8 @@ public struct Architecture: Equatable, Sendable {
         case projection
         /// Two layers with `hidden` channels between them.
         case mlp(hidden: Int)
+        /// Attention pooling: one query attends to the map's pixels, whose positions are learned on a square of `grid` x `grid`.
+        case attentionPool(grid: Int)
     }
 
     public internal(set) var backbone: Backbone
@@ -63,31 +70,23 @@ public struct Architecture: Equatable, Sendable {
     // MARK: - What holds for any backbone and visual head
 
     /// Blocks in each of the four backbone stages.
-    public var depths: [Int] {
-        switch backbone {
-        case .convNeXt(let depths, _): depths
-        }
-    }
-
+    public var depths: [Int] { backbone.depths }
     /// Channels of the four backbone stages.
-    public var dims: [Int] {
-        switch backbone {
-        case .convNeXt(_, let dims): dims
-        }
-    }
+    public var dims: [Int] { backbone.dims }
 
-    /// Epsilon of the backbone's normalizations.
+    /// Epsilon of the backbone's normalizations and of the visual head's.
     public var backboneEpsilon: Float {
         switch backbone {
         // timm gives the xxlarge ConvNeXt, known by its 384 channels, another one.
         case .convNeXt(_, let dims): dims[0] == 384 ? 1e-5 : 1e-6
+        case .resNet: 1e-5
         }
     }
 
     /// Hidden width of CLIP's visual head; 0 where it has no hidden layer.
     public var visualHidden: Int {
         switch visualHead {
-        case .projection: 0
+        case .projection, .attentionPool: 0
         case .mlp(let hidden): hidden
         }
     }
@@ -110,5 +109,23 @@ public struct TextArchitecture: Equatable, Sendable {
         self.layers = layers
         self.vocabulary = vocabulary
         self.context = context
+    }
+}
+
+extension Architecture.Backbone {
+    /// Blocks in each of the four stages.
+    public var depths: [Int] {
+        switch self {
+        case .convNeXt(let depths, _), .resNet(let depths, _): depths
+        }
+    }
+
+    /// Channels of the four stages.
+    public var dims: [Int] {
+        switch self {
+        case .convNeXt(_, let dims): dims
+        // A bottleneck gives four times its inner channels, which double from stage to stage.
+        case .resNet(_, let width): (0..<4).map { 4 * width << $0 }
+        }
     }
 }

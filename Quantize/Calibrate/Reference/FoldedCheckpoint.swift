@@ -33,6 +33,11 @@ public final class FoldedCheckpoint {
             switch fold {
             case .inputNorm(let norm): result.fold(norm: try vector(norm + ".weight"), shift: try vector(norm + ".bias"))
             case .outputScale(let scale): result.scale(by: try vector(scale))
+            case .outputBatchNorm(let norm):
+                let variance = try vector(norm + ".running_var")
+                guard variance.allSatisfy({ $0 >= 0 }) else { throw Fault("\(norm).running_var: holds a negative variance") }
+                result.fold(
+                    batchNorm: try vector(norm + ".weight"), shift: try vector(norm + ".bias"), mean: try vector(norm + ".running_mean"), variance: variance)
             }
         }
         return result
@@ -67,6 +72,14 @@ public final class FoldedCheckpoint {
                 weights: Array(stored[third * columns * depth..<(third + 1) * columns * depth]),
                 bias: Array(bias[third * columns..<(third + 1) * columns]), columns: columns, depth: depth)
         }
+        if source.isTransposed {
+            let columns = source.shape[1]
+            var weights = stored
+            for row in 0..<rows {
+                for column in 0..<columns { weights[column * rows + row] = stored[row * columns + column] }
+            }
+            return FloatWeights(weights: weights, bias: [Float](repeating: 0, count: columns), columns: columns, depth: rows)
+        }
         let taps = source.shape.dropFirst(2).reduce(1, *)
         var weights = stored
         switch source.role {
@@ -98,6 +111,15 @@ extension FloatWeights {
                 weights[column * depth + position] *= norm[channel]
             }
             bias[column] = Float(Double(bias[column]) + sum)
+        }
+    }
+
+    /// Folds y = (W x + b - mean) / sqrt(variance + 1e-5) * norm + shift, per column.
+    mutating func fold(batchNorm norm: [Float], shift: [Float], mean: [Float], variance: [Float]) {
+        for column in 0..<columns {
+            let factor = Double(norm[column]) / (Double(variance[column]) + 1e-5).squareRoot()
+            for position in column * depth..<(column + 1) * depth { weights[position] = Float(Double(weights[position]) * factor) }
+            bias[column] = Float((Double(bias[column]) - Double(mean[column])) * factor + Double(shift[column]))
         }
     }
 

@@ -9,7 +9,10 @@ enum Backbone<A: Arithmetic> {
     /// Looks up the parameters of the backbone that `architecture` names. - Throws: when one is missing or has the
     /// wrong shape.
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
-        self = .convNeXt(try ConvNeXt(arithmetic, architecture))
+        switch architecture.backbone {
+        case .convNeXt: self = .convNeXt(try ConvNeXt(arithmetic, architecture))
+        case .resNet: throw Fault("the network of a ResNet is not built yet")
+        }
     }
 
     /// Size of the map after stage `stage` (0...3) for a padded input.
