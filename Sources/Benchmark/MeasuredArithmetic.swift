@@ -18,13 +18,14 @@ public final class MeasuredArithmetic: CountingArithmetic {
 
     /// The steps that are measured; a fused step counts as one.
     public enum Step: Int, CaseIterable {
-        case feedForward, linear, convolution, depthwise, attention, sampling, masks, similarity, quantization
+        case feedForward, linear, convolution3x3, convolution, depthwise, attention, sampling, masks, similarity, quantization
 
         public var name: StaticString {
             switch self {
             case .feedForward: "feed-forward"
             case .linear: "linear layers"
-            case .convolution: "other convolutions"
+            case .convolution3x3: "3x3 convolutions"
+            case .convolution: "stem and reductions"
             case .depthwise: "depthwise 7x7 and norm"
             case .attention: "attention"
             case .sampling: "deformable sampling"
@@ -50,11 +51,18 @@ public final class MeasuredArithmetic: CountingArithmetic {
         return measures
     }
 
+    /// The time of the steps inside the present one, which is not its own.
+    private var inner = 0.0
+
     private func measure<Result>(_ step: Step, _ multiplyAdds: Int, _ body: () -> Result) -> Result {
+        let outer = inner
+        inner = 0
         let start = monotonicMilliseconds()
         let result = body()
-        measures[step.rawValue].milliseconds += monotonicMilliseconds() - start
+        let time = monotonicMilliseconds() - start
+        measures[step.rawValue].milliseconds += time - inner
         measures[step.rawValue].multiplyAdds += multiplyAdds
+        inner = outer + time
         return result
     }
 
@@ -64,8 +72,8 @@ public final class MeasuredArithmetic: CountingArithmetic {
         try base.quantizationPoint(name, channels: channels)
     }
 
-    public func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Linear {
-        try base.linear(name, columns: columns, depth: depth, input: input)
+    public func linear(_ name: String, columns: Int, depth: Int, taps: Int, input: QuantizationPoint) throws(Fault) -> Linear {
+        try base.linear(name, columns: columns, depth: depth, taps: taps, input: input)
     }
 
     public func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Depthwise {
@@ -104,8 +112,7 @@ public final class MeasuredArithmetic: CountingArithmetic {
         measure(.quantization, 0) { base.operand(values, at: point) }
     }
 
-    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand
-    {
+    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (MapOutput) -> Void) -> Operand {
         measure(.quantization, 0) { base.operand(size: size, columns: columns, at: point, bordered: bordered, write) }
     }
 
@@ -119,8 +126,8 @@ public final class MeasuredArithmetic: CountingArithmetic {
         measure(.linear, x.rows * layer.weightCount) { base.linear(x, layer, adding: table, activation: activation, at: point) }
     }
 
-    public func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix) {
-        measure(.linear, x.rows * layer.weightCount) { base.linear(x, layer, addingTo: stream) }
+    public func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix, activation: Activation) {
+        measure(.linear, x.rows * layer.weightCount) { base.linear(x, layer, addingTo: stream, activation: activation) }
     }
 
     public func feedForward(_ x: Operand, expand: Linear, activation: Activation, at hidden: QuantizationPoint, project: Linear, addingTo stream: Matrix) {
@@ -133,8 +140,12 @@ public final class MeasuredArithmetic: CountingArithmetic {
 
     // MARK: Convolutions
 
-    public func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into map: Matrix) {
-        measure(.convolution, map.rows * layer.weightCount) { base.stem(pixels, size: size, padded: padded, layer, into: map) }
+    public func stem(
+        _ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, window: Window, _ layer: Linear, activation: Activation, into output: MapOutput
+    ) {
+        measure(.convolution, padded.area / (window.stride * window.stride) * layer.weightCount) {
+            base.stem(pixels, size: size, padded: padded, window: window, layer, activation: activation, into: output)
+        }
     }
 
     public func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: QuantizationPoint) -> Operand {
@@ -145,8 +156,14 @@ public final class MeasuredArithmetic: CountingArithmetic {
         measure(.convolution, map.rows * layer.weightCount) { base.normReduce(x, size: size, epsilon: epsilon, at: point, layer, into: map) }
     }
 
-    public func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into map: Matrix) {
-        measure(.convolution, map.rows * layer.weightCount) { base.convolution3x3(x, size: size, layer, into: map) }
+    public func convolution1x1(_ x: Operand, size: Size, _ layer: Linear, activation: Activation, into output: MapOutput) {
+        measure(.linear, size.area * layer.weightCount) { base.convolution1x1(x, size: size, layer, activation: activation, into: output) }
+    }
+
+    public func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, activation: Activation, pooled: Bool, into output: MapOutput) {
+        measure(.convolution3x3, size.area * layer.weightCount) {
+            base.convolution3x3(x, size: size, layer, activation: activation, pooled: pooled, into: output)
+        }
     }
 
     // MARK: Attention

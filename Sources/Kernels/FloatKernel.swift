@@ -20,6 +20,8 @@ public enum FloatKernel {
     case panopticArgmax(PanopticArgmax)
     case transposedSums(TransposedSums)
     case resizedLine(ResizedLine)
+    case averagePool(AveragePool)
+    case maskedAttention(MaskedAttention)
     case signBits(SignBits)
 
     /// - Parameter registers: a type of the module that this is compiled into. Functions that are not inlined carry its name, so that the
@@ -46,6 +48,8 @@ public enum FloatKernel {
         case .panopticArgmax(let kernel): kernel.perform(registers)
         case .transposedSums(let kernel): kernel.perform(registers)
         case .resizedLine(let kernel): kernel.perform(registers)
+        case .averagePool(let kernel): kernel.perform(registers)
+        case .maskedAttention(let kernel): kernel.perform(registers)
         case .signBits(let kernel): kernel.perform(registers)
         }
     }

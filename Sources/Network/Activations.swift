@@ -14,7 +14,7 @@ public struct Activations<A: Arithmetic> {
     let classifier: Classifier
     let geometry: SegmentationNetwork<A>.Geometry
 
-    /// The stem's result; the backbone's first stage may work in place, then this is `maps[0]`.
+    /// The stem's result, until `.backbone(0)` (see `Backbone.stemResult`).
     let stem: Matrix
     /// The backbone's maps of strides 4, 8, 16 and 32: area x `dims[i]`.
     let maps: InlineArray<4, Matrix>
@@ -30,6 +30,8 @@ public struct Activations<A: Arithmetic> {
     var decoder: DecoderActivations<A>?
     /// Q x E embeddings for the out-of-vocabulary classifier, from `.openVocabularyHead` on.
     var clipEmbeddings: Matrix?
+    /// Q x 1, with `clipEmbeddings`: 0 where the out-of-vocabulary classifier has no say, else 1.
+    var clipSays: Matrix?
     /// From `.classification` on.
     var prediction: Prediction?
 

@@ -58,6 +58,33 @@ public struct BlockedKeys {
     }
 }
 
+/// Where a step writes a map: the pixels of line `y` from row `y * period` of `rows` on.
+public struct MapOutput {
+    public let rows: RowOutput
+    public let period: Int
+
+    public init(_ rows: RowOutput, period: Int) {
+        (self.rows, self.period) = (rows, period)
+    }
+
+    /// All pixels of a map `width` pixels wide, one after the other.
+    public init(_ map: Matrix, width: Int) {
+        self.init(.floats(map.base, stride: map.columns), period: width)
+    }
+
+    /// The same from line `line` on.
+    public func line(_ line: Int) -> MapOutput { MapOutput(rows.advanced(by: line * period), period: period) }
+}
+
+/// The square windows of a convolution that reads the picture: `size` pixels wide, `stride` pixels apart, the first `padding` pixels outside.
+public struct Window: Sendable {
+    public let size, stride, padding: Int
+
+    public init(size: Int, stride: Int, padding: Int) {
+        (self.size, self.stride, self.padding) = (size, stride, padding)
+    }
+}
+
 /// The fused steps of FC-CLIP in one number format.
 ///
 /// The network is written once against these steps. The input of a GEMM, a convolution or attention is an `Operand`:
@@ -80,7 +107,9 @@ public protocol Arithmetic: AnyObject {
     func quantizationPoint(_ name: String, channels: Int) throws(Fault) -> QuantizationPoint
     /// A layer from `depth` to `columns` channels that reads operands at the quantization point `input`. The depth of a
     /// convolution is a multiple of the channels of `input`, ordered (kernel row, kernel column, channel).
-    func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Linear
+    ///
+    /// - Parameter taps: the lines of its window, for a convolution that reads them in place: `stem` and `convolution3x3`; otherwise 1.
+    func linear(_ name: String, columns: Int, depth: Int, taps: Int, input: QuantizationPoint) throws(Fault) -> Linear
     /// A depthwise 7x7 convolution of `channels` channels that reads operands at `input`.
     func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Depthwise
     /// Checks that one kernel can read operands at all of `points` together: all int8 or all float32, each with one
@@ -126,17 +155,16 @@ public protocol Arithmetic: AnyObject {
     ///
     /// - Parameters:
     ///   - bordered: whether `convolution3x3` will read it; then no other step may.
-    ///   - write: writes all pixels, in any order and on any threads, those of line `y` from row `y * period` of
-    ///     `output` on.
-    func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand
+    ///   - write: writes all pixels, in any order and on any threads.
+    func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (MapOutput) -> Void) -> Operand
     /// Rows `range` of an operand.
     func rows(_ range: Range<Int>, of operand: Operand) -> Operand
     /// `into = x W^T + bias`, plus the position table's rows.
     func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, into: Matrix)
     /// `activation(x W^T + bias)`, plus the position table's rows before the activation, quantized at `point`.
     func linear(_ x: Operand, _ layer: Linear, adding table: PositionTable?, activation: Activation, at point: QuantizationPoint) -> Operand
-    /// `stream += x W^T + bias`, in float32.
-    func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix)
+    /// `stream = activation(stream + x W^T + bias)`, in float32. - Parameter activation: none or ReLU.
+    func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix, activation: Activation)
     /// `stream += project(activation(expand(x)))`: the two feed-forward layers (MLP) of a ConvNeXt block or a
     /// transformer layer.
     func feedForward(_ x: Operand, expand: Linear, activation: Activation, at hidden: QuantizationPoint, project: Linear, addingTo stream: Matrix)
@@ -145,18 +173,22 @@ public protocol Arithmetic: AnyObject {
 
     // MARK: Convolutions (maps are row-major, one row for each pixel)
 
-    /// 4x4 convolution with stride 4 of an RGB8 picture (row-major, 3 bytes a pixel, `size` before padding), which is
-    /// normalised with CLIP's mean and deviation and then padded with zeros to `padded`. `into` has one row for each
-    /// output pixel.
-    func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into: Matrix)
+    /// `activation` of the convolution of an RGB8 picture (row-major, 3 bytes a pixel, `size` before padding), which is
+    /// normalised with CLIP's mean and deviation and then padded with zeros to `padded` and by the window's padding. The
+    /// result has `padded / window.stride` pixels. The layer has as many taps as the window has lines.
+    func stem(
+        _ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, window: Window, _ layer: Linear, activation: Activation, into output: MapOutput)
     /// Depthwise 7x7 convolution, zero padding, then LayerNorm without its affine part, at `point`.
     func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: QuantizationPoint) -> Operand
     /// LayerNorm without its affine part, then 2x2 convolution with stride 2. `size` is the input's; height and width
     /// are even.
     func normReduce(_ x: Matrix, size: Size, epsilon: Float, at point: QuantizationPoint, _ layer: Linear, into: Matrix)
-    /// 3x3 convolution of a bordered operand with zero padding. The layer's depth is ordered (kernel row, kernel
-    /// column, channel).
-    func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into: Matrix)
+    /// `activation` of the 1x1 convolution of a map of `size`.
+    func convolution1x1(_ x: Operand, size: Size, _ layer: Linear, activation: Activation, into output: MapOutput)
+    /// `activation` of the 3x3 convolution, with zero padding, of a bordered operand of `size`. The layer has three taps.
+    ///
+    /// - Parameter pooled: whether the result is then averaged over squares of 2x2 pixels; `size` is even then.
+    func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, activation: Activation, pooled: Bool, into output: MapOutput)
 
     // MARK: Attention
 
@@ -191,4 +223,22 @@ public protocol Arithmetic: AnyObject {
 
 extension Arithmetic {
     public func compute(_ body: () -> Void) { body() }
+
+    /// A linear layer, or a convolution whose patches are gathered.
+    func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Linear {
+        try linear(name, columns: columns, depth: depth, taps: 1, input: input)
+    }
+
+    func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix) {
+        linear(x, layer, addingTo: stream, activation: .none)
+    }
+
+    /// The mean of each square of 2x2 pixels of `x`, a map of `size`, even.
+    public func averagePool(_ x: Matrix, size: Size, into output: MapOutput) {
+        parallel(size.height / 2) { lines in
+            for line in lines {
+                perform(.averagePool(AveragePool(x.row(2 * line * size.width), width: size.width, channels: x.columns, output: output.line(line).rows)))
+            }
+        }
+    }
 }

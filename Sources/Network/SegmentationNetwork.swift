@@ -125,7 +125,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let features = arithmetic.matrix(rows: Backbone<A>.size(stage: 0, of: padded).area, columns: architecture.hidden)
         let maps = InlineArray<4, Matrix> { arithmetic.matrix(rows: Backbone<A>.size(stage: $0, of: padded).area, columns: architecture.dims[$0]) }
         var activations = Activations<A>(
-            pixels: pixels, size: size, padded: padded, classifier: classifier, geometry: geometry, stem: maps[0], maps: maps, tokens: tokens,
+            pixels: pixels, size: size, padded: padded, classifier: classifier, geometry: geometry, stem: backbone.stemResult(in: maps), maps: maps, tokens: tokens,
             features: features)
         return try body(&activations)
     }
@@ -176,11 +176,14 @@ public final class SegmentationNetwork<A: Arithmetic> {
             arithmetic.release(activations.decoder!.mark)
             activations.decoder = nil
         case .openVocabularyHead:
-            activations.clipEmbeddings = clipEmbeddings(maps[3], masks: activations.masks!, maskSize: maskSize, size: geometry.levels[0])
+            let embeddings = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
+            let says = arithmetic.matrix(rows: architecture.queries, columns: 1)
+            clipEmbeddings(maps[3], masks: activations.masks!, maskSize: maskSize, size: geometry.levels[0], into: embeddings, says: says)
+            (activations.clipEmbeddings, activations.clipSays) = (embeddings, says)
         case .classification:
             activations.prediction = classify(
-                inner: activations.classEmbeddings!, outer: activations.clipEmbeddings!, masks: activations.masks!, maskSize: maskSize,
-                classifier: activations.classifier)
+                inner: activations.classEmbeddings!, outer: activations.clipEmbeddings!, says: activations.clipSays!, masks: activations.masks!,
+                maskSize: maskSize, classifier: activations.classifier)
         }
     }
 
@@ -246,17 +249,15 @@ public final class SegmentationNetwork<A: Arithmetic> {
         arithmetic.release(scratch)
     }
 
-    /// CLIP's embedding of each mask: `masks` are resized to `size`, that of `dense`.
-    private func clipEmbeddings(_ dense: Matrix, masks: Matrix, maskSize: Size, size: Size) -> Matrix {
-        let embeddings = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
+    /// CLIP's embedding of each mask, and `says` (`OpenVocabularyHead.embeddings`): `masks` are resized to `size`, that of `dense`.
+    private func clipEmbeddings(_ dense: Matrix, masks: Matrix, maskSize: Size, size: Size, into embeddings: Matrix, says: Matrix) {
         let mark = arithmetic.mark()
         let small = arithmetic.matrix(rows: architecture.queries, columns: size.area)
         arithmetic.parallel(masks.rows) { range in
             for query in range { resizeBilinearPlane(masks.row(query), from: maskSize, to: size, into: small.row(query)) }
         }
-        head.embeddings(dense, logits: small, into: embeddings)
+        head.embeddings(dense, size: size, logits: small, into: embeddings, says: says)
         arithmetic.release(mark)
-        return embeddings
     }
 
     // MARK: Recording
@@ -305,7 +306,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
     // MARK: Classification
 
     /// Both classifiers and their ensemble.
-    private func classify(inner: Matrix, outer: Matrix, masks: Matrix, maskSize: Size, classifier: Classifier) -> Prediction {
+    private func classify(inner: Matrix, outer: Matrix, says: Matrix, masks: Matrix, maskSize: Size, classifier: Classifier) -> Prediction {
         let queries = architecture.queries
         let names = classifier.embeddings.rows
         let classes = classifier.count
@@ -322,7 +323,8 @@ public final class SegmentationNetwork<A: Arithmetic> {
         arithmetic.record("dec.h\(architecture.decoderLayers).class_logits", innerLogits)
         arithmetic.record("clip.out_vocab_logits", outerLogits)
         if arithmetic.isTracing { recordProbabilities(inner: innerLogits, outer: outerLogits, classes: classes) }
-        head.ensemble(inVocabulary: innerLogits, outOfVocabulary: outerLogits, classifier: classifier, weights: weights, into: probabilities)
+        head.ensemble(
+            inVocabulary: innerLogits, outOfVocabulary: outerLogits, says: says, classifier: classifier, weights: weights, into: probabilities)
         arithmetic.record("prob.final", probabilities)
         arithmetic.release(mark)
         return Prediction(

@@ -1,57 +1,52 @@
 import Imaging
 import Kernels
+import Network
 
 extension IntegerArithmetic {
-    public func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into map: Matrix) {
-        guard case .int8 = layer.kind else { return floatStem(pixels, size: size, padded: padded, layer, into: map) }
-        let width = padded.width / 4
-        // A pixel minus 128 is its int8 value; normalisation is folded into the weights. Padding is the value closest
-        // to zero after normalisation.
-        let mean = PixelStatistics.mean
-        let padding = (Int8(mean.0.rounded() - 128), Int8(mean.1.rounded() - 128), Int8(mean.2.rounded() - 128))
-        blocks(padded.height / 4, of: 1) { range, scratch in
+    public func stem(
+        _ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, window: Window, _ layer: Linear, activation: Activation, into output: MapOutput
+    ) {
+        let width = padded.width / window.stride
+        let lineValues = 3 * (padded.width + 2 * window.padding)
+        blocks(padded.height / window.stride, of: 1) { range, scratch in
             let line = range.lowerBound
-            let patches = scratch.take(Int8.self, count: width * 48)
+            let top = line * window.stride - window.padding
+            let base = scratch.take(bytes: layer.input.bytes(window.size * lineValues))
             compute {
-                for row in 0..<4 {
-                    let y = line * 4 + row
-                    for x in 0..<padded.width {
-                        let target = patches + x / 4 * 48 + (row * 4 + x % 4) * 3
-                        if y < size.height, x < size.width {
-                            let source = pixels + (y * size.width + x) * 3
-                            for channel in 0..<3 { target[channel] = Int8(bitPattern: source[channel] ^ 0x80) }
-                        } else {
-                            (target[0], target[1], target[2]) = padding
-                        }
+                for row in 0..<window.size {
+                    let y = top + row
+                    let source = pixels + min(max(y, 0), size.height - 1) * size.width * 3
+                    let inside = y >= 0 && y < size.height ? size.width : 0
+                    if layer.input.quantization != nil {
+                        byteLine(source, inside, padding: window.padding, into: base.assumingMemoryBound(to: Int8.self) + row * lineValues, count: lineValues)
+                    } else {
+                        floatLine(source, inside, padding: window.padding, into: base.assumingMemoryBound(to: Float.self) + row * lineValues, count: lineValues)
                     }
                 }
             }
-            let input = Operand(base: UnsafeMutableRawPointer(patches), rows: width, columns: 48, point: layer.input)
-            gemm(input, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
+            gemm(
+                Rows(base: base, count: width, stride: 3 * window.stride, tapStride: lineValues), layer,
+                lines: Lines(count: 1, width: width, period: width, first: line * output.period, outputPeriod: output.period), scratch: scratch,
+                activation: activation, output: output.rows)
         }
     }
 
-    private func floatStem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Linear, into map: Matrix) {
-        let width = padded.width / 4
-        blocks(padded.height / 4, of: 1) { range, scratch in
-            let line = range.lowerBound
-            let patches = Matrix(scratch.take(Float.self, count: width * 48), rows: width, columns: 48)
-            compute {
-                for row in 0..<4 {
-                    let y = line * 4 + row
-                    for x in 0..<padded.width {
-                        let target = patches.row(x / 4) + (row * 4 + x % 4) * 3
-                        for channel in 0..<3 {
-                            target[channel] =
-                                y < size.height && x < size.width
-                                ? PixelStatistics.normalized(Float(pixels[(y * size.width + x) * 3 + channel]), channel: channel) : 0
-                        }
-                    }
-                }
-            }
-            let input = Operand(base: UnsafeMutableRawPointer(patches.base), rows: width, columns: 48, point: layer.input)
-            gemm(input, layer, rows: 0..<width, scratch: scratch, output: .floats(map.row(line * width), stride: map.columns))
-        }
+    /// The first `inside` pixels of a line minus 128, which are their int8 values (normalisation is folded into the weights), behind
+    /// `padding` pixels of padding and before as many as fill `count` values. Padding is the value closest to zero after normalisation.
+    private func byteLine(_ pixels: UnsafePointer<UInt8>, _ inside: Int, padding: Int, into line: UnsafeMutablePointer<Int8>, count: Int) {
+        let mean = PixelStatistics.mean
+        let outside = [Int8(mean.0.rounded() - 128), Int8(mean.1.rounded() - 128), Int8(mean.2.rounded() - 128)] as InlineArray<3, Int8>
+        for index in 0..<3 * padding { line[index] = outside[index % 3] }
+        let first = line + 3 * padding
+        for index in 0..<3 * inside { first[index] = Int8(bitPattern: pixels[index] ^ 0x80) }
+        for index in 3 * (padding + inside)..<count { line[index] = outside[index % 3] }
+    }
+
+    /// The same in float32: normalised, and zeros for padding.
+    private func floatLine(_ pixels: UnsafePointer<UInt8>, _ inside: Int, padding: Int, into line: UnsafeMutablePointer<Float>, count: Int) {
+        line.update(repeating: 0, count: count)
+        let first = line + 3 * padding
+        for index in 0..<3 * inside { first[index] = PixelStatistics.normalized(Float(pixels[index]), channel: index % 3) }
     }
 
     public func depthwiseNorm(_ x: Operand, size: Size, _ layer: Depthwise, epsilon: Float, at point: QuantizationPoint) -> Operand {
@@ -94,15 +89,40 @@ extension IntegerArithmetic {
         }
     }
 
-    public func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, into map: Matrix) {
-        let width = size.width
-        let period = width + 2
-        blocks(size.height, of: 1) { range, scratch in
-            let line = range.lowerBound
-            // Three neighbouring pixels of a line are contiguous: the GEMM reads those of three lines in place.
+    public func convolution1x1(_ x: Operand, size: Size, _ layer: Linear, activation: Activation, into output: MapOutput) {
+        unitBlocks(size.height, rows: size.width, of: layer) { lines, scratch in
             gemm(
-                rows(line * period..<(line + 3) * period, of: x), layer, rows: 0..<width, taps: 3, tapRows: period, scratch: scratch,
-                output: .floats(map.row(line * width), stride: map.columns))
+                Rows(base: x.base + lines.lowerBound * size.width * x.stride, count: lines.count * size.width, stride: x.columns), layer,
+                lines: Lines(
+                    count: lines.count, width: size.width, period: size.width, first: lines.lowerBound * output.period, outputPeriod: output.period),
+                scratch: scratch, activation: activation, output: output.rows)
+        }
+    }
+
+    public func convolution3x3(_ x: Operand, size: Size, _ layer: Linear, activation: Activation, pooled: Bool, into output: MapOutput) {
+        let period = size.width + 1
+        // Three neighbouring pixels of a line are contiguous: the product reads those of three lines in place. Where it takes several lines, it
+        // also makes a result for the border between two, which is left out.
+        func convolve(_ lines: Range<Int>, _ scratch: Arena, first: Int, outputPeriod: Int, output: RowOutput) {
+            gemm(
+                Rows(
+                    base: x.base + lines.lowerBound * period * x.stride, count: lines.count * period - 1, stride: x.columns, tapStride: period * x.columns),
+                layer, lines: Lines(count: lines.count, width: size.width, period: period, first: first, outputPeriod: outputPeriod), scratch: scratch,
+                activation: activation, output: output)
+        }
+        guard pooled else {
+            return unitBlocks(size.height, rows: size.width, of: layer) { lines, scratch in
+                convolve(lines, scratch, first: lines.lowerBound * output.period, outputPeriod: output.period, output: output.rows)
+            }
+        }
+        unitBlocks(size.height / 2, rows: 2 * size.width, of: layer) { pairs, scratch in
+            let whole = scratch.take(Float.self, count: 2 * pairs.count * size.width * layer.columns)
+            convolve(
+                2 * pairs.lowerBound..<2 * pairs.upperBound, scratch, first: 0, outputPeriod: size.width, output: .floats(whole, stride: layer.columns))
+            for pair in pairs {
+                let values = whole + 2 * (pair - pairs.lowerBound) * size.width * layer.columns
+                kernels.perform(.averagePool(AveragePool(values, width: size.width, channels: layer.columns, output: output.line(pair).rows)))
+            }
         }
     }
 }

@@ -14,33 +14,40 @@ extension IntegerArithmetic {
         return result
     }
 
-    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Operand
-    {
+    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (MapOutput) -> Void) -> Operand {
         guard bordered else {
             let result = newOperand(rows: size.area, columns: columns, at: point)
-            write(result.output, size.width)
+            write(MapOutput(result.output, period: size.width))
             return result
         }
-        let period = size.width + 2
-        let last = (size.height + 1) * period
-        let result = newOperand(rows: last + period, columns: columns, at: point)
+        // A line of zeros above and below, and one pixel between lines, which is the right border of one and the left border of the next.
+        let period = size.width + 1
+        let result = newOperand(rows: (size.height + 2) * period + 1, columns: columns, at: point)
         let zero = UInt8(bitPattern: Int8(truncatingIfNeeded: point.quantization?.zeroPoint ?? 0))
+        let rowBytes = point.bytes(columns)
         func clear(_ pixels: Range<Int>) {
-            (result.base + pixels.lowerBound * result.stride).initializeMemory(as: UInt8.self, repeating: zero, count: pixels.count * result.stride)
+            (result.base + pixels.lowerBound * rowBytes).initializeMemory(as: UInt8.self, repeating: zero, count: pixels.count * rowBytes)
         }
         compute {
             clear(0..<period + 1)
-            // A line's right border and the next one's left border.
-            for line in 1..<size.height { clear((line + 1) * period - 1..<(line + 1) * period + 1) }
-            clear(last - 1..<last + period)
+            for line in 1..<size.height { clear((line + 1) * period..<(line + 1) * period + 1) }
+            clear((size.height + 1) * period..<result.rows)
         }
-        write(result.output.advanced(by: period + 1), period)
+        write(MapOutput(result.output.advanced(by: period + 1), period: period))
         return result
     }
 
-    /// The same values in rows of `columns`: a convolution's patches, quantized pixel by pixel.
-    public func regrouped(_ operand: Operand, columns: Int) -> Operand {
-        Operand(base: operand.base, rows: operand.rows * operand.columns / columns, columns: columns, point: operand.point)
+    /// The same int8 values, a convolution's patches pixel by pixel, in the rows that `layer` reads.
+    public func regrouped(_ operand: Operand, for layer: Linear) -> Operand {
+        let rows = operand.rows * operand.columns / layer.depth
+        guard layer.paddedTapDepth > layer.tapDepth else {
+            return Operand(base: operand.base, rows: rows, columns: layer.depth, point: operand.point)
+        }
+        let result = newOperand(rows: rows, columns: layer.taps * layer.paddedTapDepth, at: operand.point)
+        for piece in 0..<rows * layer.taps {
+            (result.bytes + piece * layer.paddedTapDepth).update(from: operand.bytes + piece * layer.tapDepth, count: layer.tapDepth)
+        }
+        return result
     }
 
     /// Values given as int8.
@@ -69,10 +76,11 @@ extension IntegerArithmetic {
         return result
     }
 
-    public func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix) {
-        rowBlocks(x.rows, of: layer) { range, scratch in
-            gemm(x, layer, rows: range, scratch: scratch, output: .added(stream.base, stride: stream.columns))
-        }
+    public func linear(_ x: Operand, _ layer: Linear, addingTo stream: Matrix, activation: Activation) {
+        precondition(activation != .gelu)
+        let output: RowOutput =
+            activation == .relu ? .rectifiedSum(stream.base, stride: stream.columns) : .added(stream.base, stride: stream.columns)
+        rowBlocks(x.rows, of: layer) { range, scratch in gemm(x, layer, rows: range, scratch: scratch, output: output) }
     }
 
     public func feedForward(_ x: Operand, expand: Linear, activation: Activation, at hidden: QuantizationPoint, project: Linear, addingTo stream: Matrix) {
@@ -167,62 +175,111 @@ extension IntegerArithmetic {
     /// Calls `body` with ranges that cover `0..<count` and scratch of the thread's own: as many rows as a product with `layer`'s weights
     /// likes, enough to share the weights, few enough to share out among the threads, in equal parts.
     private func rowBlocks(_ count: Int, of layer: Linear? = nil, _ body: (Range<Int>, Arena) -> Void) {
+        // Whole tiles of any instruction set.
+        let rows = 8
+        unitBlocks((count + rows - 1) / rows, rows: rows, of: layer) { units, scratch in
+            body(min(units.lowerBound * rows, count)..<min(units.upperBound * rows, count), scratch)
+        }
+    }
+
+    /// As `rowBlocks`, with ranges of units of `rows` rows each, which stay together.
+    func unitBlocks(_ count: Int, rows: Int, of layer: Linear?, _ body: (Range<Int>, Arena) -> Void) {
         var most = 64
         var piecesPerThread = 4
         // Weights in float32 do not fit the caches, but for a few columns: the fewer times they pass by, the better.
         if case .float32 = layer?.kind { (most, piecesPerThread) = (128, 1) }
-        // Whole tiles of any instruction set, three to a piece at least.
-        let rows = 8
-        let tiles = (count + rows - 1) / rows
         let threads = pool.threads
-        let wanted = max((count + most - 1) / most, min(piecesPerThread * threads, tiles / 3), 1)
-        let pieces = min((wanted + threads - 1) / threads * threads, max(tiles, 1))
-        let (each, longer) = tiles.quotientAndRemainder(dividingBy: pieces)
+        // Three tiles to a piece at least.
+        let wanted = max((count * rows + most - 1) / most, min(piecesPerThread * threads, count * rows / 24), 1)
+        let pieces = min((wanted + threads - 1) / threads * threads, max(count, 1))
+        let (each, longer) = count.quotientAndRemainder(dividingBy: pieces)
         // The longer ones last, where the last tile may be short.
         blocks(pieces, of: 1) { piece, scratch in
             let first = piece.lowerBound * each + max(0, piece.lowerBound - (pieces - longer))
             let last = piece.upperBound * each + max(0, piece.upperBound - (pieces - longer))
-            body(min(first * rows, count)..<min(last * rows, count), scratch)
+            body(first..<last, scratch)
         }
     }
 
-    /// Rows `rows` of `x W^T + bias`, finished and written by `Epilogue`. In int8 a row of `x` may consist of several `taps`, `tapRows` rows of
-    /// `x` apart (see `Gemm`).
+    /// The rows that a product reads, `stride` values apart, each in the layer's taps, `tapStride` values apart.
+    struct Rows {
+        let base: UnsafeMutableRawPointer
+        let count, stride: Int
+        var tapStride = 0
+    }
+
+    /// Which rows of a product are results: the first `width` of every `period`, `count` times. They are rows `first` and following of the
+    /// output, and for each line after it those `outputPeriod` behind.
+    struct Lines {
+        let count, width, period: Int
+        let first, outputPeriod: Int
+    }
+
+    /// Rows `rows` of `x W^T + bias`, finished and written by `Epilogue`.
     func gemm(
-        _ x: Operand, _ layer: Linear, rows: Range<Int>, taps: Int = 1, tapRows: Int = 0, scratch: Arena, adding table: PositionTable? = nil,
-        activation: Activation = .none, output: RowOutput
+        _ x: Operand, _ layer: Linear, rows: Range<Int>, scratch: Arena, adding table: PositionTable? = nil, activation: Activation = .none, output: RowOutput
+    ) {
+        gemm(
+            Rows(base: x.base + rows.lowerBound * x.stride, count: rows.count, stride: x.columns, tapStride: layer.paddedTapDepth), layer,
+            lines: Lines(count: 1, width: rows.count, period: rows.count, first: rows.lowerBound, outputPeriod: rows.count),
+            scratch: scratch, adding: table, activation: activation, output: output)
+    }
+
+    /// `x W^T + bias`, finished line by line and written by `Epilogue`.
+    func gemm(
+        _ x: Rows, _ layer: Linear, lines: Lines, scratch: Arena, adding table: PositionTable? = nil, activation: Activation, output: RowOutput
     ) {
         let terms = table.map {
             Epilogue.Table(vertical: $0.vertical.base, horizontal: $0.horizontal.map { UnsafePointer($0.base) }, period: $0.period, width: layer.columns)
+        }
+        /// For each line what finishes `columns` of it, whose values begin where `values` says.
+        func forEachLine(_ columns: Range<Int>, stride: Int, _ values: (Int) -> Epilogue.Values, _ body: (Epilogue) -> Void) {
+            for line in 0..<lines.count {
+                let first = lines.first + line * lines.outputPeriod
+                body(
+                    Epilogue(
+                        values: values(line * lines.period * stride), valuesStride: stride, rows: first..<first + lines.width, columns: columns,
+                        bias: layer.bias, table: terms, activation: activation, output: output))
+            }
         }
         switch layer.kind {
         case .int8(let packed, let offset, let scale, _):
             // Some columns at a time, so that their sums never leave the first-level cache.
             let layout = kernels.layout
             let width = max(1, 64 / layout.columnsPerPanel) * layout.columnsPerPanel
-            let sums = scratch.take(Int32.self, count: rows.count * width)
+            let sums = scratch.take(Int32.self, count: x.count * width)
+            let panelBytes = layout.panelBytes(depth: layer.taps * layer.paddedTapDepth)
             for column in stride(from: 0, to: layer.columns, by: width) {
                 let columns = column..<min(column + width, layer.columns)
-                let epilogue = Epilogue(
-                    values: .sums(sums, offset: offset, scale: scale), valuesStride: width, rows: rows, columns: columns, bias: layer.bias,
-                    table: terms, activation: activation, output: output)
-                epilogue.prefetch()
+                let values = { Epilogue.Values.sums(sums + $0, offset: offset, scale: scale) }
+                forEachLine(columns, stride: width, values) { $0.prefetch() }
                 kernels.perform(
                     Gemm(
-                        x.bytes + rows.lowerBound * x.stride, rows: rows.count, rowStride: x.stride, depth: layer.depth / taps, taps: taps,
-                        tapStride: tapRows * x.stride, packed: packed + column / layout.columnsPerPanel * layout.panelBytes(depth: layer.depth),
-                        columns: columns.count, into: sums, sumStride: width))
-                kernels.perform(.epilogue(epilogue))
+                        x.base.assumingMemoryBound(to: Int8.self), rows: x.count, rowStride: x.stride, depth: layer.paddedTapDepth, taps: layer.taps,
+                        tapStride: x.tapStride, packed: packed + column / layout.columnsPerPanel * panelBytes, columns: columns.count, into: sums,
+                        sumStride: width))
+                forEachLine(columns, stride: width, values) { kernels.perform(.epilogue($0)) }
             }
         case .float32(let weights):
-            let values = scratch.take(Float.self, count: rows.count * layer.columns)
-            kernels.perform(.dotProducts(DotProducts(x.floats.rows(rows), weights, columns: layer.columns, into: values)))
-            kernels.perform(
-                .epilogue(
-                    Epilogue(
-                        values: .floats(values), valuesStride: layer.columns, rows: rows, columns: 0..<layer.columns, bias: layer.bias, table: terms,
-                        activation: activation, output: output)))
+            let values = scratch.take(Float.self, count: x.count * layer.columns)
+            kernels.perform(.dotProducts(DotProducts(gathered(x, layer, scratch: scratch), weights, columns: layer.columns, into: values)))
+            forEachLine(0..<layer.columns, stride: layer.columns, { .floats(values + $0) }) { kernels.perform(.epilogue($0)) }
         }
+    }
+
+    /// The rows in one piece each, in scratch memory where they are not.
+    private func gathered(_ x: Rows, _ layer: Linear, scratch: Arena) -> Matrix {
+        let values = x.base.assumingMemoryBound(to: Float.self)
+        guard layer.taps > 1 else { return Matrix(values, rows: x.count, columns: layer.depth) }
+        let result = Matrix(scratch.take(Float.self, count: x.count * layer.depth), rows: x.count, columns: layer.depth)
+        compute {
+            for row in 0..<x.count {
+                for tap in 0..<layer.taps {
+                    (result.row(row) + tap * layer.tapDepth).update(from: values + (row * x.stride + tap * x.tapStride), count: layer.tapDepth)
+                }
+            }
+        }
+        return result
     }
 
     /// An uninitialised operand in scratch memory.

@@ -33,27 +33,40 @@ extension IntegerArithmetic {
         guard !symmetric || (quantized.first?.zeroPoint ?? 0) == 0 else { throw Fault("\(model.file.path): \(user) needs zero point 0") }
     }
 
-    public func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Linear {
+    public func linear(_ name: String, columns: Int, depth: Int, taps: Int, input: QuantizationPoint) throws(Fault) -> Linear {
         let bias = try floats(name + ".bias", count: columns)
         let weight = name + ".weight"
         if try model.file.tensor(weight).kind == .float32 {
             guard input.quantization == nil else { throw Fault("\(model.file.path): \(name) is float32 but its input is int8") }
-            // It reads its map in place, which float32 GEMM does not support.
-            guard depth != 9 * input.channels else { throw Fault("\(model.file.path): \(name) is float32, but 3x3 convolutions are int8 only") }
-            return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .float32(try floats(weight, count: columns * depth)))
+            return Linear(columns: columns, depth: depth, taps: taps, bias: bias, input: input, kind: .float32(try floats(weight, count: columns * depth)))
         }
         guard let quantization = input.quantization else {
             throw Fault("\(model.file.path): \(name) is int8 but its input has no quantization point")
         }
         // Read outside of the arena, which keeps the packed weights only.
-        let stored = UnsafeMutablePointer<Int8>.allocate(capacity: columns * depth)
+        let tapDepth = depth / taps
+        let paddedTap = Linear.padded(tapDepth, taps: taps)
+        let padded = taps * paddedTap
+        let stored = UnsafeMutablePointer<Int8>.allocate(capacity: columns * padded)
         defer { stored.deallocate() }
         try model.weights(weight, count: columns * depth, into: stored)
+        if padded > depth { pad(stored, pieces: columns * taps, from: tapDepth, to: paddedTap) }
         let scale = try floats(name + ".scale", count: columns)
-        let packed = constants.take(Int8.self, count: kernels.layout.byteCount(columns: columns, depth: depth))
+        let packed = constants.take(Int8.self, count: kernels.layout.byteCount(columns: columns, depth: padded))
         let offset = constants.take(Int32.self, count: columns)
-        pack(stored, columns: columns, depth: depth, columnStride: depth, zeroPoint: quantization.zeroPoint, into: packed, offset: offset)
-        return Linear(columns: columns, depth: depth, bias: bias, input: input, kind: .int8(packed: packed, offset: offset, scale: scale, input: quantization))
+        pack(stored, columns: columns, depth: padded, columnStride: padded, zeroPoint: quantization.zeroPoint, into: packed, offset: offset)
+        return Linear(
+            columns: columns, depth: depth, taps: taps, bias: bias, input: input,
+            kind: .int8(packed: packed, offset: offset, scale: scale, input: quantization))
+    }
+
+    /// Moves `pieces` pieces of `count` weights, one after the other, apart to `padded` weights each, zeros behind each, in place.
+    private func pad(_ weights: UnsafeMutablePointer<Int8>, pieces: Int, from count: Int, to padded: Int) {
+        for piece in (0..<pieces).reversed() {
+            let target = weights + piece * padded
+            target.update(from: weights + piece * count, count: count)
+            (target + count).update(repeating: 0, count: padded - count)
+        }
     }
 
     /// A float32 tensor of the model; it lives as long as the arithmetic.

@@ -50,13 +50,22 @@ public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
     /// A layer's weights, packed for the chosen kernels, or float32.
     public struct Linear {
         let columns: Int
+        /// K: values of a row, `taps` times `tapDepth`.
         let depth: Int
+        /// The pieces that a row is read in.
+        public let taps: Int
         let bias: UnsafePointer<Float>
         let input: QuantizationPoint
         let kind: Kind
 
         /// Multiply-adds of one row.
         public var weightCount: Int { columns * depth }
+        /// Values of one tap.
+        public var tapDepth: Int { depth / taps }
+        /// The same as int8 kernels read them, with zeros behind: several taps each begin at a multiple of 16.
+        public var paddedTapDepth: Int { Self.padded(tapDepth, taps: taps) }
+
+        static func padded(_ tapDepth: Int, taps: Int) -> Int { taps == 1 ? tapDepth : (tapDepth + 15) / 16 * 16 }
 
         enum Kind {
             /// `offset` compensates for the input's zero point in each column's sum, `scale` (input scale x weight

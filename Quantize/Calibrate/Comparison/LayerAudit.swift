@@ -24,7 +24,7 @@ public final class LayerAudit {
                 depthwises[layer.name] = try integer.depthwise(layer.name, channels: layer.parameters.columns, input: point)
             } else {
                 linears[layer.name] = try integer.linear(
-                    layer.name, columns: layer.parameters.columns, depth: layer.parameters.depth, input: point)
+                    layer.name, columns: layer.parameters.columns, depth: layer.parameters.depth, taps: layer.taps, input: point)
             }
         }
     }
@@ -57,18 +57,20 @@ public final class LayerAudit {
             result = integer.values(normed)
         } else if let linear = linears[layer.name] {
             result = integer.matrix(rows: run.result.rows, columns: run.result.columns)
-            integer.linear(input(run, point: point), linear, adding: nil, into: result)
+            integer.linear(input(run, of: linear, point: point), linear, adding: nil, into: result)
         } else {
             return
         }
         ratios[layer.name, default: SignalToNoise()].add(run.result, result)
     }
 
-    private func input(_ run: FloatArithmetic.LayerRun, point: IntegerArithmetic.QuantizationPoint) -> IntegerArithmetic.Operand {
+    private func input(_ run: FloatArithmetic.LayerRun, of layer: IntegerArithmetic.Linear, point: IntegerArithmetic.QuantizationPoint)
+        -> IntegerArithmetic.Operand
+    {
+        if run.layer.role == .stem { return integer.regrouped(integer.operand(bytes(run.input), rows: run.input.rows, at: point), for: layer) }
         let channels = run.layer.input.channels
-        if run.layer.role == .stem { return integer.operand(bytes(run.input), rows: run.input.rows, at: point) }
         let pixels = Matrix(run.input.base, rows: run.input.count / channels, columns: channels)
-        return integer.regrouped(integer.operand(pixels, at: point), columns: run.input.columns)
+        return integer.regrouped(integer.operand(pixels, at: point), for: layer)
     }
 
     /// The picture's bytes minus 128, from normalized colours.

@@ -1,28 +1,35 @@
 import Imaging
 import Kernels
+import Network
 
 extension FloatArithmetic {
-    public func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, _ layer: Layer, into map: Matrix) {
+    /// The map behind an output: all of this arithmetic's maps are dense.
+    private func map(_ output: MapOutput, size: Size) -> Matrix {
+        guard case .floats(let base, let columns) = output.rows, output.period == size.width else { preconditionFailure("a dense float32 map is expected") }
+        return Matrix(base, rows: size.area, columns: columns)
+    }
+
+    public func stem(
+        _ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, window: Window, _ layer: Layer, activation: Activation, into output: MapOutput
+    ) {
         let mark = mark()
-        let patches = matrix(rows: map.rows, columns: 48)
-        let width = padded.width / 4
-        parallel(map.rows) { range in
+        let result = map(output, size: Size(height: padded.height / window.stride, width: padded.width / window.stride))
+        let patches = matrix(rows: result.rows, columns: 3 * window.size * window.size)
+        parallel(result.rows) { range in
             for patch in range {
-                let top = patch / width * 4
-                let left = patch % width * 4
+                let top = patch / output.period * window.stride - window.padding
+                let left = patch % output.period * window.stride - window.padding
                 let values = patches.row(patch)
-                for row in 0..<4 {
-                    for column in 0..<4 {
-                        for channel in 0..<3 {
-                            let inside = top + row < size.height && left + column < size.width
-                            let pixel = inside ? Float(pixels[((top + row) * size.width + left + column) * 3 + channel]) : 0
-                            values[(row * 4 + column) * 3 + channel] = inside ? PixelStatistics.normalized(pixel, channel: channel) : 0
-                        }
-                    }
+                for index in 0..<patches.columns {
+                    let y = top + index / (3 * window.size)
+                    let x = left + index / 3 % window.size
+                    let isInside = y >= 0 && x >= 0 && y < size.height && x < size.width
+                    values[index] = isInside ? PixelStatistics.normalized(Float(pixels[(y * size.width + x) * 3 + index % 3]), channel: index % 3) : 0
                 }
             }
         }
-        product(patches, layer, into: map)
+        product(patches, layer, into: result)
+        activate(result, activation)
         release(mark)
     }
 
@@ -64,7 +71,22 @@ extension FloatArithmetic {
         release(mark)
     }
 
-    public func convolution3x3(_ x: Matrix, size: Size, _ layer: Layer, into map: Matrix) {
+    public func convolution1x1(_ x: Matrix, size: Size, _ layer: Layer, activation: Activation, into output: MapOutput) {
+        let result = map(output, size: size)
+        product(x, layer, into: result)
+        activate(result, activation)
+    }
+
+    public func convolution3x3(_ x: Matrix, size: Size, _ layer: Layer, activation: Activation, pooled: Bool, into output: MapOutput) {
+        let mark = mark()
+        let result = pooled ? matrix(rows: size.area, columns: layer.parameters.columns) : map(output, size: size)
+        convolve3x3(x, size: size, layer, into: result)
+        activate(result, activation)
+        if pooled { averagePool(result, size: size, into: output) }
+        release(mark)
+    }
+
+    private func convolve3x3(_ x: Matrix, size: Size, _ layer: Layer, into map: Matrix) {
         // A few lines at a time bound the patches' memory.
         let lines = max(1, 2048 / size.width)
         var top = 0

@@ -21,10 +21,9 @@ extension FloatArithmetic {
     }
 
     /// Borders are left out, in which `convolution3x3` agrees.
-    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (_ output: RowOutput, _ period: Int) -> Void) -> Matrix
-    {
+    public func operand(size: Size, columns: Int, at point: QuantizationPoint, bordered: Bool, _ write: (MapOutput) -> Void) -> Matrix {
         let values = matrix(rows: size.area, columns: columns)
-        write(.floats(values.base, stride: columns), size.width)
+        write(MapOutput(values, width: size.width))
         return operand(values, at: point)
     }
 
@@ -53,11 +52,12 @@ extension FloatArithmetic {
         return operand(result, at: point)
     }
 
-    public func linear(_ x: Matrix, _ layer: Layer, addingTo stream: Matrix) {
+    public func linear(_ x: Matrix, _ layer: Layer, addingTo stream: Matrix, activation: Activation) {
         let mark = mark()
         let result = matrix(rows: x.rows, columns: stream.columns)
         product(x, layer, into: result)
         for index in 0..<stream.count { stream.base[index] += result.base[index] }
+        activate(stream, activation)
         release(mark)
     }
 
@@ -69,7 +69,7 @@ extension FloatArithmetic {
             row = rows.upperBound
             let mark = mark()
             let values = linear(x.rows(rows), expand, adding: nil, activation: activation, at: hidden)
-            linear(values, project, addingTo: stream.rows(rows))
+            linear(values, project, addingTo: stream.rows(rows), activation: .none)
             release(mark)
         }
     }
@@ -100,7 +100,7 @@ extension FloatArithmetic {
         audit?(LayerRun(layer: layer, input: x, result: result))
     }
 
-    private func activate(_ x: Matrix, _ activation: Activation) {
+    func activate(_ x: Matrix, _ activation: Activation) {
         guard activation != .none else { return }
         parallel(x.rows) { range in
             for row in range {

@@ -15,12 +15,15 @@ public final class FloatArithmetic: ScratchArithmetic {
         public let input: QuantizationPoint
         /// Depthwise convolutions have `depth` 49 and weights [49][channels].
         public let role: UpstreamNames.Role
+        /// As `Arithmetic.linear` is asked for it.
+        public let taps: Int
 
-        init(name: String, parameters: FloatWeights, input: QuantizationPoint, role: UpstreamNames.Role) {
+        init(name: String, parameters: FloatWeights, input: QuantizationPoint, role: UpstreamNames.Role, taps: Int = 1) {
             self.name = name
             self.parameters = parameters
             self.input = input
             self.role = role
+            self.taps = taps
         }
     }
 
@@ -115,12 +118,12 @@ public final class FloatArithmetic: ScratchArithmetic {
         for (index, point) in points.enumerated() { point.kernelIsSymmetric = symmetric && index == 0 }
     }
 
-    public func linear(_ name: String, columns: Int, depth: Int, input: QuantizationPoint) throws(Fault) -> Layer {
+    public func linear(_ name: String, columns: Int, depth: Int, taps: Int, input: QuantizationPoint) throws(Fault) -> Layer {
         let parameters = try source.layer(name)
         guard parameters.columns == columns, parameters.depth == depth else {
             throw Fault("\(name): \(parameters.columns) x \(parameters.depth) weights where \(columns) x \(depth) are expected")
         }
-        return register(Layer(name: name, parameters: parameters, input: input, role: try source.names.layer(name).role))
+        return register(Layer(name: name, parameters: parameters, input: input, role: try source.names.layer(name).role, taps: taps))
     }
 
     public func depthwise(_ name: String, channels: Int, input: QuantizationPoint) throws(Fault) -> Layer {

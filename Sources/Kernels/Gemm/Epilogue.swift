@@ -5,6 +5,8 @@ public enum RowOutput {
     case floats(UnsafeMutablePointer<Float>, stride: Int)
     /// Added to the values in memory (the residual connection).
     case added(UnsafeMutablePointer<Float>, stride: Int)
+    /// The same, then the larger of the sum and zero (ReLU).
+    case rectifiedSum(UnsafeMutablePointer<Float>, stride: Int)
     /// Quantized as `quantize` does, with a multiplier for each column.
     case int8(UnsafeMutablePointer<Int8>, stride: Int, multiplier: UnsafePointer<Float>, zeroPoint: Int32)
 
@@ -14,6 +16,7 @@ public enum RowOutput {
         switch self {
         case .floats(let y, let stride): store(values, y + row * stride + column, count: count)
         case .added(let y, let stride): add(values, y + row * stride + column, count)
+        case .rectifiedSum(let y, let stride): rectify(values, y + row * stride + column, count)
         case .int8(let y, let stride, let multiplier, let zeroPoint):
             quantize(values, load(multiplier + column, count: count), zeroPoint, y + row * stride + column, count)
         }
@@ -27,6 +30,8 @@ public enum RowOutput {
             values.forEach(rows) { store($0, y + (row + $1) * stride + column, count: count) }
         case .added(let y, let stride):
             values.forEach(rows) { add($0, y + (row + $1) * stride + column, count) }
+        case .rectifiedSum(let y, let stride):
+            values.forEach(rows) { rectify($0, y + (row + $1) * stride + column, count) }
         case .int8(let y, let stride, let multiplier, let zeroPoint):
             let multiplier = load(multiplier + column, count: count)
             values.forEach(rows) { quantize($0, multiplier, zeroPoint, y + (row + $1) * stride + column, count) }
@@ -39,6 +44,11 @@ public enum RowOutput {
     }
 
     @usableFromInline @_transparent
+    func rectify(_ values: Lanes, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
+        store(larger(load(target, count: count) + values, splat(0)), target, count: count)
+    }
+
+    @usableFromInline @_transparent
     func quantize(_ values: Lanes, _ multiplier: Lanes, _ zeroPoint: Int32, _ target: UnsafeMutablePointer<Int8>, _ count: Int) {
         store(rounded(values * multiplier + Float(zeroPoint)), target, count: count)
     }
@@ -48,6 +58,7 @@ public enum RowOutput {
         switch self {
         case .floats(let y, let stride): .floats(y + row * stride, stride: stride)
         case .added(let y, let stride): .added(y + row * stride, stride: stride)
+        case .rectifiedSum(let y, let stride): .rectifiedSum(y + row * stride, stride: stride)
         case .int8(let y, let stride, let multiplier, let zeroPoint): .int8(y + row * stride, stride: stride, multiplier: multiplier, zeroPoint: zeroPoint)
         }
     }
@@ -100,7 +111,11 @@ public struct Epilogue {
 
     /// Prefetches the rows that will be added to: they are far apart, and the processor does not predict these short runs of cache lines.
     public func prefetch() {
-        guard case .added(let y, let stride) = output else { return }
+        let (y, stride): (UnsafeMutablePointer<Float>, Int)
+        switch output {
+        case .added(let target, let width), .rectifiedSum(let target, let width): (y, stride) = (target, width)
+        case .floats, .int8: return
+        }
         for row in rows {
             for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) { simd_prefetch(y + (row * stride + column)) }
         }

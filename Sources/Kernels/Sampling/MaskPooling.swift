@@ -33,8 +33,8 @@ private func maskedSum<Value, Sum: Numeric>(
 }
 
 /// Calls `body` with the index of each set bit in order and returns their number.
-@inline(__always)
-private func forEachSetBit(_ bits: UnsafePointer<UInt64>, count: Int, _ body: (Int) -> Void) -> Int {
+@inlinable @inline(__always)
+func forEachSetBit(_ bits: UnsafePointer<UInt64>, count: Int, _ body: (Int) -> Void) -> Int {
     var found = 0
     for word in 0..<(count + 63) / 64 {
         var rest = bits[word]

@@ -5,13 +5,14 @@ import System
 /// CLIP's image encoder: RGB8 pixels to four maps of strides 4, 8, 16 and 32, one row a pixel.
 enum Backbone<A: Arithmetic> {
     case convNeXt(ConvNeXt<A>)
+    case resNet(ResNet<A>)
 
     /// Looks up the parameters of the backbone that `architecture` names. - Throws: when one is missing or has the
     /// wrong shape.
     init(_ arithmetic: A, _ architecture: Architecture) throws(Fault) {
         switch architecture.backbone {
         case .convNeXt: self = .convNeXt(try ConvNeXt(arithmetic, architecture))
-        case .resNet: throw Fault("the network of a ResNet is not built yet")
+        case .resNet: self = .resNet(try ResNet(arithmetic, architecture))
         }
     }
 
@@ -20,11 +21,21 @@ enum Backbone<A: Arithmetic> {
         Size(height: padded.height >> (stage + 2), width: padded.width >> (stage + 2))
     }
 
-    /// The layers before the first stage: RGB8 `pixels` of `size` to `result`, which has one row for each pixel of the
-    /// padded input / 4.
+    /// Where the stem writes its result, one row for each pixel of the padded input / 4: memory of `maps`, the stages' maps.
+    func stemResult(in maps: InlineArray<4, Matrix>) -> Matrix {
+        switch self {
+        // The first stage works in place.
+        case .convNeXt: maps[0]
+        // The second map has the more values, and is written when the stem's result is not needed any more.
+        case .resNet(let backbone): Matrix(maps[1].base, rows: maps[0].rows, columns: backbone.stemChannels)
+        }
+    }
+
+    /// The layers before the first stage: RGB8 `pixels` of `size` to `result`, which `stemResult` gave.
     func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, into result: Matrix) {
         switch self {
         case .convNeXt(let backbone): backbone.stem(pixels, size: size, padded: padded, into: result)
+        case .resNet(let backbone): backbone.stem(pixels, size: size, padded: padded, into: result)
         }
     }
 
@@ -32,6 +43,7 @@ enum Backbone<A: Arithmetic> {
     func stage(_ index: Int, from previous: Matrix, map: Matrix, size: Size) {
         switch self {
         case .convNeXt(let backbone): backbone.stage(index, from: previous, map: map, size: size)
+        case .resNet(let backbone): backbone.stage(index, from: previous, map: map, size: size)
         }
     }
 }

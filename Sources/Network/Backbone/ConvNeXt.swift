@@ -15,6 +15,7 @@ struct ConvNeXt<A: Arithmetic> {
 
     let arithmetic: A
     let architecture: Architecture
+    let stemWindow = Window(size: 4, stride: 4, padding: 0)
     let stemLayer: A.Linear
     let stemNorm: NormParameters
     let reduceInputs: [A.QuantizationPoint]
@@ -26,7 +27,8 @@ struct ConvNeXt<A: Arithmetic> {
         self.architecture = architecture
         let dims = architecture.dims
         stemLayer = try arithmetic.linear(
-            "backbone.stem", columns: dims[0], depth: 48, input: try arithmetic.quantizationPoint("backbone.stem.input", channels: 3))
+            "backbone.stem", columns: dims[0], depth: 3 * stemWindow.size * stemWindow.size, taps: stemWindow.size,
+            input: try arithmetic.quantizationPoint("backbone.stem.input", channels: 3))
         stemNorm = try NormParameters("backbone.stem_norm", channels: dims[0], arithmetic)
         var inputs: [A.QuantizationPoint] = []
         var layers: [A.Linear] = []
@@ -60,7 +62,9 @@ struct ConvNeXt<A: Arithmetic> {
 
     /// 4x4 convolution with stride 4, then LayerNorm: RGB8 `pixels` of `size` to `map` ((H/4 W/4) x dims[0]).
     func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, into map: Matrix) {
-        arithmetic.stem(pixels, size: size, padded: padded, stemLayer, into: map)
+        arithmetic.stem(
+            pixels, size: size, padded: padded, window: stemWindow, stemLayer, activation: .none,
+            into: MapOutput(map, width: padded.width / stemWindow.stride))
         stemNorm.apply(to: map, epsilon: architecture.backboneEpsilon, arithmetic)
         arithmetic.record("stem", map)
     }

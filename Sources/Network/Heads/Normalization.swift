@@ -61,7 +61,7 @@ extension Arithmetic {
         _ x: Matrix, size: Size, _ parameters: NormParameters, adding coarse: CoarseMap? = nil, activation: Activation = .none, at point: QuantizationPoint,
         bordered: Bool = false
     ) -> Operand {
-        operand(size: size, columns: x.columns, at: point, bordered: bordered) { output, period in
+        operand(size: size, columns: x.columns, at: point, bordered: bordered) { output in
             let mark = mark()
             let norm = GroupNorm(x, parameters, self)
             // Lines are upsampled one at a time, into a buffer that stays in the caches.
@@ -77,7 +77,7 @@ extension Arithmetic {
                             perform(.resizedLine(ResizedLine(coarse.map, from: coarse.size, to: size, line: line, into: added)))
                             table = Epilogue.Table(vertical: added, horizontal: nil, period: 1, width: x.columns)
                         }
-                        perform(.epilogue(norm.epilogue(rows: rows, adding: table, activation: activation, output: output.advanced(by: line * period))))
+                        perform(.epilogue(norm.epilogue(rows: rows, adding: table, activation: activation, output: output.line(line).rows)))
                     }
                 }
             }

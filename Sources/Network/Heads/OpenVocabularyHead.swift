@@ -49,12 +49,21 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         scale = similarityScale(try arithmetic.parameter(name + "logit_scale", rows: 1, columns: 1))
     }
 
-    /// CLIP's embedding (`result`: Q x E) of each mask: of `dense` (area x C) where the mask's logits (Q x area) are
+    /// CLIP's embedding (`result`: Q x E) of each mask: of `dense` (area x C, of `size`) where the mask's logits (Q x area) are
     /// positive.
-    public func embeddings(_ dense: Matrix, logits: Matrix, into result: Matrix) {
+    ///
+    /// - Parameter says: Q x 1; becomes 0 where the classifier on the embedding has no say, else 1.
+    public func embeddings(_ dense: Matrix, size: Size, logits: Matrix, into result: Matrix, says: Matrix) {
         let mark = arithmetic.mark()
         let inside = arithmetic.insideBits(of: logits)
-        visualHead.embeddings(dense, inside: inside, wordsPerRow: (logits.columns + 63) / 64, into: result)
+        let words = (logits.columns + 63) / 64
+        visualHead.embeddings(dense, size: size, inside: inside, wordsPerRow: words, into: result)
+        arithmetic.compute {
+            for query in 0..<says.rows {
+                let isEmpty = (0..<words).allSatisfy { inside[query * words + $0] == 0 }
+                says[query, 0] = isEmpty && visualHead.ignoresEmptyMasks ? 0 : 1
+            }
+        }
         arithmetic.record("clip.pooled", result)
         arithmetic.release(mark)
     }
@@ -96,8 +105,10 @@ public struct OpenVocabularyHead<A: Arithmetic> {
     /// Geometric ensemble (FC-CLIP, equation 7) of both classifiers' logits (Q x (K + 1), void last), which are
     /// overwritten.
     ///
-    /// - Parameter result: Q x (K + 1) probabilities of the classes and, last, of void. Rows sum to 1.
-    func ensemble(inVocabulary: Matrix, outOfVocabulary: Matrix, classifier: Classifier, weights: Ensemble, into result: Matrix) {
+    /// - Parameters:
+    ///   - says: Q x 1 factors of the out-of-vocabulary classifier's weight.
+    ///   - result: Q x (K + 1) probabilities of the classes and, last, of void. Rows sum to 1.
+    func ensemble(inVocabulary: Matrix, outOfVocabulary: Matrix, says: Matrix, classifier: Classifier, weights: Ensemble, into result: Matrix) {
         let classes = classifier.count
         arithmetic.parallel(result.rows) { range in
             for row in range {
@@ -110,7 +121,7 @@ public struct OpenVocabularyHead<A: Arithmetic> {
                 logSoftmax(inner, count: classes)
                 logSoftmax(outer, count: classes)
                 for category in 0..<classes {
-                    let weight = classifier.isSeen[category] ? weights.alpha : weights.beta
+                    let weight = says[row, 0] * (classifier.isSeen[category] ? weights.alpha : weights.beta)
                     mixed[category] = inner[category] * (1 - weight) + outer[category] * weight
                 }
                 softmax(mixed, count: classes)

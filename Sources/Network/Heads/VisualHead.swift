@@ -3,56 +3,35 @@ import ModelFormat
 import System
 
 /// CLIP's visual head: features under a mask to CLIP's joint embedding (FC-CLIP, section 3.3).
-///
-/// Features are averaged under the mask, normalised and projected: by one layer, or by two with a GELU between them.
-struct VisualHead<A: Arithmetic> {
-    private enum Projection {
-        case linear
-        /// The first layer of two, and the point that it reads.
-        case multilayer(expand: A.Linear, input: A.QuantizationPoint)
-    }
-
-    let arithmetic: A
-    let epsilon: Float
-    let densePoint: A.QuantizationPoint
-    private let projection: Projection
-    let projectInput: A.QuantizationPoint
-    let project: A.Linear
+enum VisualHead<A: Arithmetic> {
+    case mean(MeanPooling<A>)
+    case attention(AttentionPooling<A>)
 
     /// - Parameter name: what the layers' names begin with.
     init(_ name: String, _ arithmetic: A, _ architecture: Architecture) throws(Fault) {
-        self.arithmetic = arithmetic
-        epsilon = architecture.backboneEpsilon
-        let channels = architecture.dims[3]
-        let hidden = architecture.visualHidden
-        densePoint = try arithmetic.quantizationPoint(name + "dense", channels: channels)
-        projectInput = try arithmetic.quantizationPoint(name + "project.input", channels: hidden > 0 ? hidden : channels)
-        if hidden > 0 {
-            let input = try arithmetic.quantizationPoint(name + "expand.input", channels: channels)
-            projection = .multilayer(expand: try arithmetic.linear(name + "expand", columns: hidden, depth: channels, input: input), input: input)
-        } else {
-            projection = .linear
+        switch architecture.visualHead {
+        case .projection, .mlp: self = .mean(try MeanPooling(name, arithmetic, architecture))
+        case .attentionPool(let grid): self = .attention(try AttentionPooling(name, grid: grid, arithmetic, architecture))
         }
-        project = try arithmetic.linear(name + "project", columns: architecture.embedding, depth: hidden > 0 ? hidden : channels, input: projectInput)
     }
 
     /// Embeddings (`result`: Q x E) of Q masks.
     ///
     /// - Parameters:
-    ///   - dense: the backbone's last map, area x C.
-    ///   - inside: bit `p % 64` of word `p / 64` of a mask's row is set where the mask covers pixel `p`. An empty mask
-    ///     has zeros for features.
-    func embeddings(_ dense: Matrix, inside: UnsafePointer<UInt64>, wordsPerRow: Int, into result: Matrix) {
-        let pooled = arithmetic.matrix(rows: result.rows, columns: dense.columns)
-        arithmetic.maskedMean(inside, wordsPerRow: wordsPerRow, features: arithmetic.operand(dense, at: densePoint), into: pooled)
-        arithmetic.record("clip.mask_pooled", pooled)
-        arithmetic.normalizeRows(pooled, epsilon: epsilon)
-        switch projection {
-        case .linear:
-            arithmetic.linear(arithmetic.operand(pooled, at: projectInput), project, adding: nil, into: result)
-        case .multilayer(let expand, let input):
-            let hidden = arithmetic.linear(arithmetic.operand(pooled, at: input), expand, adding: nil, activation: .gelu, at: projectInput)
-            arithmetic.linear(hidden, project, adding: nil, into: result)
+    ///   - dense: the backbone's last map, area x C, of `size`.
+    ///   - inside: bit `p % 64` of word `p / 64` of a mask's row is set where the mask covers pixel `p`.
+    func embeddings(_ dense: Matrix, size: Size, inside: UnsafePointer<UInt64>, wordsPerRow: Int, into result: Matrix) {
+        switch self {
+        case .mean(let head): head.embeddings(dense, inside: inside, wordsPerRow: wordsPerRow, into: result)
+        case .attention(let head): head.embeddings(dense, size: size, inside: inside, wordsPerRow: wordsPerRow, into: result)
+        }
+    }
+
+    /// Whether the classifier on these embeddings has no say on an empty mask (upstream's ENSEMBLE_ON_VALID_MASK).
+    var ignoresEmptyMasks: Bool {
+        switch self {
+        case .mean: false
+        case .attention: true
         }
     }
 }
