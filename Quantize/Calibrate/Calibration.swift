@@ -20,6 +20,7 @@ public final class Calibration {
     public private(set) var pictureHash: UInt64 = 0
     /// By the point's name.
     private var observers: [String: any RangeObserver] = [:]
+    private var means: [String: MeanObserver] = [:]
     /// A classifier of one name: activations do not depend on the vocabulary.
     let anyClassifier: Classifier
 
@@ -33,13 +34,19 @@ public final class Calibration {
         name.withValues { $0.base.update(repeating: 1 / Float($0.count).squareRoot(), count: $0.count) }
         anyClassifier = Classifier(embeddings: name, names: [0..<1], isSeen: [true], isThing: [true])
         network = try SegmentationNetwork(arithmetic, architecture)
-        for point in arithmetic.points { observers[point.name] = decision(point).range.observer(channels: point.channels) }
+        for point in arithmetic.points {
+            observers[point.name] = decision(point).range.observer(channels: point.channels)
+            means[point.name] = MeanObserver(channels: point.channels)
+        }
     }
 
     /// Observes every picture of `paths`; `progress` gets the number done.
     public func observe(_ paths: [String], progress: (Int) -> Void) throws(Fault) {
         let preprocessor = Preprocessor(preprocessing)
-        arithmetic.observe = { [self] point, values in observers[point.name]?.observe(values) }
+        arithmetic.observe = { [self] point, values in
+            observers[point.name]?.observe(values)
+            means[point.name]?.observe(values)
+        }
         defer { arithmetic.observe = nil }
         for (index, path) in paths.enumerated() {
             let picture = try Picture.read(path: path)
@@ -101,11 +108,14 @@ public final class Calibration {
     /// `layer` in int8.
     func quantized(_ layer: FloatArithmetic.Layer, input: QuantizationParameters) -> QuantizedLayer {
         let rounding = policy.decision(for: layer.name).rounding.rounding
-        return switch layer.role {
-        case .linear: rounding.linear(layer.parameters, input: input, channels: layer.input.channels)
-        case .stem: rounding.linear(layer.parameters.readingPixels(), input: input, channels: layer.input.channels)
-        case .depthwise: rounding.depthwise(layer.parameters, input: input)
-        }
+        let rounded =
+            switch layer.role {
+            case .linear: rounding.linear(layer.parameters, input: input, channels: layer.input.channels)
+            case .stem: rounding.linear(layer.parameters.readingPixels(), input: input, channels: layer.input.channels)
+            case .depthwise: rounding.depthwise(layer.parameters, input: input)
+            }
+        guard let means = means[layer.input.name]?.means else { return rounded }
+        return rounded.correctingBias(of: layer, input: input, means: means)
     }
 }
 
