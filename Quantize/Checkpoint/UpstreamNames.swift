@@ -245,7 +245,9 @@ public struct UpstreamNames {
             // Only used on the query's side; its bias adds the same to the scores of all keys, which softmax takes out again.
             linear("open_vocabulary.key", Self.attentionPool + "k_proj", channels, channels, isTransposed: true)
             linear("open_vocabulary.value", Self.attentionPool + "v_proj", channels, channels)
-            linear("open_vocabulary.project", Self.attentionPool + "c_proj", channels, architecture.embedding)
+            // The bias stays apart: the layer's input has a scale for each row.
+            linear("open_vocabulary.project", Self.attentionPool + "c_proj", channels, architecture.embedding, bias: false)
+            parameter("open_vocabulary.project_bias", Self.attentionPool + "c_proj.bias", [architecture.embedding])
         case .projection:
             linear("open_vocabulary.project", Self.visual + "head.proj", channels, architecture.embedding, bias: false, folds: [norm])
         }

@@ -16,14 +16,14 @@ public struct Activations<A: Arithmetic> {
 
     /// The stem's result, until `.backbone(0)` (see `Backbone.stemResult`).
     let stem: Matrix
-    /// The backbone's maps of strides 4, 8, 16 and 32: area x `dims[i]`.
+    /// The backbone's maps of strides 4, 8, 16 and 32: area x `dims[i]`; the last until the end, the others as long as they are read.
     let maps: InlineArray<4, Matrix>
     /// S x hidden: the levels of strides 32, 16 and 8, one after the other.
     let tokens: Matrix
-    /// (H/4 W/4) x hidden mask features.
+    /// (H/4 W/4) x hidden mask features, from `.maskFeatures` on in the memory of the second and third map.
     let features: Matrix
-    /// Q x (H/4 W/4) mask logits, from `.decoderInput` on.
-    var masks: Matrix?
+    /// Q x (H/4 W/4) mask logits, from `.decoderInput` on in the memory of the first map.
+    let masks: Matrix
     /// Q x E embeddings for the in-vocabulary classifier, from `.decoderInput` on.
     var classEmbeddings: Matrix?
     /// From `.decoderInput` to `.classEmbeddings`.

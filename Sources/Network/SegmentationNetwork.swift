@@ -121,12 +121,21 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let geometry = prepare(padded)
         let mark = arithmetic.mark()
         defer { arithmetic.release(mark) }
+        let areas = InlineArray<4, Int> { Backbone<A>.size(stage: $0, of: padded).area }
+        let dims = architecture.dims
         let tokens = arithmetic.matrix(rows: geometry.ranges[2].upperBound, columns: architecture.hidden)
-        let features = arithmetic.matrix(rows: Backbone<A>.size(stage: 0, of: padded).area, columns: architecture.hidden)
-        let maps = InlineArray<4, Matrix> { arithmetic.matrix(rows: Backbone<A>.size(stage: $0, of: padded).area, columns: architecture.dims[$0]) }
+        // The masks, then the mask features take the place of maps that no later stage reads.
+        let first = arithmetic.matrix(rows: areas[0], columns: max(dims[0], architecture.queries))
+        let second = arithmetic.scratch(Float.self, count: max(areas[1] * dims[1] + areas[2] * dims[2], areas[0] * architecture.hidden))
+        let last = arithmetic.matrix(rows: areas[3], columns: dims[3])
+        let maps = [
+            Matrix(first.base, rows: areas[0], columns: dims[0]), Matrix(second, rows: areas[1], columns: dims[1]),
+            Matrix(second + areas[1] * dims[1], rows: areas[2], columns: dims[2]), last,
+        ] as InlineArray<4, Matrix>
         var activations = Activations<A>(
-            pixels: pixels, size: size, padded: padded, classifier: classifier, geometry: geometry, stem: backbone.stemResult(in: maps), maps: maps, tokens: tokens,
-            features: features)
+            pixels: pixels, size: size, padded: padded, classifier: classifier, geometry: geometry, stem: backbone.stemResult(in: maps), maps: maps,
+            tokens: tokens, features: Matrix(second, rows: areas[0], columns: architecture.hidden),
+            masks: Matrix(first.base, rows: architecture.queries, columns: areas[0]))
         return try body(&activations)
     }
 
@@ -156,7 +165,6 @@ public final class SegmentationNetwork<A: Arithmetic> {
                 maps[0], size: maskSize, encoded: tokens.rows(geometry.ranges[2]), encodedSize: geometry.levels[2], into: activations.features)
         case .decoderInput:
             // Behind the pixel decoder, whose scratch memory is free again.
-            activations.masks = arithmetic.matrix(rows: architecture.queries, columns: maskSize.area)
             activations.classEmbeddings = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
             activations.decoder = decoderInput(tokens, features: activations.features, maskSize: maskSize, geometry: geometry)
         case .attentionMask(let index):
@@ -178,11 +186,11 @@ public final class SegmentationNetwork<A: Arithmetic> {
         case .openVocabularyHead:
             let embeddings = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
             let says = arithmetic.matrix(rows: architecture.queries, columns: 1)
-            clipEmbeddings(maps[3], masks: activations.masks!, maskSize: maskSize, size: geometry.levels[0], into: embeddings, says: says)
+            clipEmbeddings(maps[3], masks: activations.masks, maskSize: maskSize, size: geometry.levels[0], into: embeddings, says: says)
             (activations.clipEmbeddings, activations.clipSays) = (embeddings, says)
         case .classification:
             activations.prediction = classify(
-                inner: activations.classEmbeddings!, outer: activations.clipEmbeddings!, says: activations.clipSays!, masks: activations.masks!,
+                inner: activations.classEmbeddings!, outer: activations.clipEmbeddings!, says: activations.clipSays!, masks: activations.masks,
                 maskSize: maskSize, classifier: activations.classifier)
         }
     }
@@ -192,16 +200,7 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let memory = InlineArray<3, A.Operand> { maskDecoder.memory(tokens.rows(geometry.ranges[$0]), level: $0) }
         let finest = maskDecoder.features(features)
         // Reducing the features once commutes with the dot products of every layer's mask logits.
-        let reduced = InlineArray<3, A.Operand> {
-            let level = geometry.levels[$0]
-            let smaller = arithmetic.matrix(rows: level.area, columns: features.columns)
-            arithmetic.parallel(level.height) { lines in
-                for line in lines {
-                    arithmetic.perform(.resizedLine(ResizedLine(features, from: maskSize, to: level, line: line, into: smaller.row(line * level.width))))
-                }
-            }
-            return maskDecoder.features(smaller)
-        }
+        let reduced = InlineArray<3, A.Operand> { maskDecoder.features(features, from: maskSize, to: geometry.levels[$0]) }
         let queries = arithmetic.matrix(rows: architecture.queries, columns: architecture.hidden)
         arithmetic.compute { queries.base.update(from: maskDecoder.queries.base, count: queries.count) }
         let normed = arithmetic.matrix(rows: architecture.queries, columns: architecture.hidden)
@@ -221,14 +220,14 @@ public final class SegmentationNetwork<A: Arithmetic> {
     }
 
     private func maskLogits(_ embeddings: A.Operand, before index: Int, _ activations: Activations<A>) {
-        arithmetic.masks(embeddings, features: activations.decoder!.features, into: activations.masks!)
-        arithmetic.record("dec.h\(index).mask_logits", activations.masks!)
+        arithmetic.masks(embeddings, features: activations.decoder!.features, into: activations.masks)
+        arithmetic.record("dec.h\(index).mask_logits", activations.masks)
     }
 
     private func classEmbeddings(before index: Int, _ activations: Activations<A>) {
         let decoder = activations.decoder!
         maskDecoder.classEmbeddings(
-            normed: decoder.normed, logits: activations.masks!, features: decoder.features, into: activations.classEmbeddings!, trace: index)
+            normed: decoder.normed, logits: activations.masks, features: decoder.features, into: activations.classEmbeddings!, trace: index)
     }
 
     private func attentionMask(_ index: Int, _ activations: inout Activations<A>) {

@@ -7,7 +7,7 @@ extension IntegerArithmetic {
     public func sampledAttention(
         value: Operand, offsets: Matrix, weights: Matrix, levels: [Size], heads: Int, points: Int, at point: QuantizationPoint
     ) -> Operand {
-        let result = matrix(rows: offsets.rows, columns: value.columns)
+        let result = newOperand(rows: offsets.rows, columns: value.columns, at: point)
         let sizes = arena.take(Size.self, count: levels.count)
         let starts = arena.take(Int.self, count: levels.count)
         compute {
@@ -24,11 +24,13 @@ extension IntegerArithmetic {
         blocks(offsets.rows, of: Self.sampledRows) { range, scratch in
             kernels.perform(.softmaxes(Softmaxes(weights.row(range.lowerBound), count: range.count * heads, width: samples)))
             let floats = scratch.take(Float.self, count: SampledAttention.scratchCount(samples: weights.columns))
+            let means = Matrix(scratch.take(Float.self, count: range.count * result.columns), rows: range.count, columns: result.columns)
             kernels.perform(
                 .sampledAttention(
                     SampledAttention(
-                        values, levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range, scratch: floats, into: result)))
+                        values, levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range, scratch: floats, into: means)))
+            kernels.perform(.quantize(means, rows: 0..<means.rows, output: result.output.advanced(by: range.lowerBound)))
         }
-        return operand(result, at: point)
+        return result
     }
 }

@@ -112,7 +112,7 @@ import Testing
                         .sampledAttention(
                             SampledAttention(
                                 values, levels: levels, heads: shape.heads, points: shape.points, offsets: offsets.matrix, weights: weights.matrix,
-                                rows: rows, scratch: scratch.matrix.base, into: out.matrix)))
+                                rows: rows, scratch: scratch.matrix.base, into: out.matrix.rows(rows))))
                 }
             }
         }

@@ -52,7 +52,7 @@ extension FloatArithmetic {
                             .sampledAttention(
                                 SampledAttention(
                                     .floats(value), levels: maps, heads: heads, points: points, offsets: offsets, weights: weights, rows: range,
-                                    scratch: scratch.baseAddress!, into: result)))
+                                    scratch: scratch.baseAddress!, into: result.rows(range))))
                     }
                 }
             }

@@ -16,17 +16,16 @@ public struct MaskedAttention {
     public let queries: Range<Int>
     /// Room for `scratchCount(keys:width:)` values.
     public let scratch: UnsafeMutablePointer<Float>
-    /// Receives the rows `queries`, from column `column` on.
+    /// Receives the rows `queries`.
     public let output: RowOutput
-    public let column: Int
 
     @inlinable
     public init(
         scores: UnsafePointer<Float>, keys: Int, values: UnsafePointer<Float>, valueStride: Int, width: Int, bits: UnsafePointer<UInt64>, wordsPerRow: Int,
-        queries: Range<Int>, scratch: UnsafeMutablePointer<Float>, output: RowOutput, column: Int
+        queries: Range<Int>, scratch: UnsafeMutablePointer<Float>, output: RowOutput
     ) {
         (self.scores, self.keys, self.values, self.valueStride, self.width) = (scores, keys, values, valueStride, width)
-        (self.bits, self.wordsPerRow, self.queries, self.scratch, self.output, self.column) = (bits, wordsPerRow, queries, scratch, output, column)
+        (self.bits, self.wordsPerRow, self.queries, self.scratch, self.output) = (bits, wordsPerRow, queries, scratch, output)
     }
 
     public static func scratchCount(keys: Int, width: Int) -> Int { (keys + 15) / 16 * 16 + keys * width }
@@ -73,7 +72,7 @@ public struct MaskedAttention {
                         sums = sums + loadFour(values + ($0 * valueStride + channel)) * exponential(scores[$0] - own)
                     }
                 }
-                (sums * factor).forEach(4) { output.write($0, row: query, column: column + channel + 16 * $1, count: 16) }
+                (sums * factor).forEach(4) { output.write($0, row: query, column: channel + 16 * $1, count: 16) }
             }
         }
     }

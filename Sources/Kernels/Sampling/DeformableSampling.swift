@@ -41,7 +41,7 @@ public struct SampledAttention {
     ///   - weights: `[S][heads][levels][points]`, 0...1, already softmaxed over levels and points. For int8 values others count as 0 or 1.
     ///   - rows: the rows to compute, of S. A row's own position on its own level is the reference point.
     ///   - scratch: `scratchCount` floats for as many samples as `weights` has columns.
-    ///   - out: `[S][d]`; only `rows` are written.
+    ///   - out: `[rows.count][d]`.
     ///
     /// Each sample is bilinear between pixel centres (align_corners false) with zeros outside the map; any offset is allowed, NaN included.
     @inlinable
@@ -84,8 +84,8 @@ public struct SampledAttention {
                 keep(cornerWeights, load(weights + $0, count: $1), samples.cornerWeights + $0, stride: samples.stride)
             }
             switch values {
-            case .int8(let values): gather(values, samples, into: out.row(index), registers)
-            case .floats(let values): gather(values, samples, into: out.row(index), registers)
+            case .int8(let values): gather(values, samples, into: out.row(index - rows.lowerBound), registers)
+            case .floats(let values): gather(values, samples, into: out.row(index - rows.lowerBound), registers)
             }
         }
     }

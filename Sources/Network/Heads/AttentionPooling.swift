@@ -14,6 +14,7 @@ struct AttentionPooling<A: Arithmetic> {
     let queryInput, keyInput, valueInput, projectInput: A.QuantizationPoint
     /// `key` has the transposed weights.
     let query, key, value, project: A.Linear
+    let projectBias: Matrix
 
     init(_ name: String, grid: Int, _ arithmetic: A, _ architecture: Architecture) throws(Fault) {
         self.arithmetic = arithmetic
@@ -28,6 +29,7 @@ struct AttentionPooling<A: Arithmetic> {
         key = try arithmetic.linear(name + "key", columns: channels, depth: channels, input: keyInput)
         value = try arithmetic.linear(name + "value", columns: channels, depth: channels, input: valueInput)
         project = try arithmetic.linear(name + "project", columns: architecture.embedding, depth: channels, input: projectInput)
+        projectBias = try arithmetic.parameter(name + "project_bias", rows: 1, columns: architecture.embedding)
     }
 
     /// As `VisualHead.embeddings`. An empty mask has zeros for pooled values.
@@ -43,22 +45,41 @@ struct AttentionPooling<A: Arithmetic> {
         let bands = min(heads, 16)
         let scratchCount = MaskedAttention.scratchCount(keys: dense.rows, width: Architecture.poolHeadWidth)
         let scratch = arithmetic.scratch(Float.self, count: bands * scratchCount)
-        let pooled = arithmetic.operand(size: Size(height: result.rows, width: 1), columns: channels, at: projectInput, bordered: false) { output in
-            arithmetic.parallel(bands) { range in
-                for band in range {
-                    for head in heads * band / bands..<heads * (band + 1) / bands {
-                        let column = head * Architecture.poolHeadWidth
-                        arithmetic.perform(
-                            .maskedAttention(
-                                MaskedAttention(
-                                    scores: scores.row(head), keys: dense.rows, values: values.base + column, valueStride: channels,
-                                    width: Architecture.poolHeadWidth, bits: inside, wordsPerRow: wordsPerRow, queries: 0..<result.rows,
-                                    scratch: scratch + band * scratchCount, output: output.rows, column: column)))
-                    }
+        let pooled = arithmetic.matrix(rows: result.rows, columns: channels)
+        arithmetic.parallel(bands) { range in
+            for band in range {
+                for head in heads * band / bands..<heads * (band + 1) / bands {
+                    let column = head * Architecture.poolHeadWidth
+                    arithmetic.perform(
+                        .maskedAttention(
+                            MaskedAttention(
+                                scores: scores.row(head), keys: dense.rows, values: values.base + column, valueStride: channels,
+                                width: Architecture.poolHeadWidth, bits: inside, wordsPerRow: wordsPerRow, queries: 0..<result.rows,
+                                scratch: scratch + band * scratchCount, output: .floats(pooled.base + column, stride: channels))))
                 }
             }
         }
-        arithmetic.linear(pooled, project, adding: nil, into: result)
+        projectRows(pooled, into: result)
+    }
+
+    /// `project` of `pooled` with a scale for each row: a mask of a few pixels has far larger values than one of many.
+    private func projectRows(_ pooled: Matrix, into result: Matrix) {
+        let scales = arithmetic.matrix(rows: pooled.rows, columns: 1)
+        arithmetic.parallel(pooled.rows) { range in
+            for row in range {
+                let values = pooled.row(row)
+                var largest: Float = 1e-12
+                for channel in 0..<pooled.columns { largest = max(largest, abs(values[channel])) }
+                for channel in 0..<pooled.columns { values[channel] /= largest }
+                scales[row, 0] = largest
+            }
+        }
+        arithmetic.linear(arithmetic.operand(pooled, at: projectInput), project, adding: nil, into: result)
+        arithmetic.parallel(result.rows) { range in
+            for row in range {
+                for column in 0..<result.columns { result[row, column] = result[row, column] * scales[row, 0] + projectBias[0, column] }
+            }
+        }
     }
 
     /// `dense` with the embeddings of its positions added, whose grid is resized to `size`.

@@ -174,6 +174,26 @@ public struct MaskDecoder<A: Arithmetic> {
         arithmetic.operand(features, at: featuresPoint)
     }
 
+    /// Mask features of `size` reduced to `smaller`, as mask logits read them.
+    public func features(_ features: Matrix, from size: Size, to smaller: Size) -> A.Operand {
+        arithmetic.operand(size: smaller, columns: features.columns, at: featuresPoint, bordered: false) { output in
+            let mark = arithmetic.mark()
+            // A line at a time, each band of lines in a buffer of its own.
+            let bands = min(smaller.height, 16)
+            let buffer = arithmetic.matrix(rows: bands * smaller.width, columns: features.columns)
+            arithmetic.parallel(bands) { range in
+                for band in range {
+                    let line = buffer.rows(band * smaller.width..<(band + 1) * smaller.width)
+                    for y in smaller.height * band / bands..<smaller.height * (band + 1) / bands {
+                        arithmetic.perform(.resizedLine(ResizedLine(features, from: size, to: smaller, line: y, into: line.base)))
+                        arithmetic.perform(.quantize(line, rows: 0..<line.rows, output: output.line(y).rows))
+                    }
+                }
+            }
+            arithmetic.release(mark)
+        }
+    }
+
     /// Layer `index`, in place in `x` (Q x hidden): masked cross-attention, self-attention and feed-forward, all
     /// post-norm.
     ///
