@@ -96,6 +96,7 @@ public final class MeasuredArithmetic: CountingArithmetic {
     public func reserve(shared: Int, perThread: Int) { base.reserve(shared: shared, perThread: perThread) }
     public func mark() -> ScratchMark { base.mark() }
     public func release(_ mark: ScratchMark) { base.release(mark) }
+    public func withScratch(in memory: Matrix, _ body: () -> Void) -> Int { base.withScratch(in: memory, body) }
     public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) { base.parallel(count, body) }
     public func compute(_ body: () -> Void) { base.compute(body) }
     public func count(_ work: () -> Void) -> (shared: Int, perThread: Int) { base.count(work) }

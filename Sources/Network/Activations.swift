@@ -14,16 +14,8 @@ public struct Activations<A: Arithmetic> {
     let classifier: Classifier
     let geometry: SegmentationNetwork<A>.Geometry
 
-    /// The stem's result, until `.backbone(0)` (see `Backbone.stemResult`).
-    let stem: Matrix
-    /// The backbone's maps of strides 4, 8, 16 and 32: area x `dims[i]`; the last until the end, the others as long as they are read.
-    let maps: InlineArray<4, Matrix>
-    /// S x hidden: the levels of strides 32, 16 and 8, one after the other.
-    let tokens: Matrix
-    /// (H/4 W/4) x hidden mask features, from `.maskFeatures` on in the memory of the second and third map.
-    let features: Matrix
-    /// Q x (H/4 W/4) mask logits, from `.decoderInput` on in the memory of the first map.
-    let masks: Matrix
+    /// Maps, tokens, mask features and mask logits.
+    let memory: SharedMaps
     /// Q x E embeddings for the in-vocabulary classifier, from `.decoderInput` on.
     var classEmbeddings: Matrix?
     /// From `.decoderInput` to `.classEmbeddings`.
@@ -38,12 +30,12 @@ public struct Activations<A: Arithmetic> {
     /// The matrix that `stage` writes, once it was performed; nil for stages that write none or more than one.
     public func result(of stage: Stage) -> Matrix? {
         switch stage {
-        case .stem: stem
-        case .backbone(let index): maps[index]
-        case .inputProjections, .encoderLayer: tokens
-        case .maskFeatures: features
+        case .stem: memory.stem
+        case .backbone(let index): memory.maps[index]
+        case .inputProjections, .encoderLayer: memory.tokens
+        case .maskFeatures: memory.features
         case .decoderLayer: decoder?.queries
-        case .maskLogits: masks
+        case .maskLogits: memory.masks
         case .classEmbeddings: classEmbeddings
         case .openVocabularyHead: clipEmbeddings
         case .decoderInput, .attentionMask, .classification: nil
@@ -76,4 +68,6 @@ struct DecoderActivations<A: Arithmetic> {
     var blocked: BlockedKeys
     /// Where the scratch memory of all this begins.
     let mark: ScratchMark
+    /// Memory that holds nothing until the mask logits are written.
+    let spare: Matrix
 }

@@ -4,9 +4,11 @@ import System
 /// A position in scratch memory: releasing it releases everything that was taken after it.
 public struct ScratchMark {
     public let chunk, offset: Int
+    /// Bytes taken of memory that was lent (`Arithmetic.withScratch`).
+    public let lent: Int
 
-    public init(chunk: Int, offset: Int) {
-        (self.chunk, self.offset) = (chunk, offset)
+    public init(chunk: Int, offset: Int, lent: Int) {
+        (self.chunk, self.offset, self.lent) = (chunk, offset, lent)
     }
 }
 
@@ -135,6 +137,11 @@ public protocol Arithmetic: AnyObject {
     func mark() -> ScratchMark
     /// Releases all scratch memory that was taken after `mark`.
     func release(_ mark: ScratchMark)
+    /// Takes the scratch memory that `body` asks for from `memory`, which nothing else uses, and where that has no room left from elsewhere.
+    ///
+    /// - Returns: the values of `memory` that are still taken.
+    @discardableResult
+    func withScratch(in memory: Matrix, _ body: () -> Void) -> Int
     /// Calls `body` with the bounds of consecutive ranges that cover `0..<count`, on several threads.
     func parallel(_ count: Int, _ body: (Range<Int>) -> Void)
     /// Calls `body`, which reads and writes values in scratch memory but takes none. An arithmetic that only counts

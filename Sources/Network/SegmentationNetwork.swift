@@ -121,21 +121,9 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let geometry = prepare(padded)
         let mark = arithmetic.mark()
         defer { arithmetic.release(mark) }
-        let areas = InlineArray<4, Int> { Backbone<A>.size(stage: $0, of: padded).area }
-        let dims = architecture.dims
-        let tokens = arithmetic.matrix(rows: geometry.ranges[2].upperBound, columns: architecture.hidden)
-        // The masks, then the mask features take the place of maps that no later stage reads.
-        let first = arithmetic.matrix(rows: areas[0], columns: max(dims[0], architecture.queries))
-        let second = arithmetic.scratch(Float.self, count: max(areas[1] * dims[1] + areas[2] * dims[2], areas[0] * architecture.hidden))
-        let last = arithmetic.matrix(rows: areas[3], columns: dims[3])
-        let maps = [
-            Matrix(first.base, rows: areas[0], columns: dims[0]), Matrix(second, rows: areas[1], columns: dims[1]),
-            Matrix(second + areas[1] * dims[1], rows: areas[2], columns: dims[2]), last,
-        ] as InlineArray<4, Matrix>
-        var activations = Activations<A>(
-            pixels: pixels, size: size, padded: padded, classifier: classifier, geometry: geometry, stem: backbone.stemResult(in: maps), maps: maps,
-            tokens: tokens, features: Matrix(second, rows: areas[0], columns: architecture.hidden),
-            masks: Matrix(first.base, rows: architecture.queries, columns: areas[0]))
+        let memory = SharedMaps(
+            padded: padded, tokens: geometry.ranges[2].upperBound, architecture, stemChannels: backbone.separateStemChannels, arithmetic)
+        var activations = Activations<A>(pixels: pixels, size: size, padded: padded, classifier: classifier, geometry: geometry, memory: memory)
         return try body(&activations)
     }
 
@@ -143,15 +131,24 @@ public final class SegmentationNetwork<A: Arithmetic> {
     ///
     /// - Precondition: all stages before it in `Stage.order(_:)` were performed on `activations`.
     public func perform(_ stage: Stage, _ activations: inout Activations<A>) {
+        var spare = activations.memory.spare(during: stage)
+        if case .attentionMask = stage { spare = activations.decoder!.spare }
+        if case .decoderLayer = stage { spare = activations.decoder!.spare }
+        if case .openVocabularyHead = stage { makeClipResults(&activations) }
+        guard let spare else { return performInScratch(stage, &activations) }
+        arithmetic.withScratch(in: spare) { performInScratch(stage, &activations) }
+    }
+
+    private func performInScratch(_ stage: Stage, _ activations: inout Activations<A>) {
         let geometry = activations.geometry
-        let maps = activations.maps
-        let tokens = activations.tokens
+        let maps = activations.memory.maps
+        let tokens = activations.memory.tokens
         let maskSize = Backbone<A>.size(stage: 0, of: activations.padded)
         switch stage {
         case .stem:
-            backbone.stem(activations.pixels, size: activations.size, padded: activations.padded, into: activations.stem)
+            backbone.stem(activations.pixels, size: activations.size, padded: activations.padded, into: activations.memory.stem)
         case .backbone(let index):
-            let previous = index == 0 ? activations.stem : maps[index - 1]
+            let previous = index == 0 ? activations.memory.stem : maps[index - 1]
             backbone.stage(index, from: previous, map: maps[index], size: Backbone<A>.size(stage: index, of: activations.padded))
             arithmetic.record("res\(index + 2)", maps[index])
             if index == 3 { arithmetic.record("clip_vis_dense", maps[3]) }
@@ -162,11 +159,11 @@ public final class SegmentationNetwork<A: Arithmetic> {
         case .maskFeatures:
             for level in 0..<3 { arithmetic.record("pd.multi_scale.\(level)", tokens.rows(geometry.ranges[level])) }
             pixelDecoder.maskFeatures(
-                maps[0], size: maskSize, encoded: tokens.rows(geometry.ranges[2]), encodedSize: geometry.levels[2], into: activations.features)
+                maps[0], size: maskSize, encoded: tokens.rows(geometry.ranges[2]), encodedSize: geometry.levels[2], into: activations.memory.features)
         case .decoderInput:
             // Behind the pixel decoder, whose scratch memory is free again.
             activations.classEmbeddings = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
-            activations.decoder = decoderInput(tokens, features: activations.features, maskSize: maskSize, geometry: geometry)
+            activations.decoder = decoderInput(tokens, activations.memory, maskSize: maskSize, geometry: geometry)
         case .attentionMask(let index):
             attentionMask(index, &activations)
         case .decoderLayer(let index):
@@ -184,31 +181,42 @@ public final class SegmentationNetwork<A: Arithmetic> {
             arithmetic.release(activations.decoder!.mark)
             activations.decoder = nil
         case .openVocabularyHead:
-            let embeddings = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
-            let says = arithmetic.matrix(rows: architecture.queries, columns: 1)
-            clipEmbeddings(maps[3], masks: activations.masks, maskSize: maskSize, size: geometry.levels[0], into: embeddings, says: says)
-            (activations.clipEmbeddings, activations.clipSays) = (embeddings, says)
+            clipEmbeddings(
+                maps[3], masks: activations.memory.masks, maskSize: maskSize, size: geometry.levels[0], into: activations.clipEmbeddings!,
+                says: activations.clipSays!)
         case .classification:
             activations.prediction = classify(
-                inner: activations.classEmbeddings!, outer: activations.clipEmbeddings!, says: activations.clipSays!, masks: activations.masks,
+                inner: activations.classEmbeddings!, outer: activations.clipEmbeddings!, says: activations.clipSays!, masks: activations.memory.masks,
                 maskSize: maskSize, classifier: activations.classifier)
         }
     }
 
-    private func decoderInput(_ tokens: Matrix, features: Matrix, maskSize: Size, geometry: Geometry) -> DecoderActivations<A> {
+    /// Takes the memory of what `.openVocabularyHead` writes, which outlives it.
+    private func makeClipResults(_ activations: inout Activations<A>) {
+        activations.clipEmbeddings = arithmetic.matrix(rows: architecture.queries, columns: architecture.embedding)
+        activations.clipSays = arithmetic.matrix(rows: architecture.queries, columns: 1)
+    }
+
+    private func decoderInput(_ tokens: Matrix, _ memory: SharedMaps, maskSize: Size, geometry: Geometry) -> DecoderActivations<A> {
         let mark = arithmetic.mark()
-        let memory = InlineArray<3, A.Operand> { maskDecoder.memory(tokens.rows(geometry.ranges[$0]), level: $0) }
-        let finest = maskDecoder.features(features)
-        // Reducing the features once commutes with the dot products of every layer's mask logits.
-        let reduced = InlineArray<3, A.Operand> { maskDecoder.features(features, from: maskSize, to: geometry.levels[$0]) }
+        let finest = maskDecoder.features(memory.features)
+        // Traced, the masks are written before every layer.
+        let unused = arithmetic.isTracing ? memory.first.dropping(memory.first.count) : memory.first
+        var levels: InlineArray<3, A.Operand>?
+        var reduced: InlineArray<3, A.Operand>?
+        let used = arithmetic.withScratch(in: unused) {
+            levels = InlineArray { maskDecoder.memory(tokens.rows(geometry.ranges[$0]), level: $0) }
+            // Reducing the features once commutes with the dot products of every layer's mask logits.
+            reduced = InlineArray { maskDecoder.features(memory.features, from: maskSize, to: geometry.levels[$0]) }
+        }
         let queries = arithmetic.matrix(rows: architecture.queries, columns: architecture.hidden)
         arithmetic.compute { queries.base.update(from: maskDecoder.queries.base, count: queries.count) }
         let normed = arithmetic.matrix(rows: architecture.queries, columns: architecture.hidden)
         let wordsPerRow = (geometry.levels[2].area + 63) / 64
         let words = arithmetic.scratch(UInt64.self, count: wordsPerRow * architecture.queries)
         return DecoderActivations(
-            memory: memory, features: finest, reduced: reduced, queries: queries, normed: normed,
-            blocked: BlockedKeys(words: words, wordsPerRow: wordsPerRow), mark: mark)
+            memory: levels!, features: finest, reduced: reduced!, queries: queries, normed: normed,
+            blocked: BlockedKeys(words: words, wordsPerRow: wordsPerRow), mark: mark, spare: unused.dropping(used))
     }
 
     /// Mask embeddings of the queries before layer `index`, in scratch memory.
@@ -220,14 +228,14 @@ public final class SegmentationNetwork<A: Arithmetic> {
     }
 
     private func maskLogits(_ embeddings: A.Operand, before index: Int, _ activations: Activations<A>) {
-        arithmetic.masks(embeddings, features: activations.decoder!.features, into: activations.masks)
-        arithmetic.record("dec.h\(index).mask_logits", activations.masks)
+        arithmetic.masks(embeddings, features: activations.decoder!.features, into: activations.memory.masks)
+        arithmetic.record("dec.h\(index).mask_logits", activations.memory.masks)
     }
 
     private func classEmbeddings(before index: Int, _ activations: Activations<A>) {
         let decoder = activations.decoder!
         maskDecoder.classEmbeddings(
-            normed: decoder.normed, logits: activations.masks, features: decoder.features, into: activations.classEmbeddings!, trace: index)
+            normed: decoder.normed, logits: activations.memory.masks, features: decoder.features, into: activations.classEmbeddings!, trace: index)
     }
 
     private func attentionMask(_ index: Int, _ activations: inout Activations<A>) {

@@ -15,6 +15,9 @@ public final class Arena {
     private let isReal: Bool
     private var chunk = 0
     private var offset = 0
+    /// Memory that pieces are taken from as long as it has room, and the bytes taken of it.
+    private var lent: Chunk?
+    private var lentOffset = 0
     private let chunkBytes: Int
     /// The most bytes of the reserved block that were taken at a time.
     public private(set) var peak = 0
@@ -68,6 +71,10 @@ public final class Arena {
     /// Uninitialised memory, valid until an earlier mark is released.
     public func take(bytes: Int) -> UnsafeMutableRawPointer {
         let needed = (bytes + 2 * Self.alignment - 1) / Self.alignment * Self.alignment
+        if let lent, lentOffset + needed <= lent.capacity {
+            defer { lentOffset += needed }
+            return lent.base + lentOffset
+        }
         while chunk < chunks.count {
             if offset + needed <= chunks[chunk].capacity {
                 defer {
@@ -94,12 +101,24 @@ public final class Arena {
     }
 
     public func mark() -> ScratchMark {
-        ScratchMark(chunk: chunk, offset: offset)
+        ScratchMark(chunk: chunk, offset: offset, lent: lentOffset)
     }
 
     public func release(_ mark: ScratchMark) {
         chunk = mark.chunk
         offset = mark.offset
+        lentOffset = mark.lent
+    }
+
+    /// Takes the memory that `body` asks for from `count` bytes at `base` first, which nothing else uses. - Returns: bytes that are still taken.
+    func lending(_ base: UnsafeMutableRawPointer, count: Int, _ body: () -> Void) -> Int {
+        let outer = (lent, lentOffset)
+        defer { (lent, lentOffset) = outer }
+        let start = base.alignedUp(toMultipleOf: Self.alignment)
+        lent = Chunk(base: start, capacity: count - (start - base))
+        lentOffset = 0
+        body()
+        return lentOffset == 0 ? 0 : lentOffset + (start - base)
     }
 
     deinit {

@@ -47,8 +47,7 @@ extension IntegerArithmetic {
         let tapDepth = depth / taps
         let paddedTap = Linear.padded(tapDepth, taps: taps)
         let padded = taps * paddedTap
-        let stored = UnsafeMutablePointer<Int8>.allocate(capacity: columns * padded)
-        defer { stored.deallocate() }
+        let stored = staging.memory(bytes: columns * padded).assumingMemoryBound(to: Int8.self)
         try model.weights(weight, count: columns * depth, into: stored)
         if padded > depth { pad(stored, pieces: columns * taps, from: tapDepth, to: paddedTap) }
         let scale = try floats(name + ".scale", count: columns)

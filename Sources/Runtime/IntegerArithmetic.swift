@@ -89,12 +89,35 @@ public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
     public private(set) var arena = Arena(chunkBytes: 1 << 20)
     /// Packed weights and small tables; they live as long as the arithmetic.
     let constants = Arena(chunkBytes: 1 << 20)
+    /// Holds a layer's weights while they are packed; given back before the first picture.
+    let staging = Staging()
     /// Scratch memory of each thread.
     private(set) var workers: [Arena]
     /// Whether steps only count the memory that they take.
     private var isCounting = false
     /// Called with the name and values of every intermediate tensor; for comparisons on the host.
     public var trace: ((String, Matrix) -> Void)?
+
+    /// One block of memory that grows. Many blocks of different sizes would leave holes behind that the process keeps.
+    final class Staging {
+        private var block = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+        /// At least `bytes`, until the next call.
+        func memory(bytes: Int) -> UnsafeMutableRawPointer {
+            if block.count < bytes {
+                block.deallocate()
+                block = .allocate(byteCount: max(bytes, 4 << 20), alignment: Arena.alignment)
+            }
+            return block.baseAddress!
+        }
+
+        func clear() {
+            block.deallocate()
+            block = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        }
+
+        deinit { block.deallocate() }
+    }
 
     /// - Throws: when the machine has less free memory than the weights need.
     public init(_ model: ModelFile, kernels: KernelSet, threads: Int) throws(Fault) {
@@ -108,6 +131,7 @@ public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
     }
 
     public func reserve(shared: Int, perThread: Int) {
+        staging.clear()
         arena.reserve(shared)
         for worker in workers { worker.reserve(perThread) }
     }

@@ -28,6 +28,10 @@ extension ScratchArithmetic {
     public func mark() -> ScratchMark { arena.mark() }
     public func release(_ mark: ScratchMark) { arena.release(mark) }
 
+    public func withScratch(in memory: Matrix, _ body: () -> Void) -> Int {
+        (arena.lending(memory.base, count: memory.count * MemoryLayout<Float>.stride, body) + 3) / MemoryLayout<Float>.stride
+    }
+
     public func parallel(_ count: Int, _ body: (Range<Int>) -> Void) {
         pool.ranges(count, body)
     }

@@ -64,7 +64,9 @@ public final class LayerAudit {
         ratios[layer.name, default: SignalToNoise()].add(run.result, result)
     }
 
-    private func input(_ run: FloatArithmetic.LayerRun, of layer: IntegerArithmetic.Linear, point: IntegerArithmetic.QuantizationPoint)
+    private func input(
+        _ run: FloatArithmetic.LayerRun, of layer: IntegerArithmetic.Linear, point: IntegerArithmetic.QuantizationPoint
+    )
         -> IntegerArithmetic.Operand
     {
         if run.layer.role == .stem { return integer.regrouped(integer.operand(bytes(run.input), rows: run.input.rows, at: point), for: layer) }

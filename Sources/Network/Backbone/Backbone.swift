@@ -21,17 +21,15 @@ enum Backbone<A: Arithmetic> {
         Size(height: padded.height >> (stage + 2), width: padded.width >> (stage + 2))
     }
 
-    /// Where the stem writes its result, one row for each pixel of the padded input / 4: memory of `maps`, the stages' maps.
-    func stemResult(in maps: InlineArray<4, Matrix>) -> Matrix {
+    /// Channels of the stem's result, which has one row for each pixel of the padded input / 4; nil where the first stage works in place on it.
+    var separateStemChannels: Int? {
         switch self {
-        // The first stage works in place.
-        case .convNeXt: maps[0]
-        // The second map has the more values, and is written when the stem's result is not needed any more.
-        case .resNet(let backbone): Matrix(maps[1].base, rows: maps[0].rows, columns: backbone.stemChannels)
+        case .convNeXt: nil
+        case .resNet(let backbone): backbone.stemChannels
         }
     }
 
-    /// The layers before the first stage: RGB8 `pixels` of `size` to `result`, which `stemResult` gave.
+    /// The layers before the first stage: RGB8 `pixels` of `size` to `result`.
     func stem(_ pixels: UnsafePointer<UInt8>, size: Size, padded: Size, into result: Matrix) {
         switch self {
         case .convNeXt(let backbone): backbone.stem(pixels, size: size, padded: padded, into: result)

@@ -25,7 +25,7 @@ public struct PixelDecoder<A: Arithmetic> {
     let lateral: A.Linear
     let lateralNorm: NormParameters
     let smoothInput: A.QuantizationPoint
-    let smooth: A.Linear
+    let smoothing: A.Linear
     let smoothNorm: NormParameters
     let featuresInput: A.QuantizationPoint
     let features: A.Linear
@@ -76,7 +76,7 @@ public struct PixelDecoder<A: Arithmetic> {
         lateral = try arithmetic.linear(name + "lateral", columns: hidden, depth: dims[0], input: lateralInput)
         lateralNorm = try NormParameters(name + "lateral_norm", channels: hidden, arithmetic)
         smoothInput = try arithmetic.quantizationPoint(name + "smooth.input", channels: hidden)
-        smooth = try arithmetic.linear(name + "smooth", columns: hidden, depth: 9 * hidden, taps: 3, input: smoothInput)
+        smoothing = try arithmetic.linear(name + "smooth", columns: hidden, depth: 9 * hidden, taps: 3, input: smoothInput)
         smoothNorm = try NormParameters(name + "smooth_norm", channels: hidden, arithmetic)
         featuresInput = try arithmetic.quantizationPoint(name + "features.input", channels: hidden)
         features = try arithmetic.linear(name + "features", columns: hidden, depth: hidden, input: featuresInput)
@@ -170,16 +170,22 @@ public struct PixelDecoder<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// Mask features (`result`: area x hidden) from the map of stride 4 and the encoded tokens of stride 8.
+    /// Mask features (`result`: area x hidden) from the map of stride 4, whose memory is then used for other things, and the encoded tokens of
+    /// stride 8.
     public func maskFeatures(_ finest: Matrix, size: Size, encoded: Matrix, encodedSize: Size, into result: Matrix) {
         let mark = arithmetic.mark()
         arithmetic.linear(arithmetic.operand(finest, at: lateralInput), lateral, adding: nil, into: result)
+        arithmetic.release(mark)
+        arithmetic.withScratch(in: finest) { smooth(result, size: size, encoded: encoded, encodedSize: encodedSize) }
+        arithmetic.record("pd.mask_features", result)
+    }
+
+    /// The rest of `maskFeatures`, in place in `result`.
+    private func smooth(_ result: Matrix, size: Size, encoded: Matrix, encodedSize: Size) {
         let sum = arithmetic.groupNorm(result, size: size, lateralNorm, adding: CoarseMap(map: encoded, size: encodedSize), at: smoothInput, bordered: true)
-        arithmetic.convolution3x3(sum, size: size, smooth, activation: .none, pooled: false, into: MapOutput(result, width: size.width))
+        arithmetic.convolution3x3(sum, size: size, smoothing, activation: .none, pooled: false, into: MapOutput(result, width: size.width))
         let smoothed = arithmetic.groupNorm(result, size: size, smoothNorm, activation: .relu, at: featuresInput)
         arithmetic.linear(smoothed, features, adding: nil, into: result)
-        arithmetic.record("pd.mask_features", result)
-        arithmetic.release(mark)
     }
 
     /// Records the positional encoding with level embedding and the reference points. No step needs them as a whole.
