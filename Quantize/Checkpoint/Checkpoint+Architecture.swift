@@ -52,12 +52,19 @@ extension Checkpoint {
         return has(hidden) ? .mlp(hidden: try rows(hidden)) : .projection
     }
 
+    /// The text encoder's activation. Tensors do not tell it; OpenAI trained its CLIPs with QuickGELU, of which FC-CLIP uses the ResNets, and the
+    /// ConvNeXts of open_clip have GELU. A text encoder on its own is taken for open_clip's, unless the head beside it was trained on one of OpenAI's.
+    private var textActivation: TextArchitecture.Activation {
+        isResNet || ClipFamily(head: shape)?.isOpenAI == true ? .quickGELU : .gelu
+    }
+
     /// The text encoder's numbers, derived from the shapes of its tensors; only these tensors are then checked against them.
     /// - Throws: when one of its tensors is missing or has another shape than the numbers imply.
     public func textArchitecture() throws(Fault) -> TextArchitecture {
         let architecture = TextArchitecture(
             width: try rows(UpstreamNames.textNorm + ".weight"), layers: try count(UpstreamNames.textBlocks),
-            vocabulary: try rows(UpstreamNames.tokenEmbedding), context: try rows(UpstreamNames.positionalEmbedding))
+            vocabulary: try rows(UpstreamNames.tokenEmbedding), context: try rows(UpstreamNames.positionalEmbedding),
+            activation: textActivation)
         guard architecture.width % 64 == 0 else {
             throw Fault("\(paths): a text encoder \(architecture.width) wide cannot be divided into heads of 64")
         }

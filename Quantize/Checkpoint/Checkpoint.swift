@@ -3,8 +3,8 @@ import System
 
 /// FC-CLIP's tensors under upstream's names in the one-file layout, from one file or two.
 ///
-/// The released file holds the trained head only (`sem_seg_head.*`, `void_embedding.weight`); the frozen CLIP is a file of
-/// open_clip. Training with upstream's code saves both in one file. Names of an open_clip file get the prefix
+/// The released files hold the trained head only (`sem_seg_head.*`, `void_embedding.weight`); the frozen CLIP is a file of
+/// open_clip or OpenAI. Training with upstream's code saves both in one file. Names of a CLIP's file get the prefix
 /// `backbone.clip_model.`. Prefixes of wrappers (`module.`, `model.`, `_orig_mod.`) are dropped.
 public final class Checkpoint {
     private struct Location {
@@ -19,35 +19,44 @@ public final class Checkpoint {
 
     private let locations: [String: Location]
 
-    private static let clipRemedy =
-        "pass CLIP with --clip: open_clip_model.safetensors or open_clip_pytorch_model.bin from huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup"
-
     /// - Parameter checkpoint: path of the head's file or of the one file with everything.
-    /// - Parameter clip: path of open_clip's file, where `checkpoint` holds the head only.
-    /// - Throws: when a file cannot be read, when a part is missing or there twice, or when CLIP's picture encoder is not a ConvNeXt.
+    /// - Parameter clip: path of CLIP's file, where `checkpoint` holds the head only.
+    /// - Throws: when a file cannot be read, when a part is missing or there twice, when CLIP's picture encoder is neither a ConvNeXt nor a ResNet, or
+    ///   when the head was trained on another CLIP.
     public convenience init(checkpoint: String, clip: String?) throws(Fault) {
-        let paths = [checkpoint] + (clip.map { [$0] } ?? [])
-        try self.init(paths: paths) { parts, names throws(Fault) in try Self.check(parts, names, paths) }
+        try self.init(paths: [checkpoint] + (clip.map { [$0] } ?? [])) { parts, shapes throws(Fault) in
+            if let path = parts[.clip] { try Self.checkClip(path, shapes) }
+            switch (parts[.head], parts[.clip]) {
+            case (nil, let path?):
+                throw Fault("\(path): holds only CLIP; the trained segmentation head (fcclip_cocopan.pth) is missing: pass it with --checkpoint")
+            case (let path?, nil): throw Fault("\(path): holds only the trained segmentation head; \(Self.clipRemedy(shapes))")
+            default: return
+            }
+        }
     }
 
     /// For `textArchitecture` and the text encoder only: any files that hold CLIP's text encoder, with or without the rest.
     /// - Throws: when a file cannot be read, when a part is there twice, or when there is no text encoder.
     public convenience init(textEncoderIn paths: [String]) throws(Fault) {
-        try self.init(paths: paths) { _, names throws(Fault) in
-            guard names.contains(UpstreamNames.tokenEmbedding) else {
-                throw Fault("\(paths.joined(separator: ", ")): CLIP's text encoder is not in there; \(Self.clipRemedy)")
+        try self.init(paths: paths) { _, shapes throws(Fault) in
+            guard shapes[UpstreamNames.tokenEmbedding] != nil else {
+                throw Fault("\(paths.joined(separator: ", ")): CLIP's text encoder is not in there; \(Self.clipRemedy(shapes))")
             }
         }
     }
 
-    private init(paths: [String], _ check: ([Part: String], Set<String>) throws(Fault) -> Void) throws(Fault) {
+    private typealias Shapes = [String: [Int]]
+
+    private init(paths: [String], _ check: ([Part: String], Shapes) throws(Fault) -> Void) throws(Fault) {
         var locations: [String: Location] = [:]
         var files: [TensorFile] = []
         var parts: [Part: String] = [:]
         for path in paths {
             let file = try TensorFile.open(path: path)
             files.append(file)
-            for (name, tensor) in Self.renamed(file) {
+            let tensors = Self.renamed(file)
+            guard !tensors.isEmpty else { throw Self.foreign(file) }
+            for (name, tensor) in tensors {
                 guard let part = Part(name) else { continue }
                 if let other = parts[part], other != path {
                     throw Fault("\(path): \(part.description) is already in \(other); give it once")
@@ -58,13 +67,9 @@ public final class Checkpoint {
                 }
             }
         }
-        if parts.isEmpty {
-            let names = files.flatMap(\.names)
-            throw Fault(
-                "\(paths.joined(separator: ", ")): no tensor of FC-CLIP or of open_clip's CLIP is among the \(names.count) in there: \(names.prefix(3).map(abbreviated).joined(separator: ", "))\(names.count > 3 ? ", ..." : "")"
-            )
-        }
-        try check(parts, Set(locations.keys))
+        let shapes = locations.mapValues(\.tensor.shape)
+        try Self.checkFit(parts, shapes)
+        try check(parts, shapes)
         var sources: [(path: String, hash: String)] = []
         for file in files { sources.append((file.path, try file.contentHash())) }
         self.sources = sources
@@ -151,24 +156,44 @@ public final class Checkpoint {
         return result
     }
 
-    private static func check(_ parts: [Part: String], _ names: Set<String>, _ paths: [String]) throws(Fault) {
-        if let path = parts[.clip] {
-            let visual = UpstreamNames.visual
-            let both = names.contains(UpstreamNames.tokenEmbedding)
-            if names.contains(where: { $0.hasPrefix(visual + "transformer.") || $0.hasPrefix(visual + "trunk.blocks.") }) {
-                throw Fault("\(path): a CLIP with a vision transformer; FC-CLIP needs one with a ConvNeXt or a ResNet")
-            }
-            guard both, names.contains(visual + "trunk.stem.0.weight") || names.contains(UpstreamNames.resNetStem(0) + ".weight") else {
-                throw Fault("\(path): holds only \(both ? "CLIP's text encoder" : "CLIP's picture encoder"); FC-CLIP needs both, as in open_clip's own file")
-            }
+    // MARK: - Checks
+
+    /// A file without any tensor that belongs here.
+    private static func foreign(_ file: TensorFile) -> Fault {
+        let first = file.names.prefix(3).map(abbreviated).joined(separator: ", ") + (file.names.count > 3 ? ", ..." : "")
+        let hint = file.names.contains { $0.hasSuffix("layer1.0.conv1.weight") } ? "; this is a ResNet without CLIP, as torchvision's" : ""
+        return Fault("\(file.path): no tensor of FC-CLIP or of open_clip's CLIP is among the \(file.names.count) in there: \(first)\(hint)")
+    }
+
+    /// - Throws: when a part of CLIP is missing.
+    private static func checkClip(_ path: String, _ shapes: Shapes) throws(Fault) {
+        let hasText = shapes[UpstreamNames.tokenEmbedding] != nil
+        let isResNet = shapes[UpstreamNames.resNetStem(0) + ".weight"] != nil
+        guard hasText, isResNet || shapes[UpstreamNames.trunk + "stem.0.weight"] != nil else {
+            throw Fault("\(path): holds only \(hasText ? "CLIP's text encoder" : "CLIP's picture encoder"); FC-CLIP needs both, as in open_clip's own file")
         }
-        switch (parts[.head], parts[.clip]) {
-        case (nil, nil): return
-        case (nil, let path?):
-            throw Fault("\(path): holds only CLIP; the trained segmentation head (fcclip_cocopan.pth) is missing: pass it with --checkpoint")
-        case (let path?, nil):
-            throw Fault("\(path): holds only the trained segmentation head; \(clipRemedy)")
-        case (_?, _?): return
+        guard !isResNet || shapes.keys.contains(where: { $0.hasPrefix(UpstreamNames.attentionPool) }) else {
+            throw Fault("\(path): CLIP's attention pooling (visual.attnpool) is missing; FC-CLIP needs it, as in open_clip's own file")
         }
+    }
+
+    /// - Throws: when CLIP's picture encoder is of a kind that FC-CLIP does not use, or when head and CLIP are from different files and do not belong
+    ///   together.
+    private static func checkFit(_ parts: [Part: String], _ shapes: Shapes) throws(Fault) {
+        let transformers = ["transformer.", "trunk.blocks."].map { UpstreamNames.visual + $0 }
+        if let path = parts[.clip], shapes.keys.contains(where: { name in transformers.contains { name.hasPrefix($0) } }) {
+            throw Fault("\(path): a CLIP with a vision transformer; FC-CLIP needs one with a ConvNeXt or a ResNet")
+        }
+        guard let head = parts[.head], let clip = parts[.clip], head != clip, let needed = ClipFamily(head: { shapes[$0] }),
+            let given = ClipFamily(clip: { shapes[$0] }), given != needed
+        else { return }
+        let remedy = needed.source.map { "; pass CLIP with --clip: \($0)" } ?? ""
+        throw Fault("\(head): the head was trained on \(needed.description), but \(clip) is \(given.description)\(remedy)")
+    }
+
+    /// What to do if the head's CLIP is missing.
+    private static func clipRemedy(_ shapes: Shapes) -> String {
+        guard let family = ClipFamily(head: { shapes[$0] }) else { return "pass the head's CLIP with --clip, such as open_clip's open_clip_model.safetensors" }
+        return "pass CLIP with --clip: \(family.source ?? family.description)"
     }
 }

@@ -3,9 +3,9 @@ import Kernels
 import System
 
 /// Interprets Python's pickle protocols 2 to 5 as far as `torch.save` uses them for dictionaries of tensors and for the schedulers, options
-/// and random states that training programs save with them.
+/// and random states that training programs save with them, and `torch.jit.save` for the modules of TorchScript programs.
 ///
-/// It builds dictionaries, lists, tuples, numbers, texts and descriptions of tensors, and nothing else. A pickle names the classes and functions to
+/// It builds dictionaries, lists, tuples, numbers, texts, modules and descriptions of tensors, and nothing else. A pickle names the classes and functions to
 /// call; those of `Global` are understood, any other becomes an opaque value, and nothing runs. Containers live in tables and refer to
 /// one another by index, so that no nesting, however deep or circular, needs recursion.
 ///
@@ -30,6 +30,8 @@ struct Pickle {
     enum Global {
         case orderedDictionary, rebuildTensor, rebuildParameter, rebuildSubclass, size
         case storage(StoredTensor.Kind)
+        /// A class that a TorchScript program declares.
+        case module
         case unknown
     }
 
@@ -44,6 +46,8 @@ struct Pickle {
         case dictionary(Int)
         /// What an unknown class makes; items that are set on it are kept as a dictionary's, since it may be a kind of one.
         case object(Int)
+        /// An object of a TorchScript program's class.
+        case module(Int)
         /// Unused values: bytes, sets, integers of more than 64 bits.
         case opaque
         case global(Global)
@@ -80,6 +84,8 @@ struct Pickle {
     private(set) var dictionaries: [[(key: Value, value: Value)]] = []
     private(set) var tuples: [[Value]] = []
     private(set) var tensors: [Tensor] = []
+    /// For each TorchScript module the dictionary of its attributes, if it was given one.
+    private(set) var modules: [Int?] = []
     /// What the pickle describes.
     private(set) var result = Value.none
 
@@ -184,13 +190,15 @@ struct Pickle {
             let arguments = try pop()
             stack.append(try make(try pop(), arguments))
         case UInt8(ascii: "b"):  // BUILD: attributes, such as the versions of a state_dict's modules
-            _ = try pop()
+            let state = try pop()
             switch try top() {
+            // By reference: copies could make a short pickle long.
+            case .module(let index): if case .dictionary(let attributes) = state { modules[index] = attributes }
             case .dictionary, .object, .opaque, .tensor: break
             default: throw corrupt()
             }
         default:
-            throw Fault("\(reader.path): opcode \(opcode) at byte \(start) is not one that torch.save writes into a checkpoint")
+            throw Fault("\(reader.path): opcode \(opcode) at byte \(start) is not one that PyTorch writes into a checkpoint")
         }
         return true
     }
@@ -290,7 +298,8 @@ struct Pickle {
         guard !Pickle.attacks.contains(String(module.prefix { $0 != "." })), !(isBuiltin && Pickle.attackers.contains(name)) else {
             throw Fault("\(reader.path): refers to \(abbreviated(module + "." + name)), which runs programs and belongs into no checkpoint; it was not loaded")
         }
-        return Pickle.globals[module + "." + name] ?? .unknown
+        if let known = Pickle.globals[module + "." + name] { return known }
+        return module == "__torch__" || module.hasPrefix("__torch__.") ? .module : .unknown
     }
 
     private func tuple(_ value: Value) throws(Fault) -> [Value] {
@@ -370,6 +379,9 @@ struct Pickle {
             return arguments[0]
         case .storage:
             throw corrupt()
+        case .module:
+            modules.append(nil)
+            return .module(modules.count - 1)
         case .unknown:
             return object()
         }

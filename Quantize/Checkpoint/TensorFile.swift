@@ -5,6 +5,8 @@ import ModelFormat
 import System
 
 /// One container of tensors, mapped: a PyTorch zip (`.pth`, `.pt`, `.bin`) or `.safetensors`, recognised by its contents.
+///
+/// The zip is what `torch.save` writes, or `torch.jit.save`, as for OpenAI's CLIPs; of a TorchScript program only the tensors are read.
 public final class TensorFile {
     public let path: String
     /// In the container's order.
@@ -79,15 +81,11 @@ public final class TensorFile {
         let zip = try Zip(file)
         let suffix = "/data.pkl"
         let pickles = zip.entries.keys.filter { $0.hasSuffix(suffix) }
-        guard pickles.count == 1, let name = pickles.first, let entry = zip.entries[name] else {
+        guard pickles.count == 1, let name = pickles.first, let entry = try zip.stored(name) else {
             throw Fault("\(path): a zip archive, but no PyTorch checkpoint: it has no data.pkl")
         }
         let stem = name.dropLast(suffix.count)
-        if zip.entries["\(stem)/constants.pkl"] != nil || zip.entries.keys.contains(where: { $0.hasPrefix("\(stem)/code/") }) {
-            throw Fault(
-                "\(path): a TorchScript program, not a checkpoint; save its state_dict() with torch.save, or take the safetensors file of the same model")
-        }
-        if let order = zip.entries["\(stem)/byteorder"], !file.bytes[order.data].elementsEqual(Array("little".utf8)) {
+        if let order = try zip.stored("\(stem)/byteorder"), !file.bytes[order.data].elementsEqual(Array("little".utf8)) {
             throw Fault("\(path): written on a big-endian machine; only little-endian checkpoints are read")
         }
         let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[entry.data])
@@ -96,8 +94,8 @@ public final class TensorFile {
         let pickle = try Pickle(bytes, path: "\(path): \(abbreviated(name))")
         var list: [StoredTensor] = []
         var unverified: [Int: Zip.Entry] = [:]
-        for (name, tensor) in try pickle.stateDictionary() {
-            guard let entry = zip.entries["\(stem)/data/\(tensor.storage.key)"] else {
+        for (name, tensor) in try pickle.weights() {
+            guard let entry = try zip.stored("\(stem)/data/\(tensor.storage.key)") else {
                 throw Fault("\(path): truncated or corrupt: the data of tensor \(abbreviated(name)) is missing")
             }
             let size = tensor.storage.count.multipliedReportingOverflow(by: tensor.storage.kind.size)

@@ -2,7 +2,8 @@ import CSystem
 import CZlib
 import System
 
-/// The directory of a zip archive whose entries are stored uncompressed, as `torch.save` writes them.
+/// The directory of a zip archive as PyTorch writes it: tensors and pickles are stored plainly; only the code of TorchScript programs, which
+/// nothing here reads, is compressed.
 ///
 /// Format: PKWARE's APPNOTE 6.3, sections 4.3 (records) and 4.5.3 (zip64). Entries are used where they lie in the mapped file.
 struct Zip {
@@ -12,16 +13,18 @@ struct Zip {
         let data: Range<Int>
         /// CRC-32 of the data.
         let checksum: UInt32
+        let isCompressed: Bool
     }
 
     private(set) var entries: [String: Entry] = [:]
+    private let path: String
 
     private static let mostEntries = 100_000
 
     /// - Throws: when the directory is missing or contradicts itself, the entries or the file's size, when names repeat,
-    ///   when entries overlap, or when one is compressed or encrypted.
+    ///   when entries overlap, or when one is encrypted.
     init(_ file: MappedFile) throws(Fault) {
-        let path = file.path
+        path = file.path
         let directory = try Self.directory(file)
         var reader = ByteReader(UnsafeRawBufferPointer(rebasing: file.bytes[..<directory.bytes.upperBound]), at: directory.bytes.lowerBound, path: path)
         var spans: [(start: Int, end: Int, name: String)] = []
@@ -37,6 +40,16 @@ struct Zip {
         for (span, next) in zip(spans, spans.dropFirst()) where span.end > next.start {
             throw Fault("\(path): corrupt: zip entries \(abbreviated(span.name)) and \(abbreviated(next.name)) overlap")
         }
+    }
+
+    /// The entry called `name`, if there is one.
+    /// - Throws: when it is compressed.
+    func stored(_ name: String) throws(Fault) -> Entry? {
+        guard let entry = entries[name] else { return nil }
+        guard !entry.isCompressed else {
+            throw Fault("\(path): zip entry \(abbreviated(name)) is compressed; torch.save stores entries plainly: save it again, or repack with zip -0")
+        }
+        return entry
     }
 
     // MARK: - Directory
@@ -129,11 +142,8 @@ struct Zip {
 
         let text = abbreviated(name)
         guard flags & 1 == 0 else { throw Fault("\(path): zip entry \(text) is encrypted") }
-        guard method == 0 else {
-            throw Fault("\(path): zip entry \(text) is compressed; torch.save stores entries plainly: save it again, or repack with zip -0")
-        }
         let corrupt = Fault("\(path): corrupt: zip entry \(text) is not where the directory says")
-        guard size == stored, offset < UInt64(limit), size <= UInt64(limit) - offset else { throw corrupt }
+        guard size == stored || method != 0, offset < UInt64(limit), stored <= UInt64(limit) - offset else { throw corrupt }
         var local = ByteReader(UnsafeRawBufferPointer(rebasing: file.bytes[..<limit]), at: Int(offset), path: path)
         guard limit - Int(offset) >= 30, try local.integer(UInt32.self) == 0x0403_4b50 else { throw corrupt }
         _ = try local.take(4)
@@ -141,11 +151,11 @@ struct Zip {
         _ = try local.take(16)
         let localNameLength = Int(try local.integer(UInt16.self))
         let localExtraLength = Int(try local.integer(UInt16.self))
-        guard localMethod == 0, localNameLength == nameLength, try local.text(localNameLength) == name else { throw corrupt }
+        guard localMethod == method, localNameLength == nameLength, try local.text(localNameLength) == name else { throw corrupt }
         _ = try local.take(localExtraLength)
         let start = local.offset
-        guard Int(size) <= limit - start else { throw corrupt }
-        return (Entry(name: name, data: start..<start + Int(size), checksum: checksum), Int(offset))
+        guard Int(stored) <= limit - start else { throw corrupt }
+        return (Entry(name: name, data: start..<start + Int(stored), checksum: checksum, isCompressed: method != 0), Int(offset))
     }
 }
 

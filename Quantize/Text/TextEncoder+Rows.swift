@@ -41,6 +41,16 @@ func causalAttention(_ attention: Matrix, heads: Int, _ tree: PrefixTree, _ outp
     }
 }
 
+/// x / (1 + e^(-1.702 x)) in place (Hendrycks and Gimpel 2016, the approximation by the logistic function).
+/// - Parameter count: a multiple of 16.
+func quickGELU(_ x: UnsafeMutablePointer<Float>, count: Int) {
+    for start in stride(from: 0, to: count, by: 16) {
+        let lanes = UnsafeMutableRawPointer(x + start)
+        let value = lanes.loadUnaligned(as: Lanes.self)
+        lanes.storeBytes(of: value * sigmoid(1.702 * value), as: Lanes.self)
+    }
+}
+
 /// The inner product of 64 channels.
 @inline(__always)
 private func dot64(_ first: UnsafePointer<Float>, _ second: UnsafePointer<Float>) -> Float {

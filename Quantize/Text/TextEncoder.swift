@@ -1,6 +1,7 @@
 import COpenBLAS
 import Checkpoint
 import Kernels
+import ModelFormat
 import System
 
 /// CLIP's text transformer in fp32 (Radford et al. 2021, section 2.4): tokens to embeddings of CLIP's joint space.
@@ -12,6 +13,7 @@ public final class TextEncoder {
     public let heads: Int
     /// Tokens that it knows.
     public let tokenCount: Int
+    public let activation: TextArchitecture.Activation
     /// Channels of an embedding.
     public let embeddingWidth: Int
 
@@ -43,8 +45,9 @@ public final class TextEncoder {
 
     // MARK: - Weights
 
+    /// - Parameter activation: nil: the checkpoint's, as far as its tensors tell (`Checkpoint.textArchitecture()`).
     /// - Throws: when a tensor is missing or has an unexpected shape, or when texts are not 77 tokens long.
-    public init(checkpoint: Checkpoint) throws(Fault) {
+    public init(checkpoint: Checkpoint, activation: TextArchitecture.Activation? = nil) throws(Fault) {
         let architecture = try checkpoint.textArchitecture()
         guard architecture.context == Tokenizer.contextLength else {
             throw Fault("\(checkpoint.sources[0].path): a text encoder for texts of \(architecture.context) tokens, expected CLIP's \(Tokenizer.contextLength)")
@@ -62,6 +65,7 @@ public final class TextEncoder {
         width = architecture.width
         heads = architecture.heads
         tokenCount = architecture.vocabulary
+        self.activation = activation ?? architecture.activation
         tokenEmbedding = try table("token_embedding")
         positionalEmbedding = try table("positional_embedding").floats()
         finalNorm = try norm("norm")
@@ -114,7 +118,7 @@ public final class TextEncoder {
                 multiply(normed, block.attentionOut, adding: stream)
                 layerNorm(stream, block.norm2, normed)
                 multiply(normed, block.expand, wide)
-                parallel(rows) { row in gelu(wide.row(row), count: wide.columns) }
+                activate(wide)
                 multiply(wide, block.reduce, adding: stream)
             }
             // Only the rows of end tokens are read.
@@ -144,6 +148,15 @@ public final class TextEncoder {
     private func layerNorm(_ input: Matrix, _ norm: Norm, _ output: Matrix) {
         parallel(input.rows) { row in
             Kernels.layerNorm(input.row(row), count: width, epsilon: 1e-5, weight: norm.weight, bias: norm.bias, into: output.row(row))
+        }
+    }
+
+    private func activate(_ hidden: Matrix) {
+        parallel(hidden.rows) { row in
+            switch activation {
+            case .gelu: gelu(hidden.row(row), count: hidden.columns)
+            case .quickGELU: quickGELU(hidden.row(row), count: hidden.columns)
+            }
         }
     }
 

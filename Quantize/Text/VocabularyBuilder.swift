@@ -14,13 +14,16 @@ public struct VocabularyBuilder {
     /// What was written.
     public struct Summary: Sendable {
         public let categories, names, seen, things, prompts, embeddingWidth: Int
+        /// The text encoder's.
+        public let activation: TextArchitecture.Activation
     }
 
     /// - Parameter tokenizer: path of the text encoder's merges file or tokenizer.json.
+    /// - Parameter activation: the text encoder's; nil: as far as the checkpoint's tensors tell.
     /// - Throws: when the checkpoint lacks CLIP's text encoder, or the tokenizer is not its own.
-    public init(checkpoint: Checkpoint, tokenizer: String) throws(Fault) {
+    public init(checkpoint: Checkpoint, tokenizer: String, activation: TextArchitecture.Activation? = nil) throws(Fault) {
         self.checkpoint = checkpoint
-        encoder = try TextEncoder(checkpoint: checkpoint)
+        encoder = try TextEncoder(checkpoint: checkpoint, activation: activation)
         self.tokenizer = try Tokenizer(path: tokenizer, tokenCount: encoder.tokenCount)
     }
 
@@ -112,6 +115,6 @@ public struct VocabularyBuilder {
         try writer.commit()
         return Summary(
             categories: list.categories.count, names: names.count, seen: seen.count { $0 }, things: list.categories.count { $0.isThing },
-            prompts: names.count * PromptTemplates.all.count, embeddingWidth: encoder.embeddingWidth)
+            prompts: names.count * PromptTemplates.all.count, embeddingWidth: encoder.embeddingWidth, activation: encoder.activation)
     }
 }

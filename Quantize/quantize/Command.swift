@@ -11,7 +11,7 @@ struct Quantize: ParsableCommand {
         commandName: "quantize",
         abstract: "Turns FC-CLIP checkpoints and class names into the files that fcclip-edge runs.",
         discussion: """
-            A model and a vocabulary, from the released head and open_clip's CLIP:
+            A model and a vocabulary, from the released head and its CLIP:
 
               quantize --checkpoint fcclip_cocopan.pth --clip open_clip_model.safetensors \\
                        --calib photos/ --output model.gguf
@@ -49,7 +49,9 @@ struct CheckpointOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("FC-CLIP checkpoint: PyTorch (.pth, .pt, .bin) or .safetensors.", valueName: "file"))
     private var checkpoint: String?
 
-    @Option(name: .long, help: ArgumentHelp("open_clip's CLIP, where the checkpoint holds the trained head only.", valueName: "file"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("CLIP, where the checkpoint holds the trained head only: open_clip's file, or OpenAI's such as RN50.pt.", valueName: "file"))
     var clip: String?
 
     /// - Throws: when it is not given. The message names the released files.
@@ -58,7 +60,8 @@ struct CheckpointOptions: ParsableArguments {
             throw Fault(
                 """
                 --checkpoint is missing: the released fcclip_cocopan.pth is linked in the README of github.com/bytedance/fc-clip; its CLIP, for --clip, is \
-                open_clip_model.safetensors of huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup
+                open_clip_model.safetensors of huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup for ConvNeXt-L, and for a ResNet \
+                that of huggingface.co/timm/resnet50_clip.openai, resnet101_clip.openai, ...
                 """)
         }
         return checkpoint

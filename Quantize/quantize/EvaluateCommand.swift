@@ -30,7 +30,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("FC-CLIP checkpoint, measured in fp32.", valueName: "file"))
     var checkpoint: String?
 
-    @Option(help: ArgumentHelp("open_clip's CLIP, where the checkpoint holds the trained head only.", valueName: "file"))
+    @Option(help: ArgumentHelp("CLIP, where the checkpoint holds the trained head only: open_clip's file, or OpenAI's such as RN50.pt.", valueName: "file"))
     var clip: String?
 
     @Option(help: ArgumentHelp("Model file, measured in int8.", valueName: "file"))

@@ -4,6 +4,7 @@ import Calibrate
 import Checkpoint
 import Foundation
 import Kernels
+import ModelFormat
 import System
 import Text
 
@@ -34,7 +35,9 @@ struct VocabularyCommand: ParsableCommand {
     @Option(help: ArgumentHelp("FC-CLIP checkpoint with CLIP in it: PyTorch (.pth, .pt, .bin) or .safetensors.", valueName: "file"))
     var checkpoint: String?
 
-    @Option(help: ArgumentHelp("open_clip's CLIP, or a file with its text encoder only; the trained head is not needed.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "CLIP: open_clip's file, OpenAI's such as RN50.pt, or one with the text encoder only; the trained head is not needed.", valueName: "file"))
     var clip: String?
 
     @Option(
@@ -42,6 +45,14 @@ struct VocabularyCommand: ParsableCommand {
             "The text encoder's merges file (CLIP's: bpe_simple_vocab_16e6.txt or .txt.gz; Calibration/Vocabularies/tokenizer fetches it), or a tokenizer.json.",
             valueName: "file"))
     var tokenizer: String
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            The text encoder's activation, which its tensors do not tell. The default is quickgelu for the CLIP of a ResNet, whose weights are OpenAI's, and \
+            gelu for that of a ConvNeXt and for a text encoder alone.
+            """, valueName: "name"))
+    var textActivation: TextArchitecture.Activation?
 
     @Option(help: ArgumentHelp("A name list.", valueName: "file"))
     var names: String?
@@ -73,7 +84,8 @@ struct VocabularyCommand: ParsableCommand {
         let list = try NameList(path: names, typed: typed)
         let training = if let trainingNames { try NameList(path: trainingNames) } else { NameList.cocoPanoptic }
         let start = Date()
-        let builder = try VocabularyBuilder(checkpoint: Checkpoint(textEncoderIn: [checkpoint, clip].compactMap(\.self)), tokenizer: tokenizer)
+        let builder = try VocabularyBuilder(
+            checkpoint: Checkpoint(textEncoderIn: [checkpoint, clip].compactMap(\.self)), tokenizer: tokenizer, activation: textActivation)
         for warning in list.warnings + builder.warnings(about: list) { Talk.line("quantize: warning: \(warning)") }
         let summary = try builder.write(list, training: training, to: output) { fraction in
             Talk.progress("encoded \(Int(fraction * 100))% of \(list.names.count) names", isFinal: fraction >= 1)
@@ -81,7 +93,9 @@ struct VocabularyCommand: ParsableCommand {
         Talk.line(
             """
             \(output): \(summary.categories) classes (\(summary.things) things, \(summary.seen) trained on), \(summary.names) names, \
-            embeddings \(summary.embeddingWidth) wide, \(summary.prompts) prompts in \(Talk.seconds(Date().timeIntervalSince(start)))
+            embeddings \(summary.embeddingWidth) wide (\(summary.activation.rawValue)), \(summary.prompts) prompts in \(Talk.seconds(Date().timeIntervalSince(start)))
             """)
     }
 }
+
+extension TextArchitecture.Activation: ExpressibleByArgument {}

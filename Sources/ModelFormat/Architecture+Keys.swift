@@ -42,6 +42,8 @@ extension Architecture {
     fileprivate static let dimsKey = "fcclip.backbone.dims"
     /// Only where the visual head pools by attention.
     fileprivate static let poolGridKey = "fcclip.attention_pool.grid"
+    /// GELU in files without the key.
+    fileprivate static let textActivationKey = "fcclip.text.activation"
 
     /// Reads and checks the architecture of a model file.
     /// - Throws: when a number is missing, out of range, or contradicts another.
@@ -54,6 +56,13 @@ extension Architecture {
             let value = try file.integer(number.key)
             guard value >= 0, value <= 1 << 20 else { throw Fault("\(file.path): \(number.key) \(value) is out of range") }
             number.set(&self, value)
+        }
+        if file.has(Self.textActivationKey) {
+            let name = try file.string(Self.textActivationKey)
+            guard let activation = TextArchitecture.Activation(rawValue: name) else {
+                throw Fault("\(file.path): the text encoder's activation is \(abbreviated(name)), which this program does not know")
+            }
+            text.activation = activation
         }
         if file.has(Self.poolGridKey) {
             let grid = try file.integer(Self.poolGridKey)
@@ -98,6 +107,7 @@ extension GGUFWriter {
         try set(Architecture.depthsKey, .uint32s(architecture.depths.map { UInt32($0) }))
         try set(Architecture.dimsKey, .uint32s(architecture.dims.map { UInt32($0) }))
         if case .attentionPool(let grid) = architecture.visualHead { try set(Architecture.poolGridKey, .uint32(UInt32(grid))) }
+        try set(Architecture.textActivationKey, .string(architecture.text.activation.rawValue))
         for number in Architecture.numbers { try set(number.key, .uint32(UInt32(number.get(architecture)))) }
     }
 }

@@ -94,21 +94,31 @@ public struct Architecture: Equatable, Sendable {
 
 /// The numbers that define CLIP's text encoder.
 public struct TextArchitecture: Equatable, Sendable {
+    /// The function between the two layers of a block's feed-forward network.
+    public enum Activation: String, CaseIterable, Sendable {
+        /// x Phi(x), exact.
+        case gelu
+        /// x / (1 + e^(-1.702 x)), OpenAI's approximation.
+        case quickGELU = "quickgelu"
+    }
+
     public internal(set) var width: Int
     public internal(set) var layers: Int
     /// Tokens that it knows.
     public internal(set) var vocabulary: Int
     /// Longest text in tokens, start and end included.
     public internal(set) var context: Int
+    public internal(set) var activation: Activation
 
     /// CLIP gives each attention head 64 channels.
     public var heads: Int { width / 64 }
 
-    public init(width: Int, layers: Int, vocabulary: Int, context: Int) {
+    public init(width: Int, layers: Int, vocabulary: Int, context: Int, activation: Activation = .gelu) {
         self.width = width
         self.layers = layers
         self.vocabulary = vocabulary
         self.context = context
+        self.activation = activation
     }
 }
 

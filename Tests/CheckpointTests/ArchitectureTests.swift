@@ -96,8 +96,10 @@ import Testing
     }
 
     /// Every tensor that is checked is also read, and the other way round.
-    @Test(arguments: [0, 5]) func everyTensorBelongsToALayerOrParameter(visualHidden: Int) {
-        let names = UpstreamNames(Self.architecture(visualHidden: visualHidden))
+    @Test(arguments: [architecture(), architecture(visualHidden: 0), ResNetTests.architecture]) func everyTensorBelongsToALayerOrParameter(
+        architecture: Architecture
+    ) {
+        let names = UpstreamNames(architecture)
         var read = Set(names.parameters.values.map(\.key))
         for layer in names.layers.values {
             read.formUnion([layer.weight, layer.bias].compactMap(\.self))
@@ -105,6 +107,7 @@ import Testing
                 switch fold {
                 case .inputNorm(let norm): read.formUnion([norm + ".weight", norm + ".bias"])
                 case .outputScale(let scale): read.insert(scale)
+                case .outputBatchNorm(let norm): read.formUnion(["weight", "bias", "running_mean", "running_var"].map { "\(norm).\($0)" })
                 }
             }
         }
@@ -180,7 +183,8 @@ import Testing
         #expect(try Architecture(of: file) == Self.architecture(visualHidden: visualHidden))
         #expect(
             file.keys == [
-                "general.alignment", "fcclip.backbone.depths", "fcclip.backbone.dims", "fcclip.embedding_length", "fcclip.visual_hidden_length",
+                "general.alignment", "fcclip.backbone.kind", "fcclip.backbone.depths", "fcclip.backbone.dims", "fcclip.text.activation",
+                "fcclip.embedding_length", "fcclip.visual_hidden_length",
                 "fcclip.hidden_length", "fcclip.head_count", "fcclip.point_count", "fcclip.encoder.layer_count",
                 "fcclip.encoder.feed_forward_length", "fcclip.decoder.layer_count", "fcclip.decoder.feed_forward_length", "fcclip.query_count",
                 "fcclip.text.length", "fcclip.text.layer_count", "fcclip.text.vocabulary_size", "fcclip.text.context_length",

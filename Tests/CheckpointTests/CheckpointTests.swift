@@ -81,8 +81,7 @@ import Testing
 
     @Test func missingPartsAreNamedWithTheirSource() throws {
         let onlyHead = try #require(fault(head))
-        #expect(onlyHead.hasPrefix(head) && onlyHead.contains("--clip") && onlyHead.contains("open_clip_model.safetensors"))
-        #expect(onlyHead.contains("laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup"))
+        #expect(onlyHead.hasPrefix(head) && onlyHead.contains("--clip: a CLIP whose stages have 16, 32, 64 and 128 channels"))
         let onlyClip = try #require(fault(clip))
         #expect(onlyClip.hasPrefix(clip) && onlyClip.contains("segmentation head") && onlyClip.contains("--checkpoint"))
         #expect(fault(head, head)?.contains("occurs twice") == true)
@@ -91,7 +90,6 @@ import Testing
 
     @Test func otherClipsAreRefused() throws {
         let text = ["token_embedding.weight", "positional_embedding"]
-        #expect(fault(head, try names(text + ["visual.layer1.0.conv1.weight"]))?.contains("a ResNet") == true)
         #expect(fault(head, try names(text + ["visual.transformer.resblocks.0.ln_1.weight"]))?.contains("vision transformer") == true)
         #expect(fault(head, try names(text))?.contains("only CLIP's text encoder") == true)
         #expect(fault(head, try names(["visual.trunk.stem.0.weight"]))?.contains("only CLIP's picture encoder") == true)

@@ -209,8 +209,6 @@ struct Contents: Equatable {
         ("pickle missing", "no data.pkl", { $0.entries.remove(at: 0) }),
         ("two pickles", "no data.pkl", { $0.entries.append(ZipBuilder.Entry("other/data.pkl", [])) }),
         ("big-endian", "big-endian", { $0.entries[1].data = Array("big".utf8) }),
-        ("TorchScript constants", "TorchScript", { $0.entries.append(ZipBuilder.Entry("archive/constants.pkl", [])) }),
-        ("TorchScript code", "TorchScript", { $0.entries.append(ZipBuilder.Entry("archive/code/model.py", [])) }),
         (
             "zip64 offset 2^63", "not where the directory says",
             {

@@ -13,6 +13,11 @@ enum Seeds {
         hidden: 32, heads: 8, points: 1, encoderLayers: 1, encoderFeedForward: 4, decoderLayers: 1, decoderFeedForward: 4, queries: 2,
         text: TextArchitecture(width: 64, layers: 1, vocabulary: 4, context: 4))
 
+    static let resNet = Architecture(
+        backbone: .resNet(depths: [1, 1, 1, 1], width: 2), visualHead: .attentionPool(grid: 1), embedding: 6,
+        hidden: 32, heads: 8, points: 1, encoderLayers: 1, encoderFeedForward: 4, decoderLayers: 1, decoderFeedForward: 4, queries: 2,
+        text: TextArchitecture(width: 64, layers: 1, vocabulary: 4, context: 4))
+
     static let torch: [TorchBuilder] = {
         var view = TorchBuilder.Tensor("view", key: "0", shape: [2, 3], [1, 2, 3, 4, 5, 6])
         var half = TorchBuilder.Tensor("half", key: "1", shape: [2], [0])
@@ -48,7 +53,27 @@ enum Seeds {
         besides.bytes += Array("su.".utf8)
         var training = TorchBuilder([view])
         training.pickle = besides.bytes
-        return [small, TorchBuilder([view]), TorchBuilder(whole, wrapper: "state_dict"), training]
+        // A TorchScript archive: whole, and one whose pickle is mostly modules, one of them under two names.
+        var program = TorchBuilder(
+            resNet.layout.sorted { $0.key < $1.key }.enumerated().map { index, item in
+                TorchBuilder.Tensor(item.key, key: String(index), shape: item.value, halves: [Float](repeating: 1, count: item.value.reduce(1, *)))
+            })
+        program.isProgram = true
+        var modules = PickleBuilder()
+        modules.module(["visual", "shared", "again"]) { pickle, name in
+            switch name {
+            case "visual": pickle.modules([view])
+            case "shared":
+                pickle.modules([half])
+                pickle.bytes += Array("q".utf8) + [7]
+            default: pickle.bytes += Array("h".utf8) + [7]
+            }
+        }
+        modules.opcode(".")
+        var shared = TorchBuilder([view, half])
+        shared.isProgram = true
+        shared.pickle = modules.bytes
+        return [small, TorchBuilder([view]), TorchBuilder(whole, wrapper: "state_dict"), training, program, shared]
     }()
 
     static let names: [[UInt8]] = [
@@ -74,13 +99,15 @@ enum Seeds {
                 + "\"b\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[12,20]}}"
         ]
         headers.append((Array(small[0].utf8), 20))
-        var end = 0
-        let entries = network.layout.sorted { $0.key < $1.key }.map { name, shape in
-            let size = shape.reduce(1, *)
-            defer { end += size }
-            return SafeTensorsBuilder.entry(name, "I8", shape, end, end + size)
+        for network in [network, resNet] {
+            var end = 0
+            let entries = network.layout.sorted { $0.key < $1.key }.map { name, shape in
+                let size = shape.reduce(1, *)
+                defer { end += size }
+                return SafeTensorsBuilder.entry(name, "I8", shape, end, end + size)
+            }
+            headers.append((Array(("{" + entries.joined(separator: ",") + "}").utf8), end))
         }
-        headers.append((Array(("{" + entries.joined(separator: ",") + "}").utf8), end))
         return headers
     }()
 

@@ -1,5 +1,8 @@
+import Checkpoint
 import Foundation
 import Kernels
+import ModelFormat
+import TestSupport
 import Testing
 
 @testable import Text
@@ -52,6 +55,41 @@ import Testing
         #expect(batches > 1)
         #expect(repeated.count == 12 * together.count && repeated.allSatisfy { $0.isFinite })
         #expect(encoder.encode([]).isEmpty)
+    }
+
+    /// open_clip 3.3.0's TextTransformer in fp64 with each activation, on weights from a formula.
+    @Test(arguments: [
+        (TextArchitecture.Activation.gelu, [0.8192474377069158, -1.0153017814546483, 2.4891149625526383, -0.955167031618854] as [Float]),
+        (.quickGELU, [0.822119776338194, -1.0192395524776843, 2.4932046350483423, -0.9556095549031484]),
+    ])
+    func activationsEqualOpenClips(activation: TextArchitecture.Activation, expected: [Float]) throws {
+        let folder = try TestSupport.TemporaryFolder()
+        let prefix = "backbone.clip_model."
+        let layout = TextArchitecture(width: 64, layers: 2, vocabulary: 20, context: 77).layout(embedding: 4)
+        let names = layout.keys.filter { !$0.hasSuffix("logit_scale") }.sorted()
+        let tensors = names.enumerated().map { index, key in
+            let name = String(key.dropFirst(prefix.count))
+            let shape = layout[key] ?? []
+            let values = (0..<shape.reduce(1, *)).map { element in
+                let value = Float(Double((element * 37 + index * 101 + 11) % 211) / 211 - 0.5)
+                if name.contains("ln_"), name.hasSuffix("weight") { return value + 1 }
+                return shape.count == 2 && !name.contains("embedding") ? value * 0.5 : value
+            }
+            return TorchBuilder.Tensor(name, key: "\(index)", shape: shape, values)
+        }
+        let path = try folder.file("text.pt", TorchBuilder(tensors + [.init("logit_scale", key: "s", shape: [], [4.6])]).bytes())
+        let checkpoint = try Checkpoint(textEncoderIn: [path])
+        let encoder = try TextEncoder(checkpoint: checkpoint, activation: activation)
+        #expect(encoder.activation == activation)
+        #expect(relativeError(encoder.encode([[18, 5, 17, 3, 19]]), expected) < 2e-6)
+        if activation == .gelu { #expect(try TextEncoder(checkpoint: checkpoint).activation == .gelu) }
+    }
+
+    @Test func quickGELUFollowsItsFormula() {
+        var values: [Float] = (0..<64).map { Float($0 - 32) * 0.7 } + [0, -0.0, 1e-30, -1e-30, 40, -40, 88, -88, 1e10, -1e10, 0.5, -0.5, 1, -1, 2, -2]
+        let expected = values.map { Float(Double($0) / (1 + exp(-1.702 * Double($0)))) }
+        values.withUnsafeMutableBufferPointer { quickGELU($0.baseAddress!, count: $0.count) }
+        for (value, expected) in zip(values, expected) { #expect(abs(value - expected) <= 1e-6 * max(abs(expected), 1e-3), "\(value) \(expected)") }
     }
 
     @Test func longestTextIsEncoded() throws {
