@@ -1,6 +1,8 @@
 """Random FC-CLIP checkpoint in the upstream key layout, with weights that make every stage non-trivial.
 
-python random_checkpoint.py convnext_large out.pth [--seed 0]
+python random_checkpoint.py convnext_large out.pth [--seed 0] [--clip clip.safetensors]
+
+With --clip the checkpoint is in two files, as FC-CLIP was released: out.pth has the head, clip.safetensors CLIP.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from fcclip import FCCLIP, LEVELS, PRESETS, Config, class_scores  # noqa: E402
 
 VIS, CLIP = "backbone.clip_model.visual.", "backbone.clip_model."
 PD, TD = "sem_seg_head.pixel_decoder.", "sem_seg_head.predictor."
-POSITIVE, VOID = 0.037, 0.5  # wanted fraction of positive mask logits, and of void queries
+POSITIVE, VOID = 0.037, 0.5  # wanted fraction of positive mask logits unless given, and of void queries
 
 
 def upstream_layout(c: Config) -> dict[str, tuple[int, ...]]:
@@ -153,8 +155,17 @@ def photos(seed: int, size: int = 256, n: int = 2) -> Tensor:
     return (base + torch.randn(base.shape, generator=g) * 6).clamp(0, 255).permute(0, 2, 3, 1)
 
 
+def rounded(t: Tensor, bits: int) -> Tensor:
+    """Values with so many significant bits."""
+    mantissa, exponent = torch.frexp(t)
+    return torch.ldexp((mantissa * 2**bits).round() / 2**bits, exponent)
+
+
 @torch.no_grad()
-def make_random_checkpoint(cfg: Config, seed: int = 0) -> dict[str, Tensor]:
+def make_random_checkpoint(
+    cfg: Config, seed: int = 0, significant_bits: int = 0, positive: float = POSITIVE
+) -> dict[str, Tensor]:
+    """With `significant_bits` most weights are rounded to so many, so that the file compresses well."""
     g = torch.Generator().manual_seed(seed)
 
     def normal(shape, std):
@@ -179,6 +190,8 @@ def make_random_checkpoint(cfg: Config, seed: int = 0) -> dict[str, Tensor]:
             t = uniform(shape, 0.7, 1.3) if last == "weight" else normal(shape, 0.1 if is_norm else 0.05)
             if k.endswith("bn3.weight") and ".layer" in k:
                 t = uniform(shape, 0.3, 0.6)
+                # Weaker branches in long stages, which otherwise enlarge rounding errors tenfold.
+                t *= min(1, math.sqrt(3 / cfg.depths[int(k.split(".layer")[1][0]) - 1]))
         elif "query_" in k or "level_embed" in k:
             t = normal(shape, 1.0)
         elif "_embedding" in k:
@@ -206,12 +219,12 @@ def make_random_checkpoint(cfg: Config, seed: int = 0) -> dict[str, Tensor]:
             t = normal(shape, gain / math.sqrt(fan))
             if k.startswith(TD) and "in_proj" in k:
                 t[: 2 * shape[1]] *= 2.5
-        sd[k] = t
-    calibrate(sd, cfg, g)
+        sd[k] = rounded(t, significant_bits) if significant_bits and len(shape) > 1 else t
+    calibrate(sd, cfg, g, positive)
     return sd
 
 
-def calibrate(sd: dict[str, Tensor], cfg: Config, g: torch.Generator) -> None:
+def calibrate(sd: dict[str, Tensor], cfg: Config, g: torch.Generator, positive: float) -> None:
     """Batch-norm statistics, mask sparsity, centred embeddings and a useful void direction."""
     images = [FCCLIP.preprocess(p) for p in photos(int(torch.randint(1 << 30, (1,), generator=g)))]
     if cfg.trunk == "resnet":
@@ -261,7 +274,7 @@ def calibrate(sd: dict[str, Tensor], cfg: Config, g: torch.Generator) -> None:
         w *= scale
         b *= scale
         logits = torch.cat([p.masks.flatten() for p, _ in run()])
-        b[0] -= float(logits[:: max(1, logits.numel() // 1000000)].quantile(1 - POSITIVE))
+        b[0] -= float(logits[:: max(1, logits.numel() // 1000000)].quantile(1 - positive))
     last = f"dec.h{cfg.dec_layers}.class_embed"
     sd[TD + "class_embed.layers.2.bias"] -= torch.cat([t[last][0] for _, t in run()]).mean(0)
     traces = [t for _, t in run()]
@@ -281,12 +294,25 @@ def calibrate(sd: dict[str, Tensor], cfg: Config, g: torch.Generator) -> None:
     sd["void_embedding.weight"] = 3.0 * void[None]
 
 
+def split(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The head, and CLIP under open_clip's names."""
+    head = {k: v for k, v in state.items() if not k.startswith(CLIP)}
+    return head, {k[len(CLIP) :]: v.contiguous() for k, v in state.items() if k.startswith(CLIP)}
+
+
 if __name__ == "__main__":
     ap = argparse.ArgumentParser()
     ap.add_argument("config", choices=sorted(PRESETS))
     ap.add_argument("out")
     ap.add_argument("--seed", type=int, default=0)
+    ap.add_argument("--clip", help="write CLIP to a file of its own")
     a = ap.parse_args()
     state = make_random_checkpoint(PRESETS[a.config], a.seed)
+    if a.clip:
+        from safetensors.torch import save_file
+
+        state, clip = split(state)
+        save_file(clip, a.clip)
+        print(f"{a.clip}: {len(clip)} tensors, {sum(t.numel() for t in clip.values()) / 1e6:.1f} M values")
     torch.save({"model": state}, a.out)
     print(f"{a.out}: {len(state)} tensors, {sum(t.numel() for t in state.values()) / 1e6:.1f} M values")
