@@ -9,7 +9,7 @@ import Testing
 /// The shortcuts of the int8 arithmetic give the same bits as the plain order of work in int8.
 @Suite struct IntegerArithmeticTests {
     /// Three lines read in place, with a border of zero points, against the GEMM of copied patches.
-    @Test(arguments: [(1, 1), (1, 7), (7, 1), (2, 2), (5, 6), (33, 5), (4, 67)])
+    @Test(arguments: [(1, 1), (1, 7), (7, 1), (2, 2), (5, 6), (33, 5), (4, 67), (6, 10), (10, 130)])
     func convolutionOfAMapInPlace(_ height: Int, _ width: Int) throws {
         let model = try ModelFile(path: try TinyModel.shared.get().model)
         let channels = model.architecture.hidden
@@ -17,7 +17,7 @@ import Testing
         for table in KernelSet.all where table.isSupported {
             let arithmetic = try IntegerArithmetic(model, kernels: table, threads: 2)
             let point = try arithmetic.quantizationPoint("pixel_decoder.smooth.input", channels: channels)
-            let layer = try arithmetic.linear("pixel_decoder.smooth", columns: channels, depth: 9 * channels, input: point)
+            let layer = try arithmetic.linear("pixel_decoder.smooth", columns: channels, depth: 9 * channels, taps: 3, input: point)
             let zeroPoint = try #require(point.quantization).zeroPoint
             #expect(zeroPoint != 0)
             // Earlier contents of scratch memory must be ignored.
@@ -27,13 +27,13 @@ import Testing
             var random = SplitMix(seed: UInt64(height * 100 + width))
             let x = arithmetic.matrix(rows: size.area, columns: channels)
             for index in 0..<x.count { x.base[index] = Float.random(in: -2...2, using: &random) }
-            let map = arithmetic.operand(size: size, columns: channels, at: point, bordered: true) { output, period in
+            let map = arithmetic.operand(size: size, columns: channels, at: point, bordered: true) { output in
                 for line in 0..<height {
-                    arithmetic.perform(.quantize(x, rows: line * width..<(line + 1) * width, output: output.advanced(by: line * (period - width))))
+                    arithmetic.perform(.quantize(x.rows(line * width..<(line + 1) * width), rows: 0..<width, output: output.line(line).rows))
                 }
             }
             let found = arithmetic.matrix(rows: size.area, columns: channels)
-            arithmetic.convolution3x3(map, size: size, layer, into: found)
+            arithmetic.convolution3x3(map, size: size, layer, activation: .none, pooled: false, into: MapOutput(found, width: width))
 
             let dense = arithmetic.operand(x, at: point)
             var patches: [Int8] = []
@@ -50,6 +50,14 @@ import Testing
             let expected = arithmetic.matrix(rows: size.area, columns: channels)
             arithmetic.linear(arithmetic.operand(patches, rows: size.area, at: point), layer, adding: nil, into: expected)
             #expect(bits(found) == bits(expected), "\(table.name)")
+            guard height % 2 == 0, width % 2 == 0 else { continue }
+            for index in 0..<expected.count { expected.base[index] = max(expected.base[index], 0) }
+            let pooled = arithmetic.matrix(rows: size.area / 4, columns: channels)
+            let small = MapOutput(pooled, width: width / 2)
+            arithmetic.convolution3x3(map, size: size, layer, activation: .relu, pooled: true, into: small)
+            let averaged = arithmetic.matrix(rows: size.area / 4, columns: channels)
+            arithmetic.averagePool(expected, size: size, into: MapOutput(averaged, width: width / 2))
+            #expect(bits(pooled) == bits(averaged), "\(table.name), pooled")
         }
     }
 
