@@ -71,8 +71,10 @@ public struct KernelBenchmark {
             let packed = arena.take(Int8.self, count: kernels.layout.byteCount(columns: columns, depth: depth))
             let sums = arena.take(Int32.self, count: rows * columns)
             packWeights(weights, columns: columns, depth: depth, layout: kernels.layout, into: packed)
+            let staging = arena.take(Int8.self, count: Gemm.scratchCount(depth: depth))
             return rate(kernels, operations: rows * columns * depth) {
-                kernels.perform(Gemm(a, rows: rows, rowStride: stride, depth: depth, packed: packed, columns: columns, into: sums, sumStride: columns))
+                kernels.perform(
+                    Gemm(a, rows: rows, rowStride: stride, depth: depth, packed: packed, columns: columns, into: sums, sumStride: columns, scratch: staging))
             }
         }
     }

@@ -17,8 +17,23 @@ enum VNNI: InstructionSet {
     }
 
     @inline(__always)
+    static func offset(_ activations: UnsafePointer<Int8>, count: Int, into target: UnsafeMutablePointer<Int8>) {
+        var position = 0
+        while position + 64 <= count {
+            let flipped = _mm512_xor_si512(UnsafeRawPointer(activations + position).loadUnaligned(as: __m512i.self), _mm512_set1_epi8(-128))
+            UnsafeMutableRawPointer(target + position).storeBytes(of: flipped, as: __m512i.self)
+            position += 64
+        }
+        while position < count {
+            let flipped = _mm_xor_si128(UnsafeRawPointer(activations + position).loadUnaligned(as: __m128i.self), _mm_set1_epi8(-128))
+            UnsafeMutableRawPointer(target + position).storeBytes(of: flipped, as: __m128i.self)
+            position += 16
+        }
+    }
+
+    @inline(__always)
     static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> __m512i {
-        _mm512_xor_si512(_mm512_set1_epi32(UnsafeRawPointer(pointer).loadUnaligned(as: Int32.self)), _mm512_set1_epi8(-128))
+        _mm512_set1_epi32(UnsafeRawPointer(pointer).loadUnaligned(as: Int32.self))
     }
 
     @inline(__always)

@@ -132,10 +132,11 @@ extension IntegerArithmetic {
         pack(embeddings.bytes, columns: queries, depth: depth, columnStride: embeddings.stride, zeroPoint: right.zeroPoint, into: packed, offset: offset)
         blocks(features.rows, of: 64) { range, scratch in
             let sums = scratch.take(Int32.self, count: 64 * stride)
+            let staging = scratch.take(Int8.self, count: Gemm.scratchCount(depth: depth))
             kernels.perform(
                 Gemm(
                     features.bytes + range.lowerBound * features.stride, rows: range.count, rowStride: features.stride, depth: depth, packed: packed,
-                    columns: queries, into: sums, sumStride: stride))
+                    columns: queries, into: sums, sumStride: stride, scratch: staging))
             kernels.perform(
                 .transposedSums(
                     TransposedSums(
@@ -249,6 +250,7 @@ extension IntegerArithmetic {
             let width = max(1, 64 / layout.columnsPerPanel) * layout.columnsPerPanel
             let sums = scratch.take(Int32.self, count: x.count * width)
             let panelBytes = layout.panelBytes(depth: layer.taps * layer.paddedTapDepth)
+            let staging = scratch.take(Int8.self, count: Gemm.scratchCount(depth: layer.paddedTapDepth, taps: layer.taps))
             for column in stride(from: 0, to: layer.columns, by: width) {
                 let columns = column..<min(column + width, layer.columns)
                 let values = { Epilogue.Values.sums(sums + $0, offset: offset, scale: scale) }
@@ -257,7 +259,7 @@ extension IntegerArithmetic {
                     Gemm(
                         x.base.assumingMemoryBound(to: Int8.self), rows: x.count, rowStride: x.stride, depth: layer.paddedTapDepth, taps: layer.taps,
                         tapStride: x.tapStride, packed: packed + column / layout.columnsPerPanel * panelBytes, columns: columns.count, into: sums,
-                        sumStride: width))
+                        sumStride: width, scratch: staging))
                 forEachLine(columns, stride: width, values) { kernels.perform(.epilogue($0)) }
             }
         case .float32(let weights):

@@ -95,12 +95,13 @@ import Testing
             let weights = random.bytes(shape.columns * shape.depth, in: -127...127)
             let packed = pack(weights, shape, layout)
             var sums = [Int32](repeating: -1, count: shape.rows * shape.columns)
+            var scratch: Int8 = 0
             a.withUnsafeBufferPointer { a in
                 packed.withUnsafeBufferPointer { packed in
                     sums.withUnsafeMutableBufferPointer { sums in
                         Gemm(
                             a.baseAddress!, rows: shape.rows, rowStride: shape.depth, depth: shape.depth, packed: packed.baseAddress!,
-                            columns: shape.columns, into: sums.baseAddress!, sumStride: shape.columns
+                            columns: shape.columns, into: sums.baseAddress!, sumStride: shape.columns, scratch: &scratch
                         ).performReference(layout: layout)
                     }
                 }

@@ -138,10 +138,12 @@ extension KernelSet {
         _ a: UnsafePointer<Int8>, rows: Int, rowStride: Int, depth: Int, taps: Int = 1, tapStride: Int = 0, packed: UnsafePointer<Int8>, columns: Int,
         into sums: UnsafeMutablePointer<Int32>, sumStride: Int
     ) {
+        let scratch = UnsafeMutablePointer<Int8>.allocate(capacity: Gemm.scratchCount(depth: depth, taps: taps))
+        defer { scratch.deallocate() }
         perform(
             Gemm(
                 a, rows: rows, rowStride: rowStride, depth: depth, taps: taps, tapStride: tapStride, packed: packed, columns: columns, into: sums,
-                sumStride: sumStride))
+                sumStride: sumStride, scratch: scratch))
     }
 
     /// `Depthwise7x7` over arrays.

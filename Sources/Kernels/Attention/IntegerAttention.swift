@@ -57,7 +57,7 @@ public struct IntegerAttention {
                         Gemm(
                             queries.base + (start * queries.stride + first), rows: count, rowStride: queries.stride, depth: headWidth,
                             packed: scratch.keys + from * panels, columns: min(word * 64, keys.rows) - from * 64, into: scratch.scores + from * 64,
-                            sumStride: scratch.scoreStride))
+                            sumStride: scratch.scoreStride, scratch: scratch.staging))
                 }
                 word += 1
             }
@@ -73,7 +73,7 @@ public struct IntegerAttention {
                     Gemm(
                         scratch.weights + key, rows: 2 * count, rowStride: scratch.weightStride, depth: min(Self.part, keys.rows - key),
                         packed: scratch.values + key / Self.part * partBytes, columns: headWidth,
-                        into: scratch.sums + parts * 2 * count * headWidth, sumStride: headWidth))
+                        into: scratch.sums + parts * 2 * count * headWidth, sumStride: headWidth, scratch: scratch.staging))
                 parts += 1
             }
             kernels.perform(
@@ -123,7 +123,7 @@ public struct IntegerAttention {
     /// The division of the scratch memory.
     private struct Scratch {
         let words, scoreStride, weightStride: Int
-        let keys, values, weights: UnsafeMutablePointer<Int8>
+        let keys, values, weights, staging: UnsafeMutablePointer<Int8>
         let offset, scores, sums: UnsafeMutablePointer<Int32>
         let totals: UnsafeMutablePointer<Float>
         let seen: UnsafeMutablePointer<Bool>
@@ -148,6 +148,7 @@ public struct IntegerAttention {
             sums = take(Int32.self, parts * rows * headWidth)
             totals = take(Float.self, IntegerAttention.group)
             seen = take(Bool.self, words)
+            staging = take(Int8.self, Gemm.scratchCount(depth: max(headWidth, IntegerAttention.part)))
             end = next
         }
     }

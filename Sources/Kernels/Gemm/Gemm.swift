@@ -18,15 +18,26 @@ public struct Gemm {
     /// `[rows][sumStride]`, of which the first `columns` of each row are written.
     public let sums: UnsafeMutablePointer<Int32>
     public let sumStride: Int
+    /// Room for `scratchCount(depth:taps:)` bytes.
+    public let scratch: UnsafeMutablePointer<Int8>
 
     @inlinable @inline(__always)
     public init(
         _ a: UnsafePointer<Int8>, rows: Int, rowStride: Int, depth: Int, taps: Int = 1, tapStride: Int = 0, packed: UnsafePointer<Int8>, columns: Int,
-        into sums: UnsafeMutablePointer<Int32>, sumStride: Int
+        into sums: UnsafeMutablePointer<Int32>, sumStride: Int, scratch: UnsafeMutablePointer<Int8>
     ) {
         (self.a, self.rows, self.rowStride, self.depth, self.taps, self.tapStride) = (a, rows, rowStride, depth, taps, tapStride)
         (self.packed, self.columns, self.sums, self.sumStride) = (packed, columns, sums, sumStride)
+        self.scratch = scratch
     }
+
+    /// Scratch bytes for one tile, of at most eight rows.
+    @inlinable
+    public static func scratchCount(depth: Int, taps: Int = 1) -> Int { 8 * stagedBytes(depth: depth, taps: taps) }
+
+    /// Bytes of a row with all its taps one after the other, and of what is written behind the last.
+    @inlinable
+    static func stagedBytes(depth: Int, taps: Int) -> Int { (taps * ((depth + 15) / 16 * 16) + 79) / 64 * 64 }
 
     /// The reference, for weights packed in any layout.
     public func performReference(layout: PackedLayout) {

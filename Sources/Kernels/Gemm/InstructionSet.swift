@@ -13,7 +13,9 @@ public protocol InstructionSet {
     static func sums(_ pointer: UnsafePointer<Int8>) -> Sums
     /// Loads `depth / depthStep` groups of `lanes * depthStep` bytes, `groupStride` bytes apart.
     static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights
-    /// Loads the rows at `pointer`, `stride` bytes apart.
+    /// Writes `count` activations plus `activationOffset`, a multiple of 16, to `target`.
+    static func offset(_ activations: UnsafePointer<Int8>, count: Int, into target: UnsafeMutablePointer<Int8>)
+    /// Loads the rows at `pointer`, `stride` bytes apart, as `offset` wrote them where there is an offset.
     static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> Activations
     /// Adds to each sum its `depth` products; exact for weights of -127...127 and any activations.
     static func multiplyAdd(_ sums: inout Sums, _ activations: Activations, _ weights: Weights)
@@ -84,6 +86,8 @@ extension InstructionSet {
     @inlinable @inline(__always) public static var depthStep: Int { Shape.depthStep }
     @inlinable @inline(__always) public static var activationOffset: Int32 { Shape.activationOffset }
     @inlinable public static func sums(_ pointer: UnsafePointer<Int8>) -> Sums { zero }
+    @inlinable @inline(__always)
+    public static func offset(_ activations: UnsafePointer<Int8>, count: Int, into target: UnsafeMutablePointer<Int8>) {}
     /// For kernels that a set takes from elsewhere: see `KernelSet.all`.
     @inlinable @inline(__always) public static func perform(_ convolution: UnsafePointer<Depthwise7x7>) {}
     @inlinable @inline(__always) public static func perform(_ kernel: UnsafePointer<FloatKernel>) {}

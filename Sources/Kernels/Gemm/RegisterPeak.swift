@@ -21,7 +21,12 @@ public func registerPeak<ISA: InstructionSet, let MR: Int, let NV: Int>(
     let operands = peak.operands
     let sums = peak.sums
     let weights = ISA.loadWeights(operands, groupStride: ISA.lanes * ISA.depthStep)
-    var activations = ISA.loadActivations(operands, stride: ISA.depth)
+    var activations = withUnsafeTemporaryAllocation(byteCount: 256, alignment: 64) { staging in
+        guard ISA.activationOffset != 0 else { return ISA.loadActivations(operands, stride: ISA.depth) }
+        let staged = staging.baseAddress!.assumingMemoryBound(to: Int8.self)
+        ISA.offset(operands, count: 256, into: staged)
+        return ISA.loadActivations(staged, stride: ISA.depth)
+    }
     var tile = InlineArray<MR, InlineArray<NV, ISA.Sums>>(repeating: InlineArray<NV, ISA.Sums>(repeating: ISA.zero))
     for _ in 0..<rounds {
         for row in 0..<MR {

@@ -6,21 +6,34 @@
 ///     a rows 0  -->   s[0][0]  s[0][1]
 ///     a rows 1  -->   s[1][0]  s[1][1]       s[r][v] += one step of rows r times one step of columns v
 ///     ...             (MR)
+///
+/// Activations that need an offset get it before, in `staging`, once for all columns; the taps then lie one after the other.
 @inlinable @inline(__always)
 func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, taps: Int, tapStride: Int, _ panel: UnsafePointer<Int8>,
-    panelLanes: Int, columns: Int, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int,
+    panelLanes: Int, columns: Int, staging: UnsafeMutablePointer<Int8>, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int,
     sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
 ) {
-    var weights = panel
-    var a = a
-    var left = taps
-    repeat {
-        sums = accumulate(ISA.self, a, stride: stride, rows: rows, steps: steps, weights, panelLanes: panelLanes, sums: sums)
-        weights += steps * panelLanes * ISA.depth
-        a += tapStride
-        left -= 1
-    } while left > 0
+    if ISA.activationOffset == 0 {
+        var weights = panel
+        var a = a
+        var left = taps
+        repeat {
+            sums = accumulate(ISA.self, a, stride: stride, rows: rows, steps: steps, weights, panelLanes: panelLanes, sums: sums)
+            weights += steps * panelLanes * ISA.depth
+            a += tapStride
+            left -= 1
+        } while left > 0
+    } else {
+        let tapBytes = steps * ISA.depth
+        let rowBytes = Gemm.stagedBytes(depth: tapBytes, taps: taps)
+        for row in 0..<MR {
+            for tap in 0..<taps {
+                ISA.offset(a + (row * stride + tap * tapStride), count: (tapBytes + 15) / 16 * 16, into: staging + (row * rowBytes + tap * tapBytes))
+            }
+        }
+        sums = accumulate(ISA.self, staging, stride: rowBytes, rows: rows, steps: taps * steps, panel, panelLanes: panelLanes, sums: sums)
+    }
     // The usual case separately, so that its lengths are constants.
     if rows == ISA.rows, columns >= NV * ISA.lanes {
         store(ISA.self, sums, rows: ISA.rows, columns: NV * ISA.lanes, into: accumulators, accumulatorStride)
@@ -92,11 +105,11 @@ public func tiledGemm<ISA: InstructionSet, let MR: Int, let NV: Int, let NarrowM
             if NarrowNV < NV, gemm.columns - column <= NarrowNV * ISA.lanes {
                 panelGemm(
                     ISA.self, narrow, a, rows: count, stride: stride, steps: steps, taps: gemm.taps, tapStride: gemm.tapStride, panel,
-                    panelLanes: width, columns: gemm.columns - column, into: out, accumulatorStride: gemm.sumStride)
+                    panelLanes: width, columns: gemm.columns - column, staging: gemm.scratch, into: out, accumulatorStride: gemm.sumStride)
             } else {
                 panelGemm(
                     ISA.self, shape, a, rows: count, stride: stride, steps: steps, taps: gemm.taps, tapStride: gemm.tapStride,
-                    panel, panelLanes: width, columns: gemm.columns - column, into: out, accumulatorStride: gemm.sumStride)
+                    panel, panelLanes: width, columns: gemm.columns - column, staging: gemm.scratch, into: out, accumulatorStride: gemm.sumStride)
             }
         }
     }
@@ -112,7 +125,7 @@ public func tiledGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(_: ISA.Type
 @inlinable @inline(__always)
 func panelGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _: ISA.Type, _: TileShape<MR, NV>.Type, _ a: UnsafePointer<Int8>, rows: Int, stride: Int, steps: Int, taps: Int, tapStride: Int,
-    _ header: UnsafePointer<Int8>, panelLanes: Int, columns: Int, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
+    _ header: UnsafePointer<Int8>, panelLanes: Int, columns: Int, staging: UnsafeMutablePointer<Int8>, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
 ) {
     let panel = header + (ISA.activationOffset == 0 ? 0 : panelLanes * 4)
     var start = InlineArray<NV, ISA.Sums>(repeating: ISA.zero)
@@ -123,15 +136,17 @@ func panelGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(
     while row + MR * ISA.rows <= rows {
         tile(
             ISA.self, a + row * stride, stride: stride, rows: ISA.rows, steps: steps, taps: taps, tapStride: tapStride, panel,
-            panelLanes: panelLanes, columns: columns, into: accumulators + row * accumulatorStride, accumulatorStride: accumulatorStride,
-            sums: InlineArray<MR, _>(repeating: start))
+            panelLanes: panelLanes, columns: columns, staging: staging, into: accumulators + row * accumulatorStride,
+            accumulatorStride: accumulatorStride, sums: InlineArray<MR, _>(repeating: start))
         row += MR * ISA.rows
+        // Computing some rows twice costs less than many single ones.
+        if row < rows, row + MR * ISA.rows > rows, 2 * (rows - row) > MR * ISA.rows { row = rows - MR * ISA.rows }
     }
     while row < rows {
         tile(
             ISA.self, a + row * stride, stride: stride, rows: min(ISA.rows, rows - row), steps: steps, taps: taps, tapStride: tapStride,
-            panel, panelLanes: panelLanes, columns: columns, into: accumulators + row * accumulatorStride, accumulatorStride: accumulatorStride,
-            sums: InlineArray<1, _>(repeating: start))
+            panel, panelLanes: panelLanes, columns: columns, staging: staging, into: accumulators + row * accumulatorStride,
+            accumulatorStride: accumulatorStride, sums: InlineArray<1, _>(repeating: start))
         row += ISA.rows
     }
 }
