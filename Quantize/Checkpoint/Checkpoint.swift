@@ -194,6 +194,6 @@ public final class Checkpoint {
     /// What to do if the head's CLIP is missing.
     private static func clipRemedy(_ shapes: Shapes) -> String {
         guard let family = ClipFamily(head: { shapes[$0] }) else { return "pass the head's CLIP with --clip, such as open_clip's open_clip_model.safetensors" }
-        return "pass CLIP with --clip: \(family.source ?? family.description)"
+        return "pass CLIP with --clip: \(family.source ?? "open_clip's file of " + family.description)"
     }
 }

@@ -28,7 +28,7 @@ struct ClipFamily: Equatable {
     /// In a sentence: "CLIP RN50".
     var description: String {
         if let known { return "CLIP \(known.name)" }
-        return "open_clip's file of a CLIP whose stages have \(stages[0]), \(stages[1]), \(stages[2]) and \(stages[3]) channels, with embeddings \(embedding) wide"
+        return "a CLIP whose stages have \(stages[0]), \(stages[1]), \(stages[2]) and \(stages[3]) channels, with embeddings \(embedding) wide"
     }
 
     /// Where to get this CLIP; nil where no released head needs it.

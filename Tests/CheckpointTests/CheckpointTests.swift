@@ -81,7 +81,7 @@ import Testing
 
     @Test func missingPartsAreNamedWithTheirSource() throws {
         let onlyHead = try #require(fault(head))
-        #expect(onlyHead.hasPrefix(head) && onlyHead.contains("--clip: a CLIP whose stages have 16, 32, 64 and 128 channels"))
+        #expect(onlyHead.hasPrefix(head) && onlyHead.contains("--clip: open_clip's file of a CLIP whose stages have 16, 32, 64 and 128 channels"))
         let onlyClip = try #require(fault(clip))
         #expect(onlyClip.hasPrefix(clip) && onlyClip.contains("segmentation head") && onlyClip.contains("--checkpoint"))
         #expect(fault(head, head)?.contains("occurs twice") == true)

@@ -196,7 +196,7 @@ import Testing
         let head = try write("head", Self.head(stages: [16, 32, 64, 128], embedding: 64), as: .safetensors, extra: [])
         #expect(
             faultMessage { _ = try Checkpoint(checkpoint: head, clip: nil) }
-                == "\(head): holds only the trained segmentation head; pass CLIP with --clip: a CLIP whose stages have 16, 32, 64 and 128 channels, with embeddings 64 wide"
+                == "\(head): holds only the trained segmentation head; pass CLIP with --clip: open_clip's file of a CLIP whose stages have 16, 32, 64 and 128 channels, with embeddings 64 wide"
         )
         let given = try write("clip", Self.resNet(stages: Self.stages(256), embedding: 1024), as: .safetensors, extra: [])
         #expect(
