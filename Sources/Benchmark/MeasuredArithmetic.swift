@@ -195,6 +195,14 @@ public final class MeasuredArithmetic: CountingArithmetic {
         measure(.masks, result.count * features.rows) { base.maskedMean(bits, wordsPerRow: wordsPerRow, features: features, into: result) }
     }
 
+    public func comparands(_ rows: Matrix) -> IntegerArithmetic.Halves {
+        measure(.similarity, 0) { base.comparands(rows) }
+    }
+
+    public func similarity(_ x: Matrix, _ rows: IntegerArithmetic.Halves, into result: Matrix) {
+        measure(.similarity, result.count * x.columns) { base.similarity(x, rows, into: result) }
+    }
+
     public func similarity(_ x: Matrix, _ rows: Matrix, into result: Matrix) {
         measure(.similarity, result.count * x.columns) { base.similarity(x, rows, into: result) }
     }

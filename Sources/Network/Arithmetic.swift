@@ -100,6 +100,8 @@ public protocol Arithmetic: AnyObject {
     associatedtype Linear
     /// Weights of a depthwise 7x7 convolution.
     associatedtype Depthwise
+    /// Rows that others are compared with.
+    associatedtype Comparands
     /// The quantization of an operand: in int8 its scale and zero point.
     associatedtype QuantizationPoint
 
@@ -217,6 +219,10 @@ public protocol Arithmetic: AnyObject {
     func maskedMean(_ bits: UnsafePointer<UInt64>, wordsPerRow: Int, features: Operand, into: Matrix)
     /// `into = x rows^T` in float32.
     func similarity(_ x: Matrix, _ rows: Matrix, into: Matrix)
+    /// `rows` as many others are compared with them; in scratch memory, or a view of `rows`.
+    func comparands(_ rows: Matrix) -> Comparands
+    /// `into = x rows^T`, with 16 bits of precision at least.
+    func similarity(_ x: Matrix, _ rows: Comparands, into: Matrix)
 
     // MARK: Recording
 

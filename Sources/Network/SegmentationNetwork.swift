@@ -283,7 +283,9 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let mark = arithmetic.mark()
         let similarities = arithmetic.matrix(rows: embeddings.rows, columns: classifier.embeddings.rows + 1)
         let logits = arithmetic.matrix(rows: embeddings.rows, columns: classifier.count + 1)
-        head.similarities(embeddings, scale: maskDecoder.scale, classifier: classifier, into: similarities)
+        classifier.embeddings.withValues {
+            head.similarities(embeddings, scale: maskDecoder.scale, names: arithmetic.comparands($0), into: similarities)
+        }
         head.classLogits(similarities, classifier: classifier, into: logits)
         arithmetic.record("dec.h\(index).class_logits", logits)
         arithmetic.release(mark)
@@ -320,9 +322,12 @@ public final class SegmentationNetwork<A: Arithmetic> {
         let inVocabulary = arithmetic.matrix(rows: queries, columns: names + 1)
         let outOfVocabulary = arithmetic.matrix(rows: queries, columns: names + 1)
         let probabilities = arithmetic.matrix(rows: queries, columns: classes + 1)
-        head.similarities(inner, scale: maskDecoder.scale, classifier: classifier, into: inVocabulary)
-        head.similarities(outer, scale: head.scale, classifier: classifier, into: outOfVocabulary)
         let mark = arithmetic.mark()
+        classifier.embeddings.withValues {
+            let names = arithmetic.comparands($0)
+            head.similarities(inner, scale: maskDecoder.scale, names: names, into: inVocabulary)
+            head.similarities(outer, scale: head.scale, names: names, into: outOfVocabulary)
+        }
         let innerLogits = arithmetic.matrix(rows: queries, columns: classes + 1)
         let outerLogits = arithmetic.matrix(rows: queries, columns: classes + 1)
         head.classLogits(inVocabulary, classifier: classifier, into: innerLogits)

@@ -99,7 +99,13 @@ extension IntegerArithmetic {
         compute {
             for column in 0..<result.columns {
                 switch layer.kind {
-                case .float32(let stored): weights.base.update(from: stored + column * layer.depth, count: layer.depth)
+                case .halves(let halves):
+                    let padded = HalvedRows.paddedDepth(layer.depth)
+                    for position in 0..<layer.depth {
+                        let low = halves.cross[kernels.layout.offset(column: column, position: position, depth: 2 * padded)]
+                        let high = halves.cross[kernels.layout.offset(column: column, position: padded + position, depth: 2 * padded)]
+                        weights.base[position] = Float(256 * Int32(high) + Int32(low)) * halves.scales[column]
+                    }
                 case .int8(let packed, _, let scale, let input):
                     for position in 0..<layer.depth {
                         let weight = packed[kernels.layout.offset(column: column, position: position, depth: layer.depth)]
@@ -110,6 +116,22 @@ extension IntegerArithmetic {
             }
         }
         release(mark)
+    }
+
+    public func comparands(_ rows: Matrix) -> Halves { halves(rows, in: arena) }
+
+    public func similarity(_ x: Matrix, _ rows: Halves, into result: Matrix) {
+        let zeros = matrix(rows: 1, columns: rows.columns)
+        compute { zeros.base.update(repeating: 0, count: zeros.count) }
+        rowBlocks(x.rows) { range, scratch in
+            product(x.rows(range), rows, scratch: scratch) { columns, stride, values in
+                kernels.perform(
+                    .epilogue(
+                        Epilogue(
+                            values: values(0), valuesStride: stride, rows: range, columns: columns, bias: zeros.base,
+                            output: .floats(result.base, stride: result.columns))))
+            }
+        }
     }
 
     public func similarity(_ x: Matrix, _ rows: Matrix, into result: Matrix) {
@@ -185,10 +207,8 @@ extension IntegerArithmetic {
 
     /// As `rowBlocks`, with ranges of units of `rows` rows each, which stay together.
     func unitBlocks(_ count: Int, rows: Int, of layer: Linear?, _ body: (Range<Int>, Arena) -> Void) {
-        var most = 64
-        var piecesPerThread = 4
-        // Weights in float32 do not fit the caches, but for a few columns: the fewer times they pass by, the better.
-        if case .float32 = layer?.kind { (most, piecesPerThread) = (128, 1) }
+        let most = 64
+        let piecesPerThread = 4
         let threads = pool.threads
         // Three tiles to a piece at least.
         let wanted = max((count * rows + most - 1) / most, min(piecesPerThread * threads, count * rows / 24), 1)
@@ -262,10 +282,41 @@ extension IntegerArithmetic {
                         sumStride: width, scratch: staging))
                 forEachLine(columns, stride: width, values) { kernels.perform(.epilogue($0)) }
             }
-        case .float32(let weights):
-            let values = scratch.take(Float.self, count: x.count * layer.columns)
-            kernels.perform(.dotProducts(DotProducts(gathered(x, layer, scratch: scratch), weights, columns: layer.columns, into: values)))
-            forEachLine(0..<layer.columns, stride: layer.columns, { .floats(values + $0) }) { kernels.perform(.epilogue($0)) }
+        case .halves(let weights):
+            product(gathered(x, layer, scratch: scratch), weights, scratch: scratch) { columns, stride, values in
+                forEachLine(columns, stride: stride, values) { kernels.perform(.epilogue($0)) }
+            }
+        }
+    }
+
+    /// Calls `finish` with the products of `x` and some columns at a time. - Parameter finish: gets the columns, the stride of the values, and
+    /// for the place of a row's first value, a multiple of the stride, the values from there on.
+    private func product(
+        _ x: Matrix, _ weights: Halves, scratch: Arena, _ finish: (_ columns: Range<Int>, _ stride: Int, _ values: (Int) -> Epilogue.Values) -> Void
+    ) {
+        let padded = HalvedRows.paddedDepth(x.columns)
+        let layout = kernels.layout
+        let width = max(1, 64 / layout.columnsPerPanel) * layout.columnsPerPanel
+        let rows = scratch.take(Int8.self, count: x.rows * 2 * padded)
+        let rowScales = scratch.take(Float.self, count: x.rows)
+        let high = scratch.take(Int32.self, count: x.rows * width)
+        let cross = scratch.take(Int32.self, count: x.rows * width)
+        let staging = scratch.take(Int8.self, count: Gemm.scratchCount(depth: 2 * padded))
+        compute { rows.update(repeating: 0, count: x.columns == padded ? 0 : x.rows * 2 * padded) }
+        kernels.perform(
+            .halvedRows(HalvedRows(x.base, rows: x.rows, stride: x.columns, depth: x.columns, isLowFirst: false, into: rows, scales: rowScales)))
+        for column in stride(from: 0, to: weights.columns, by: width) {
+            let columns = column..<min(column + width, weights.columns)
+            let panel = column / layout.columnsPerPanel
+            for (depth, packed, sums) in [(padded, weights.high, high), (2 * padded, weights.cross, cross)] {
+                kernels.perform(
+                    Gemm(
+                        rows, rows: x.rows, rowStride: 2 * padded, depth: depth, packed: packed + panel * layout.panelBytes(depth: depth),
+                        columns: columns.count, into: sums, sumStride: width, scratch: staging))
+            }
+            finish(columns, width) {
+                .halves(high: high + $0, cross: cross + $0, rowScales: rowScales + $0 / width, columnScales: weights.scales)
+            }
         }
     }
 

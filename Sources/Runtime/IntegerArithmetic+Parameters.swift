@@ -38,7 +38,10 @@ extension IntegerArithmetic {
         let weight = name + ".weight"
         if try model.file.tensor(weight).kind == .float32 {
             guard input.quantization == nil else { throw Fault("\(model.file.path): \(name) is float32 but its input is int8") }
-            return Linear(columns: columns, depth: depth, taps: taps, bias: bias, input: input, kind: .float32(try floats(weight, count: columns * depth)))
+            let stored = staging.memory(bytes: columns * depth * 4).assumingMemoryBound(to: Float.self)
+            try model.floats(weight, count: columns * depth, into: stored)
+            let halves = self.halves(Matrix(stored, rows: columns, columns: depth), in: constants)
+            return Linear(columns: columns, depth: depth, taps: taps, bias: bias, input: input, kind: .halves(halves))
         }
         guard let quantization = input.quantization else {
             throw Fault("\(model.file.path): \(name) is int8 but its input has no quantization point")
@@ -73,6 +76,32 @@ extension IntegerArithmetic {
         let values = constants.take(Float.self, count: count)
         try model.floats(name, count: count, into: values)
         return values
+    }
+
+    /// The rows of `weights` as columns of a product, in memory of `arena`.
+    func halves(_ weights: Matrix, in arena: Arena) -> Halves {
+        let padded = HalvedRows.paddedDepth(weights.columns)
+        let layout = kernels.layout
+        let scales = arena.take(Float.self, count: weights.rows)
+        let high = arena.take(Int8.self, count: layout.byteCount(columns: weights.rows, depth: padded))
+        let cross = arena.take(Int8.self, count: layout.byteCount(columns: weights.rows, depth: 2 * padded))
+        let mark = mark()
+        let halves = scratch(Int8.self, count: weights.rows * 2 * padded)
+        let unused = scratch(Int32.self, count: weights.rows)
+        parallel(weights.rows) { rows in
+            kernels.perform(
+                .halvedRows(
+                    HalvedRows(
+                        weights.row(rows.lowerBound), rows: rows.count, stride: weights.columns, depth: weights.columns, isLowFirst: true,
+                        into: halves + rows.lowerBound * 2 * padded, scales: scales + rows.lowerBound)))
+            for row in rows {
+                for half in 0..<2 { (halves + (2 * row + half) * padded + weights.columns).update(repeating: 0, count: padded - weights.columns) }
+            }
+        }
+        pack(halves + padded, columns: weights.rows, depth: padded, columnStride: 2 * padded, zeroPoint: 0, into: high, offset: unused)
+        pack(halves, columns: weights.rows, depth: 2 * padded, columnStride: 2 * padded, zeroPoint: 0, into: cross, offset: unused)
+        release(mark)
+        return Halves(columns: weights.rows, depth: weights.columns, high: high, cross: cross, scales: scales)
     }
 
     /// Packs `columns` rows, `columnStride` bytes apart, of `depth` weights. `offset` becomes what compensates for the

@@ -47,7 +47,16 @@ public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
         var floats: Matrix { Matrix(base.assumingMemoryBound(to: Float.self), rows: rows, columns: columns) }
     }
 
-    /// A layer's weights, packed for the chosen kernels, or float32.
+    /// Columns of 16-bit weights (`HalvedRows`), packed for the chosen kernels.
+    public struct Halves {
+        let columns: Int
+        /// Values of a column.
+        let depth: Int
+        let high, cross: UnsafePointer<Int8>
+        let scales: UnsafePointer<Float>
+    }
+
+    /// A layer's weights, packed for the chosen kernels.
     public struct Linear {
         let columns: Int
         /// K: values of a row, `taps` times `tapDepth`.
@@ -71,7 +80,8 @@ public final class IntegerArithmetic: ScratchArithmetic, CountingArithmetic {
             /// `offset` compensates for the input's zero point in each column's sum, `scale` (input scale x weight
             /// scale) turns sums into values, `input` is the quantization of the operands.
             case int8(packed: UnsafePointer<Int8>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>, input: Quantization)
-            case float32(UnsafePointer<Float>)
+            /// For float32 operands.
+            case halves(Halves)
         }
     }
 

@@ -84,6 +84,8 @@ extension FloatArithmetic {
         similarity(embeddings, features, into: result)
     }
 
+    public func comparands(_ rows: Matrix) -> Matrix { rows }
+
     public func similarity(_ x: Matrix, _ rows: Matrix, into result: Matrix) {
         accumulateProduct(
             x.base, rows: x.rows, depth: x.columns, stride: x.columns, rows.base, columns: rows.rows, wStride: rows.columns,

@@ -72,6 +72,8 @@ public struct Epilogue {
         /// Float(sum + offset) * scale; the addition wraps. `offset`, which compensates the zero point, and `scale` are per column.
         case sums(UnsafePointer<Int32>, offset: UnsafePointer<Int32>, scale: UnsafePointer<Float>)
         case floats(UnsafePointer<Float>)
+        /// (256 * high + cross) * (256 * row scale) * column scale: the product of `HalvedRows`.
+        case halves(high: UnsafePointer<Int32>, cross: UnsafePointer<Int32>, rowScales: UnsafePointer<Float>, columnScales: UnsafePointer<Float>)
         /// (value - mean) * factor; both per column.
         case normalized(UnsafePointer<Float>, means: UnsafePointer<Float>, factors: UnsafePointer<Float>)
     }
@@ -185,6 +187,13 @@ public struct Epilogue {
             return each(block) { converted(simd_add_words(load(sums + ($0 * valuesStride + start), count: count), offset)) * scale }
         case .floats(let floats):
             return each(block) { load(floats + ($0 * valuesStride + start), count: count) }
+        case .halves(let high, let cross, let rowScales, let columnScales):
+            let scale = load(columnScales + column, count: count)
+            return each(block) {
+                let place = $0 * valuesStride + start
+                let sums = converted(load(high + place, count: count)) * 256 + converted(load(cross + place, count: count))
+                return sums * (256 * rowScales[$0 - rows.lowerBound]) * scale
+            }
         case .normalized(let floats, let means, let factors):
             let mean = load(means + column, count: count)
             let factor = load(factors + column, count: count)

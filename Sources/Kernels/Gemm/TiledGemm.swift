@@ -125,7 +125,8 @@ public func tiledGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(_: ISA.Type
 @inlinable @inline(__always)
 func panelGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _: ISA.Type, _: TileShape<MR, NV>.Type, _ a: UnsafePointer<Int8>, rows: Int, stride: Int, steps: Int, taps: Int, tapStride: Int,
-    _ header: UnsafePointer<Int8>, panelLanes: Int, columns: Int, staging: UnsafeMutablePointer<Int8>, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int
+    _ header: UnsafePointer<Int8>, panelLanes: Int, columns: Int, staging: UnsafeMutablePointer<Int8>, into accumulators: UnsafeMutablePointer<Int32>,
+    accumulatorStride: Int
 ) {
     let panel = header + (ISA.activationOffset == 0 ? 0 : panelLanes * 4)
     var start = InlineArray<NV, ISA.Sums>(repeating: ISA.zero)

@@ -69,20 +69,20 @@ public struct OpenVocabularyHead<A: Arithmetic> {
     }
 
     /// `result` (Q x (N + 1)) = `scale` times the cosine similarities of `embeddings` (Q x E, scaled to length 1 in
-    /// place) to all names and, last, to void.
-    func similarities(_ embeddings: Matrix, scale: Float, classifier: Classifier, into result: Matrix) {
+    /// place) to all `names` and, last, to void.
+    func similarities(_ embeddings: Matrix, scale: Float, names: A.Comparands, into result: Matrix) {
         arithmetic.parallel(embeddings.rows) { range in
             for row in range { normalize(embeddings.row(row), count: embeddings.columns) }
         }
         let mark = arithmetic.mark()
-        let names = arithmetic.matrix(rows: embeddings.rows, columns: classifier.embeddings.rows)
+        let named = arithmetic.matrix(rows: embeddings.rows, columns: result.columns - 1)
         let voids = arithmetic.matrix(rows: embeddings.rows, columns: 1)
-        classifier.embeddings.withValues { arithmetic.similarity(embeddings, $0, into: names) }
+        arithmetic.similarity(embeddings, names, into: named)
         arithmetic.similarity(embeddings, void, into: voids)
         arithmetic.parallel(result.rows) { range in
             for row in range {
-                for column in 0..<names.columns { result[row, column] = names[row, column] * scale }
-                result[row, names.columns] = voids[row, 0] * scale
+                for column in 0..<named.columns { result[row, column] = named[row, column] * scale }
+                result[row, named.columns] = voids[row, 0] * scale
             }
         }
         arithmetic.release(mark)
