@@ -14,6 +14,12 @@ static inline int32_t simd_opaque(int32_t x) {
   return x;
 }
 
+/// The same of a distance in memory.
+static inline intptr_t simd_opaque_offset(intptr_t x) {
+  __asm__("" : "+r"(x));
+  return x;
+}
+
 // One entry point for each instruction set; `call` is the address of a `KernelCall`.
 #if defined(__x86_64__)
 void fcclip_avx2(const void *_Nonnull call);

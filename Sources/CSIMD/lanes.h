@@ -298,6 +298,27 @@ SIMD_INLINE simd_lanes simd_permute(simd_lanes x, simd_words index) {
 #endif
 }
 
+/// The nearest integer of -128...127 to each lane, half to even; -128 for NaN.
+SIMD_INLINE simd_bytes simd_lanes_to_nearest_bytes(simd_lanes x) {
+#if defined(__AVX512F__)
+  // The conversion gives the least integer for NaN.
+  return (simd_bytes)_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_min_ps(_mm512_set1_ps(127), (__m512)x)));
+#elif defined(__aarch64__)
+  // Of NaN and a number, the number.
+  const float32x4_t least = vdupq_n_f32(-128);
+  const int32x4_t a = vcvtnq_s32_f32(vmaxnmq_f32(__builtin_shufflevector(x, x, 0, 1, 2, 3), least));
+  const int32x4_t b = vcvtnq_s32_f32(vmaxnmq_f32(__builtin_shufflevector(x, x, 4, 5, 6, 7), least));
+  const int32x4_t c = vcvtnq_s32_f32(vmaxnmq_f32(__builtin_shufflevector(x, x, 8, 9, 10, 11), least));
+  const int32x4_t d = vcvtnq_s32_f32(vmaxnmq_f32(__builtin_shufflevector(x, x, 12, 13, 14, 15), least));
+  const int16x8_t low = vqmovn_high_s32(vqmovn_s32(a), b), high = vqmovn_high_s32(vqmovn_s32(c), d);
+  return (simd_bytes)vqmovn_high_s16(vqmovn_s16(low), high);
+#else
+  const simd_lanes bounded = x > (simd_lanes)-128 ? x : (simd_lanes)-128;
+  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+  return simd_words_to_bytes((simd_words)((bounded < (simd_lanes)127 ? bounded : (simd_lanes)127) + (simd_lanes)12582912));
+#endif
+}
+
 /// Each word as a byte, saturated.
 SIMD_INLINE simd_bytes simd_words_to_nearest_bytes(simd_words x) {
 #if defined(__AVX512F__)

@@ -1,5 +1,6 @@
 import Kernels
 import ModelFormat
+import Network
 import System
 
 extension IntegerArithmetic {

@@ -66,13 +66,7 @@ func softmax<Registers>(_ x: UnsafeMutablePointer<Float>, count: Int, _ register
 /// Replaces each x by e^(x - max) and returns their sum.
 @inlinable @inline(__always)
 func exponentials<Registers>(_ x: UnsafeMutablePointer<Float>, count: Int, _: Registers.Type) -> Float {
-    var highest = splat(-.infinity)
-    forEachGroup(count) {
-        highest = larger(load(x + $0), highest)
-    } rest: {
-        highest = larger(load(x + $0, count: $1, fill: -.infinity), highest)
-    }
-    let top = splat(largest(highest))
+    let top = splat(largestValue(x, count: count))
     var total = splat(0)
     forEachGroup(count) {
         let value = exponential(load(x + $0) - top)
@@ -84,4 +78,52 @@ func exponentials<Registers>(_ x: UnsafeMutablePointer<Float>, count: Int, _: Re
         total += value
     }
     return sum(total)
+}
+
+/// x - log(sum(e^x)) over `count` values in place, the largest subtracted first.
+public func logSoftmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
+    guard count > 0 else { return }
+    let top = largestValue(x, count: count)
+    var total = splat(0)
+    forEachGroup(count) {
+        total += exponential(load(x + $0) - top)
+    } rest: {
+        total += exponential(load(x + $0, count: $1, fill: -.infinity) - top)
+    }
+    let logarithmOfSum = logarithm(sum(total))
+    transform(x, count: count) { $0 - top - logarithmOfSum }
+}
+
+/// The largest of `count` values, -infinity where there are none.
+@inlinable @inline(__always)
+func largestValue(_ x: UnsafePointer<Float>, count: Int) -> Float {
+    var highest = splat(-.infinity)
+    forEachGroup(count) {
+        highest = larger(load(x + $0), highest)
+    } rest: {
+        highest = larger(load(x + $0, count: $1, fill: -.infinity), highest)
+    }
+    return largest(highest)
+}
+
+/// The largest magnitude of `count` values.
+@inlinable @inline(__always)
+func largestMagnitude(_ x: UnsafePointer<Float>, count: Int) -> Float {
+    var highest = splat(0)
+    forEachGroup(count) {
+        let group = load(x + $0)
+        highest = larger(larger(group, highest), splat(0) - group)
+    } rest: {
+        let group = load(x + $0, count: $1)
+        highest = larger(larger(group, highest), splat(0) - group)
+    }
+    return largest(highest)
+}
+
+/// Divides `count` values by their largest magnitude, at least 1e-12, in place, and returns it.
+public func divideByLargest(_ x: UnsafeMutablePointer<Float>, count: Int) -> Float {
+    let divisor = max(largestMagnitude(x, count: count), 1e-12)
+    let factor = 1 / divisor
+    transform(x, count: count) { $0 * factor }
+    return divisor
 }

@@ -10,6 +10,12 @@ public enum RowOutput {
     /// Quantized as `quantize` does, with a multiplier for each column.
     case int8(UnsafeMutablePointer<Int8>, stride: Int, multiplier: UnsafePointer<Float>, zeroPoint: Int32)
 
+    /// Whether negative values are written as zeros are: int8 whose least value stands for zero.
+    @usableFromInline var makesNegativesZero: Bool {
+        guard case .int8(_, _, _, let zeroPoint) = self else { return false }
+        return zeroPoint == -128
+    }
+
     /// Writes columns `column..<column + count` of `row`, `count` at most 16.
     @usableFromInline @_transparent
     func write(_ values: Lanes, row: Int, column: Int, count: Int) {
@@ -139,6 +145,7 @@ public struct Epilogue {
         // One loop for each activation: a test of the activation for every vector would cost as much as the cheaper ones.
         switch activation {
         case .none: forEachBlock { $0 }
+        case .relu where output.makesNegativesZero: forEachBlock { $0 }
         case .relu: forEachBlock { $0.mapped { larger($0, splat(0)) } }
         case .gelu: forEachBlock { gelu($0) }
         }

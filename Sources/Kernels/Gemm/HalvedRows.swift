@@ -34,15 +34,7 @@ public struct HalvedRows {
         let padded = Self.paddedDepth(depth)
         for row in 0..<rows {
             let values = x + row * stride
-            var bounds = splat(0)
-            forEachGroup(depth) {
-                let group = load(values + $0)
-                bounds = larger(larger(group, bounds), splat(0) - group)
-            } rest: {
-                let group = load(values + $0, count: $1)
-                bounds = larger(larger(group, bounds), splat(0) - group)
-            }
-            let bound = largest(bounds)
+            let bound = largestMagnitude(values, count: depth)
             // The largest value of both halves is 127.
             let isZero = !(bound > 1e-30)
             scales[row] = isZero ? 0 : bound * (1 / 32512)

@@ -21,10 +21,7 @@ public func quantize(_ x: UnsafePointer<Float>, multiplier: Float, zeroPoint: In
 
 /// `rounded` of each lane.
 @usableFromInline @_transparent
-func rounded(_ values: Lanes) -> SIMD16<Int8> {
-    let bounded = smaller(splat(127), larger(splat(-128), values))
-    return simd_words_to_bytes(unsafeBitCast(bounded + 12_582_912, to: Words.self))
-}
+func rounded(_ values: Lanes) -> SIMD16<Int8> { simd_lanes_to_nearest_bytes(values) }
 
 /// The nearest integer of -128...127, half to even; -128 for NaN.
 @inline(__always)

@@ -1,3 +1,5 @@
+import CSIMD
+
 /// One tile of a GEMM: `MR` times `ISA.rows` rows by `NV` times `ISA.lanes` columns, its sums in registers for all of K (the depth). The
 /// panel has `panelLanes` columns, perhaps more than the tile. K consists of `taps` pieces of `steps` times `ISA.depth`, `tapStride` bytes apart.
 ///
@@ -66,9 +68,12 @@ func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
     var weights = panel
     var a = a
     let end = a + steps * ISA.depth
+    // Registers of their own: the compiler would add the stride at every row.
+    var offsets = InlineArray<MR, Int>(repeating: 0)
+    for row in 0..<MR { offsets[row] = simd_opaque_offset(row * ISA.rows * stride) }
     repeat {
         for row in 0..<MR {
-            let activations = ISA.loadActivations(a + row * ISA.rows * stride, stride: rows < ISA.rows ? 0 : stride)
+            let activations = ISA.loadActivations(a + offsets[row], stride: rows < ISA.rows ? 0 : stride)
             for vector in 0..<NV {
                 ISA.multiplyAdd(
                     &sums[row][vector], activations,

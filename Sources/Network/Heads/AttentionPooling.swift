@@ -67,11 +67,7 @@ struct AttentionPooling<A: Arithmetic> {
         let scales = arithmetic.matrix(rows: pooled.rows, columns: 1)
         arithmetic.parallel(pooled.rows) { range in
             for row in range {
-                let values = pooled.row(row)
-                var largest: Float = 1e-12
-                for channel in 0..<pooled.columns { largest = max(largest, abs(values[channel])) }
-                for channel in 0..<pooled.columns { values[channel] /= largest }
-                scales[row, 0] = largest
+                scales[row, 0] = divideByLargest(pooled.row(row), count: pooled.columns)
             }
         }
         arithmetic.linear(arithmetic.operand(pooled, at: projectInput), project, adding: nil, into: result)

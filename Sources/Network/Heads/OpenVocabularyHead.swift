@@ -146,12 +146,3 @@ private func normalize(_ x: UnsafeMutablePointer<Float>, count: Int) {
     for index in 0..<count { x[index] /= norm }
 }
 
-/// x - max - log(sum(exp(x - max))), in place.
-private func logSoftmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    var largest = x[0]
-    for index in 1..<max(count, 1) { largest = max(largest, x[index]) }
-    var sum: Float = 0
-    for index in 0..<count { sum += exponential(x[index] - largest) }
-    let logarithmOfSum = logarithm(sum)
-    for index in 0..<count { x[index] = x[index] - largest - logarithmOfSum }
-}
