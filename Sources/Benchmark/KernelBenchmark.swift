@@ -2,7 +2,7 @@ import Kernels
 import Runtime
 import System
 
-/// Every kernel of the one list that this machine can run, on some shapes of FC-CLIP with ConvNeXt-L at 512x512, on one thread.
+/// Every kernel of the one list that this machine can run, on some shapes of FC-CLIP with ConvNeXt-L and with RN50 at 512x512, on one thread.
 public struct KernelBenchmark {
     public struct Rate {
         public let kernels: StaticString
@@ -31,6 +31,8 @@ public struct KernelBenchmark {
     private static let queries = 250
     /// Maps of deformable sampling.
     private static let levels = [16, 32, 64].map { Size(height: $0, width: $0) }
+    /// Height, width, channels: RN50's stem, then its stages.
+    private static let convolutions: [(Int, Int, Int)] = [(256, 256, 32), (128, 128, 64), (64, 64, 128), (32, 32, 256), (16, 16, 512)]
     /// Height, width, channels.
     private static let depthwise: [(Int, Int, Int)] = [(128, 128, 192), (64, 64, 384), (32, 32, 768), (16, 16, 1536)]
 
@@ -41,6 +43,9 @@ public struct KernelBenchmark {
         var rows: [Row] = []
         for (count, columns, depth) in Self.gemms {
             rows.append(Row(name: "gemm \(count)x\(columns)x\(depth)", rates: kernelSets.map { Self.gemm($0, count, columns, depth) }))
+        }
+        for (height, width, channels) in Self.convolutions {
+            rows.append(Row(name: "3x3, \(height)x\(width)x\(channels)", rates: kernelSets.map { Self.convolution($0, height, width, channels) }))
         }
         for (height, width, channels) in Self.depthwise {
             rows.append(Row(name: "depthwise 7x7, \(height)x\(width)x\(channels)", rates: kernelSets.map { Self.depthwise($0, height, width, channels) }))
@@ -75,6 +80,35 @@ public struct KernelBenchmark {
             return rate(kernels, operations: rows * columns * depth) {
                 kernels.perform(
                     Gemm(a, rows: rows, rowStride: stride, depth: depth, packed: packed, columns: columns, into: sums, sumStride: columns, scratch: staging))
+            }
+        }
+    }
+
+    /// A 3x3 convolution with as many results as channels, in blocks of lines and columns as `IntegerArithmetic` takes them. What is computed for the
+    /// border pixels between lines is not counted.
+    private static func convolution(_ kernels: KernelSet, _ height: Int, _ width: Int, _ channels: Int) -> Rate {
+        withArena { arena in
+            let period = width + 1
+            let tapDepth = 3 * channels
+            let layout = kernels.layout
+            let map = noise(((height + 2) * period + 1) * channels, arena)
+            let weights = noise(channels * 3 * tapDepth, arena)
+            let packed = arena.take(Int8.self, count: layout.byteCount(columns: channels, depth: 3 * tapDepth))
+            packWeights(weights, columns: channels, depth: 3 * tapDepth, layout: layout, into: packed)
+            let block = max(1, 64 / layout.columnsPerPanel) * layout.columnsPerPanel
+            let lines = max(1, 64 / width)
+            let sums = arena.take(Int32.self, count: (lines * period - 1) * block)
+            let staging = arena.take(Int8.self, count: Gemm.scratchCount(depth: tapDepth, taps: 3))
+            return rate(kernels, operations: height * width * 9 * channels * channels) {
+                for line in stride(from: 0, to: height, by: lines) {
+                    for column in stride(from: 0, to: channels, by: block) {
+                        kernels.perform(
+                            Gemm(
+                                map + line * period * channels, rows: lines * period - 1, rowStride: channels, depth: tapDepth, taps: 3,
+                                tapStride: period * channels, packed: packed + column / layout.columnsPerPanel * layout.panelBytes(depth: 3 * tapDepth),
+                                columns: min(block, channels - column), into: sums, sumStride: block, scratch: staging))
+                    }
+                }
             }
         }
     }

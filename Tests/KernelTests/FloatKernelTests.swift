@@ -42,6 +42,7 @@ import Testing
         for activation in [Activation.none, .relu, .gelu] {
             check(activation, false) { floats, _ in .floats(floats.matrix.base, stride: columns) }
             check(activation, true) { floats, _ in .added(floats.matrix.base, stride: columns) }
+            check(activation, true) { floats, _ in .rectifiedSum(floats.matrix.base, stride: columns) }
             check(activation, true) { _, bytes in .int8(bytes, stride: columns, multiplier: multiplier.base, zeroPoint: -7) }
         }
     }
@@ -55,13 +56,19 @@ import Testing
         let bias = Stored([1, -1] as [Float])
         defer { withExtendedLifetime((sums, offset, vertical, scale, bias)) {} }
         for table in testedKernelSets {
+            func finish(_ output: RowOutput) {
+                table.perform(
+                    .epilogue(
+                        Epilogue(
+                            values: .sums(sums.base, offset: offset.base, scale: scale.base), valuesStride: 2, rows: 0..<2, columns: 0..<2, bias: bias.base,
+                            table: .init(vertical: vertical.base, horizontal: nil, period: 1, width: 2), output: output)))
+            }
             let y = Map(rows: 2, columns: 2, [1, 1, 1, 1])
-            table.perform(
-                .epilogue(
-                    Epilogue(
-                        values: .sums(sums.base, offset: offset.base, scale: scale.base), valuesStride: 2, rows: 0..<2, columns: 0..<2, bias: bias.base,
-                        table: .init(vertical: vertical.base, horizontal: nil, period: 1, width: 2), output: .added(y.matrix.base, stride: 2))))
+            finish(.added(y.matrix.base, stride: 2))
             #expect(y.values == [15, 18.75, 532.5, 41.25], "\(table.name)")
+            let rectified = Map(rows: 2, columns: 2, [-20, 1, -531.5, 1])
+            finish(.rectifiedSum(rectified.matrix.base, stride: 2))
+            #expect(rectified.values == [0, 18.75, 0, 41.25], "\(table.name)")
         }
     }
 

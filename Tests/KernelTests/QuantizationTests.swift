@@ -54,6 +54,8 @@ import Testing
             #expect(y.values == expected && y.isIntact, "\(table.name)")
             finish(.added(y.matrix.base, stride: count))
             #expect(y.values == expected.map { $0 + $0 } && y.isIntact, "\(table.name)")
+            finish(.rectifiedSum(y.matrix.base, stride: count))
+            #expect(y.values == expected.map { max($0 + $0 + $0, 0) } && y.isIntact, "\(table.name)")
         }
         withExtendedLifetime((held, shift, factor, shared)) {}
     }

@@ -68,4 +68,27 @@ import Testing
             #expect(hash(out.values) == 11_438_031_572_796_819_688)
         }
     }
+
+    @Test func poolings() {
+        let x = Map(rows: 1, columns: 4096, Self.values)
+        let pooled = Map(rows: 1, columns: 1024)
+        KernelSet.best.perform(
+            .averagePool(AveragePool(x.matrix.base, width: 64, channels: 32, output: .floats(pooled.matrix.base, stride: 32))))
+        #expect(hash(pooled.values) == 11_869_031_319_990_857_933)
+        let masks: [UInt64] = [.max, 0, 0x0123_4567_89AB_CDEF, 1 << 63]
+        let out = Map(rows: 4, columns: 64)
+        let scratch = Map(rows: 1, columns: MaskedAttention.scratchCount(keys: 63, width: 64))
+        let spread = Map(rows: 1, columns: 63, Self.values.prefix(63).map { $0 * 20 })
+        for (scores, expected) in [(x, 4_958_989_194_644_256_255 as UInt64), (spread, 2_774_495_835_927_905_557)] {
+            masks.withUnsafeBufferPointer { masks in
+                KernelSet.best.perform(
+                    .maskedAttention(
+                        MaskedAttention(
+                            scores: scores.matrix.base, keys: 63, values: x.matrix.base + 64, valueStride: 64, width: 64, bits: masks.baseAddress!,
+                            wordsPerRow: 1, queries: 0..<4, scratch: scratch.matrix.base, output: .floats(out.matrix.base, stride: 64))))
+            }
+            #expect(hash(out.values) == expected)
+        }
+        withExtendedLifetime((x, spread, scratch)) {}
+    }
 }
