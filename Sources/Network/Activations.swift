@@ -25,7 +25,10 @@ public struct Activations<A: Arithmetic> {
     /// Q x 1, with `clipEmbeddings`: 0 where the out-of-vocabulary classifier has no say, else 1.
     var clipSays: Matrix?
     /// From `.classification` on.
-    var prediction: Prediction?
+    public internal(set) var prediction: Prediction?
+
+    /// The keys that the next decoder layer's cross-attention must not attend to, from `.attentionMask` to `.maskLogits`.
+    public var blocked: BlockedKeys? { decoder?.blocked }
 
     /// The matrix that `stage` writes, once it was performed; nil for stages that write none or more than one.
     public func result(of stage: Stage) -> Matrix? {

@@ -15,6 +15,8 @@ import Testing
         let comparison = try ReferenceComparison(checkpoint, dump: dump, threads: 2)
         #expect(comparison.missing.isEmpty)
         #expect(comparison.deviations.count > 60)
+        #expect(!comparison.attentionMasks.isEmpty)
+        #expect(comparison.attentionMasks.allSatisfy { $0.isRounding })
         for deviation in comparison.deviations {
             if deviation.name.hasSuffix("attn_mask") {
                 #expect(deviation.unequal <= 1e-4, "\(deviation.name)")

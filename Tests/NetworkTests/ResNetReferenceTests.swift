@@ -1,5 +1,6 @@
 import Calibrate
 import Checkpoint
+import Foundation
 import Kernels
 import TestSupport
 import Testing
@@ -19,6 +20,8 @@ import Text
         let comparison = try ReferenceComparison(try checkpoint(in: folder), dump: dump, threads: 2)
         #expect(comparison.missing.isEmpty)
         #expect(comparison.deviations.count > 60)
+        #expect(!comparison.attentionMasks.isEmpty)
+        #expect(comparison.attentionMasks.allSatisfy { $0.isRounding })
         for deviation in comparison.deviations {
             if deviation.name.hasSuffix("attn_mask") {
                 #expect(deviation.unequal <= 1e-4, "\(deviation.name)")
@@ -31,6 +34,23 @@ import Text
         #expect(try #require(comparison.panopticMismatch) <= 1e-4)
         #expect(try #require(comparison.segmentsEqual))
         #expect(try #require(comparison.instanceDeviation) <= 1e-4)
+    }
+
+    /// A recorded bit that the logits contradict is not taken over, whatever the tensors behind it are like.
+    @Test func attentionMasksFollowFromLogits() throws {
+        let folder = try TemporaryFolder()
+        let path = try Fixture.unpacked("tiny_resnet/tiny_resnet_a.safetensors", in: folder)
+        var file = try Data(contentsOf: URL(filePath: path))
+        let start = 8 + file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+        let header = try #require(try JSONSerialization.jsonObject(with: file[8..<start]) as? [String: [String: Any]])
+        let offsets = try #require(header["dec.h2.attn_mask"]?["data_offsets"] as? [Int])
+        file[start + offsets[0] + 5] ^= 1
+        try file.write(to: URL(filePath: path))
+        let comparison = try ReferenceComparison(try checkpoint(in: folder), dump: try ReferenceDump(path: path), threads: 2)
+        let changed = comparison.attentionMasks.filter { $0.differing > 0 }
+        #expect(changed.map(\.name) == ["dec.h2.attn_mask"])
+        #expect(changed.allSatisfy { $0.differing == 1 && !$0.isRounding })
+        #expect(comparison.deviations.allSatisfy { $0.name.hasSuffix("attn_mask") || $0.relative <= 2e-5 })
     }
 
     /// OpenAI's text encoders have QuickGELU where LAION's have GELU.

@@ -65,16 +65,44 @@ def write(recorded: dict[str, np.ndarray], meta: dict, path: str, sample: int | 
     print(f"{path}: {len(out)} tensors, {sum(v.nbytes for v in out.values()) / 1e6:.2f} MB")
 
 
+def instances(prediction, padded, inner, size, thing, top: int = 100, margin: float = 1e-4):
+    """The instances of `fcclip.postprocess`, and those that rounding could put among them.
+
+    `decided` ones are not near the end of the list, and no pixel near the threshold matters to their score.
+    """
+    import torch
+
+    from fcclip import resize
+
+    classes = prediction.ensemble.shape[1] - 1
+    prob = prediction.ensemble[:, :-1].flatten()
+    last = prob.topk(min(top, len(prob))).values[-1]
+    pairs = (prob > last - 2 * margin).nonzero()[:, 0]
+    pairs = pairs[torch.tensor(thing)[pairs % classes]]
+    used, index = torch.div(pairs, classes, rounding_mode="floor").unique(return_inverse=True)
+    logits = resize(resize(prediction.masks[:, used], padded)[:, :, : inner[0], : inner[1]], size)[0].flatten(1)
+    soft = logits.sigmoid()
+
+    def scores(threshold: float):
+        inside = logits > threshold
+        return prob[pairs] * ((soft * inside).sum(1) / (inside.sum(1) + 1e-6))[index]
+
+    decided = (prob[pairs] > last + 2 * margin) & ((scores(margin) - scores(-margin)).abs() < margin / 10)
+    return {"scores": scores(0), "classes": pairs % classes, "decided": decided.to(torch.uint8)}
+
+
 def record(model, picture, short: int, classes: int) -> tuple[dict[str, np.ndarray], dict]:
     """The tensors of `model` (fcclip.py) for a picture with its shortest edge resized to `short`, and their meta data.
 
-    Class k has 1 + k % 3 names with random embeddings; every other class counts as seen, two of three are things.
+    Class k has 1 + k % 3 names with random embeddings; every other class counts as seen, two of three are things. A model
+    in float64 leaves nearly all rounding errors of a comparison to the other side.
     """
     import torch
     from PIL import Image
 
-    from fcclip import FCCLIP, postprocess
+    from fcclip import FCCLIP, Prediction, postprocess
 
+    dtype = next(model.parameters()).dtype
     scale = short / min(picture.size)
     inner = [int(picture.height * scale + 0.5), int(picture.width * scale + 0.5)]
     resized = np.asarray(picture.resize((inner[1], inner[0]), Image.BILINEAR))
@@ -82,12 +110,15 @@ def record(model, picture, short: int, classes: int) -> tuple[dict[str, np.ndarr
     seen, thing = [k % 2 for k in range(classes)], [k % 3 > 0 for k in range(classes)]
     generator = torch.Generator().manual_seed(classes)
     unit = torch.nn.functional.normalize(torch.randn(sum(names), model.cfg.embed_dim, generator=generator), dim=1)
-    model.set_vocabulary(unit, names, seen)
+    model.set_vocabulary(unit.to(dtype), names, seen)
     with torch.no_grad():
-        image = FCCLIP.preprocess(torch.from_numpy(resized.copy()))
+        image = FCCLIP.preprocess(torch.from_numpy(resized.copy())).to(dtype)
         prediction, trace = model.traced(image)
+        prediction = Prediction(*(t.float() for t in prediction))
         padded = tuple(image.shape[-2:])
-        output = postprocess(prediction, padded, tuple(inner), (picture.height, picture.width), thing)
+        sizes = padded, tuple(inner), (picture.height, picture.width)
+        output = postprocess(prediction, *sizes, thing)
+        found = instances(prediction, *sizes, thing)
     trace = {k: v for k, v in trace.items() if k != "valid"} | {
         "prob.final": prediction.ensemble,
         "prob.in_vocab": prediction.in_vocab,
@@ -95,10 +126,8 @@ def record(model, picture, short: int, classes: int) -> tuple[dict[str, np.ndarr
         "text.classifier": model.classifier,
         "sem_seg.argmax": output.semantic.argmax(0),
         "panoptic": output.panoptic,
-        "inst.scores": output.instance_scores,
-        "inst.classes": output.instance_classes,
-    }
-    recorded = {k: v.numpy() for k, v in trace.items()} | {
+    } | {f"inst.{k}": v for k, v in found.items()}
+    recorded = {k: (v.float() if v.is_floating_point() else v).numpy() for k, v in trace.items()} | {
         "resized_rgb": resized,
         "num_templates": np.array(names, np.int64),
         "overlap": np.array(seen, np.int64),
@@ -122,11 +151,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     state = torch.load(arguments.checkpoint, map_location="cpu", mmap=True)
     state = state.get("model", state)
-    model = FCCLIP(Config.from_upstream(state)).load_upstream(state)
+    model = FCCLIP(Config.from_upstream(state)).load_upstream(state).double()
     picture = Image.open(arguments.picture).convert("RGB")
     recorded, meta = record(model, picture, arguments.short, arguments.classes)
-    # Among hundreds of queries some masks are so small that a pixel at the threshold moves their score.
-    recorded = {k: v for k, v in recorded.items() if not k.startswith("inst.")}
     write(recorded, meta, arguments.dump, arguments.sample)
 
 

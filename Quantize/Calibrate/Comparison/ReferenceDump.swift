@@ -17,14 +17,21 @@ public final class ReferenceDump {
         public let largest: Double
         /// Fraction of values that differ at all.
         public let unequal: Double
-        /// `relative` without the queries that have a mask logit within 1e-4 of the threshold: there rounding decides whether
-        /// a pixel counts, and one pixel can move a small mask's mean.
+        /// `relative` without the queries that have a mask logit within 1e-4 of zero where the tensor's pixels are chosen: there
+        /// rounding decides whether a pixel counts, and one pixel can move a small mask's mean.
         public let relativeOfStable: Double
         /// `largest` without them.
         public let largestOfStable: Double
     }
 
-    private struct Record {
+    /// A recorded instance. Where rounding decides whether it is among those reported, or its score, it is not decided.
+    public struct Instance {
+        public let score: Float
+        public let category: Int
+        public let isDecided: Bool
+    }
+
+    struct Record {
         let values: [Float]
         /// Every `step`-th value was kept.
         let step: Int
@@ -38,13 +45,17 @@ public final class ReferenceDump {
     public let panopticSegments: [[Int]]
     /// Recorded class of every pixel.
     public let semantic: [UInt16]
-    /// Recorded scores and classes of instances, in no order.
-    public let instances: [(score: Float, category: Int)]
+    /// Recorded instances, in no order.
+    public let instances: [Instance]
     public let hasPanoptic: Bool
-    private var records: [String: Record] = [:]
+    private(set) var records: [String: Record] = [:]
     public private(set) var deviations: [Deviation] = []
-    /// Queries whose latest mask logits come close to the threshold, and their largest fraction at any layer.
+    public internal(set) var attentionMasks: [AttentionMask] = []
+    /// Queries with a logit near zero in their latest mask, of stride 4, and in the same resized to stride 32, which CLIP's features are
+    /// pooled by.
     private var unstable: Set<Int> = []
+    private var unstableResized: Set<Int> = []
+    /// Their largest fraction at any layer.
     public private(set) var unstableFraction = 0.0
 
     public init(path: String) throws(Fault) {
@@ -96,7 +107,11 @@ public final class ReferenceDump {
         let segments = try present("panoptic.segments")
         panopticSegments = stride(from: 0, to: segments.count - 2, by: 3).map { Array(segments[$0..<$0 + 3]) }
         semantic = try present("sem_seg.argmax").map { UInt16($0) }
-        instances = zip(file.tensor("inst.scores")?.floats() ?? [], try present("inst.classes")).map { ($0, $1) }
+        let scores = file.tensor("inst.scores")?.floats() ?? []
+        let classes = try present("inst.classes")
+        let decided = file.tensor("inst.decided")?.floats() ?? [Float](repeating: 1, count: scores.count)
+        guard classes.count == scores.count, decided.count == scores.count else { throw Fault("\(path): its instances contradict each other") }
+        instances = scores.indices.map { Instance(score: scores[$0], category: classes[$0], isDecided: decided[$0] > 0) }
         for name in file.names {
             let parts = name.split(separator: "@")
             guard let tensor = file.tensor(name), parts.count <= 2 else { continue }
@@ -109,7 +124,7 @@ public final class ReferenceDump {
     public func compare(_ name: String, _ values: Matrix) -> Deviation? {
         if name.hasSuffix("mask_logits") { noteUnstable(values) }
         guard let record = records[name] else { return nil }
-        let isPerQuery = Self.pooled.contains { name.contains($0) }
+        let excluded = unstableQueries(name)
         var squares = 0.0
         var differences = 0.0
         var stableSquares = 0.0
@@ -128,7 +143,7 @@ public final class ReferenceDump {
             differences += difference * difference
             largest = max(largest, abs(difference))
             if difference != 0 { unequal += 1 }
-            if isPerQuery, unstable.contains(index * record.step / values.columns) { continue }
+            if excluded.contains(index * record.step / values.columns) { continue }
             stableSquares += Double(expected) * Double(expected)
             stableDifferences += difference * difference
             stableLargest = max(stableLargest, abs(difference))
@@ -141,15 +156,28 @@ public final class ReferenceDump {
         return deviation
     }
 
-    /// Parts of the names of tensors that depend on which pixels a mask holds.
-    private static let pooled = ["maskpool", "class_embed", "class_logits", "clip.", "prob."]
+    /// The queries that `Deviation.relativeOfStable` leaves out for the tensor `name`: none unless it depends on which pixels a mask holds.
+    private func unstableQueries(_ name: String) -> Set<Int> {
+        if name == "prob.final" { return unstable.union(unstableResized) }
+        if ["clip.", "prob.out_vocab"].contains(where: { name.hasPrefix($0) }) { return unstableResized }
+        return ["maskpool", "class_embed", "class_logits", "prob."].contains { name.contains($0) } ? unstable : []
+    }
 
     private func noteUnstable(_ logits: Matrix) {
-        unstable = Set(
-            (0..<logits.rows).filter { query in
-                (0..<logits.columns).contains { abs(logits[query, $0]) < 1e-4 }
-            })
-        unstableFraction = max(unstableFraction, Double(unstable.count) / Double(max(logits.rows, 1)))
+        let maps = (
+            Size(height: geometry.padded.height / 4, width: geometry.padded.width / 4),
+            Size(height: geometry.padded.height / 32, width: geometry.padded.width / 32)
+        )
+        var small = [Float](repeating: 0, count: maps.1.area)
+        unstable = []
+        unstableResized = []
+        for query in 0..<logits.rows {
+            let row = logits.row(query)
+            if (0..<logits.columns).contains(where: { abs(row[$0]) < Self.threshold }) { unstable.insert(query) }
+            resizeBilinearPlane(row, from: maps.0, to: maps.1, into: &small)
+            if small.contains(where: { abs($0) < Self.threshold }) { unstableResized.insert(query) }
+        }
+        unstableFraction = max(unstableFraction, Double(unstable.union(unstableResized).count) / Double(max(logits.rows, 1)))
     }
 
     /// Names of records of network tensors that nothing was compared with.
