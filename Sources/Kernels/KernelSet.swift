@@ -71,7 +71,7 @@ extension KernelSet {
     /// All kernel sets of this architecture, the best last. The first is the reference and runs everywhere.
     public static let all: [KernelSet] = [scalar] + vector
 
-    /// The scalar reference, and the float32 kernels as the whole program is compiled, which on ARM includes vectors.
+    /// The scalar reference, and the float32 kernels as the whole program is compiled, with checks of arithmetic.
     private static let portable: Entry = { $0.assumingMemoryBound(to: KernelCall.self).pointee.performReference() }
 
     private static let scalar = KernelSet("scalar", requires: .none, layout: ScalarShape.layout, integer: portable)
@@ -83,11 +83,11 @@ extension KernelSet {
     ]
     #elseif arch(arm64)
     private static let vector = [
-        KernelSet("neon", requires: .none, layout: NEONShape.layout, integer: fcclip_neon, float: portable),
-        KernelSet("dotprod", requires: .dotProduct, layout: DotProdShape.layout, integer: fcclip_dotprod, float: portable),
+        KernelSet("neon", requires: .none, layout: NEONShape.layout, integer: fcclip_neon),
+        KernelSet("dotprod", requires: .dotProduct, layout: DotProdShape.layout, integer: fcclip_dotprod, float: fcclip_neon),
         // The depthwise convolution is that of dotprod, which every such processor supports: `smmla` would not make it faster.
         KernelSet(
-            "i8mm", requires: .matrixProduct, layout: I8MMShape.layout, integer: fcclip_i8mm, depthwise7x7: fcclip_dotprod, float: portable),
+            "i8mm", requires: .matrixProduct, layout: I8MMShape.layout, integer: fcclip_i8mm, depthwise7x7: fcclip_dotprod, float: fcclip_neon),
     ]
     #else
     private static let vector: [KernelSet] = []

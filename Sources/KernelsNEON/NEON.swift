@@ -48,4 +48,9 @@ enum NEON: InstructionSet {
     @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(NEON.self, Shape.Tile.self, gemm.pointee) }
     @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(NEON.self, Shape.Tile.self, peak.pointee) }
     @inline(never) static func perform(_ convolution: UnsafePointer<Depthwise7x7>) { columnwiseDepthwise7x7(NEON.self, convolution.pointee) }
+    @inline(never) static func perform(_ kernel: UnsafePointer<FloatKernel>) { kernel.pointee.perform(NEON.self) }
+}
+
+extension NEON: VectorRegisters {
+    @inline(__always) static var registers: Int { 8 }
 }

@@ -217,11 +217,11 @@ public protocol Arithmetic: AnyObject {
     func masks(_ embeddings: Operand, features: Operand, into: Matrix)
     /// For each of `into.rows` masks the mean of the rows of `features` whose bit is set; zeros for an empty mask.
     func maskedMean(_ bits: UnsafePointer<UInt64>, wordsPerRow: Int, features: Operand, into: Matrix)
-    /// `into = x rows^T` in float32.
+    /// `into = x rows^T` in float32, without further columns.
     func similarity(_ x: Matrix, _ rows: Matrix, into: Matrix)
     /// `rows` as many others are compared with them; in scratch memory, or a view of `rows`.
     func comparands(_ rows: Matrix) -> Comparands
-    /// `into = x rows^T`, with 16 bits of precision at least.
+    /// The first columns of `into`, one for each of `rows`, become `x rows^T`, with 16 bits of precision at least.
     func similarity(_ x: Matrix, _ rows: Comparands, into: Matrix)
 
     // MARK: Recording

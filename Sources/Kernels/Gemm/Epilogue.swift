@@ -155,15 +155,16 @@ public struct Epilogue {
     func forEachBlock(_ activate: (FourLanes) -> FourLanes) {
         // Four rows at a time, whose operations are independent of each other, and all their columns before the next four rows. This order was
         // measured to be faster, perhaps because the lowest twelve bits of many rows' addresses agree.
-        for row in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: 4) {
-            for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
-                // The usual case separately, so that its lengths are constants.
-                if column + 16 <= columns.upperBound {
-                    finish(row, column, 16, activate)
-                } else {
-                    finish(row, column, columns.upperBound - column, activate)
-                }
+        var row = rows.lowerBound
+        while row < rows.upperBound {
+            var column = columns.lowerBound
+            // The usual case separately, so that its lengths are constants.
+            while column + 16 <= columns.upperBound {
+                finish(row, column, 16, activate)
+                column += 16
             }
+            if column < columns.upperBound { finish(row, column, columns.upperBound - column, activate) }
+            row += 4
         }
     }
 

@@ -68,22 +68,18 @@ public struct OpenVocabularyHead<A: Arithmetic> {
         arithmetic.release(mark)
     }
 
-    /// `result` (Q x (N + 1)) = `scale` times the cosine similarities of `embeddings` (Q x E, scaled to length 1 in
-    /// place) to all `names` and, last, to void.
+    /// `result` (Q x (N + 1)) = `scale` times the cosine similarities of `embeddings` (Q x E, scaled to the length `scale` in place)
+    /// to all `names` and, last, to void.
     func similarities(_ embeddings: Matrix, scale: Float, names: A.Comparands, into result: Matrix) {
         arithmetic.parallel(embeddings.rows) { range in
-            for row in range { normalize(embeddings.row(row), count: embeddings.columns) }
+            for row in range { normalize(embeddings.row(row), count: embeddings.columns, length: scale) }
         }
         let mark = arithmetic.mark()
-        let named = arithmetic.matrix(rows: embeddings.rows, columns: result.columns - 1)
+        arithmetic.similarity(embeddings, names, into: result)
         let voids = arithmetic.matrix(rows: embeddings.rows, columns: 1)
-        arithmetic.similarity(embeddings, names, into: named)
         arithmetic.similarity(embeddings, void, into: voids)
-        arithmetic.parallel(result.rows) { range in
-            for row in range {
-                for column in 0..<named.columns { result[row, column] = named[row, column] * scale }
-                result[row, named.columns] = voids[row, 0] * scale
-            }
+        arithmetic.compute {
+            for row in 0..<result.rows { result[row, result.columns - 1] = voids[row, 0] }
         }
         arithmetic.release(mark)
     }
@@ -138,11 +134,9 @@ public struct OpenVocabularyHead<A: Arithmetic> {
     }
 }
 
-/// x / |x|, the norm at least 1e-12.
-private func normalize(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    var sum: Float = 0
-    for index in 0..<count { sum += x[index] * x[index] }
-    let norm = max(sum.squareRoot(), 1e-12)
-    for index in 0..<count { x[index] /= norm }
+/// x / |x| * length, the norm at least 1e-12.
+private func normalize(_ x: UnsafeMutablePointer<Float>, count: Int, length: Float) {
+    let norm = max(dotProduct(x, x, count: count).squareRoot(), 1e-12)
+    let factor = length / norm
+    for index in 0..<count { x[index] *= factor }
 }
-
