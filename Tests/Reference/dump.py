@@ -119,14 +119,18 @@ def record(model, picture, short: int, classes: int) -> tuple[dict[str, np.ndarr
         sizes = padded, tuple(inner), (picture.height, picture.width)
         output = postprocess(prediction, *sizes, thing)
         found = instances(prediction, *sizes, thing)
-    trace = {k: v for k, v in trace.items() if k != "valid"} | {
-        "prob.final": prediction.ensemble,
-        "prob.in_vocab": prediction.in_vocab,
-        "prob.out_vocab": prediction.out_vocab,
-        "text.classifier": model.classifier,
-        "sem_seg.argmax": output.semantic.argmax(0),
-        "panoptic": output.panoptic,
-    } | {f"inst.{k}": v for k, v in found.items()}
+    trace = (
+        {k: v for k, v in trace.items() if k != "valid"}
+        | {
+            "prob.final": prediction.ensemble,
+            "prob.in_vocab": prediction.in_vocab,
+            "prob.out_vocab": prediction.out_vocab,
+            "text.classifier": model.classifier,
+            "sem_seg.argmax": output.semantic.argmax(0),
+            "panoptic": output.panoptic,
+        }
+        | {f"inst.{k}": v for k, v in found.items()}
+    )
     recorded = {k: (v.float() if v.is_floating_point() else v).numpy() for k, v in trace.items()} | {
         "resized_rgb": resized,
         "num_templates": np.array(names, np.int64),
