@@ -94,8 +94,8 @@ def instances(prediction, padded, inner, size, thing, top: int = 100, margin: fl
 def record(model, picture, short: int, classes: int) -> tuple[dict[str, np.ndarray], dict]:
     """The tensors of `model` (fcclip.py) for a picture with its shortest edge resized to `short`, and their meta data.
 
-    Class k has 1 + k % 3 names with random embeddings; every other class counts as seen, two of three are things. A model
-    in float64 leaves nearly all rounding errors of a comparison to the other side.
+    Class k has 1 + k % 3 names with random embeddings; every other class counts as seen, two of three are things. A
+    model in float64 leaves nearly all rounding errors of a comparison to the other side.
     """
     import torch
     from PIL import Image
