@@ -90,7 +90,7 @@ public struct UpstreamNames {
 
     static let clip = "backbone.clip_model."
     static let visual = clip + "visual."
-    /// ConvNeXt's and ResNet's layers.
+    /// ConvNeXt's layers; a ResNet's lie in `visual` itself.
     static let trunk = visual + "trunk."
     static let attentionPool = visual + "attnpool."
     static func resNetStem(_ index: Int) -> String { visual + "conv\(index + 1)" }
