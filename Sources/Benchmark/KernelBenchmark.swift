@@ -37,7 +37,7 @@ public struct KernelBenchmark {
     private static let depthwise: [(Int, Int, Int)] = [(128, 128, 192), (64, 64, 384), (32, 32, 768), (16, 16, 1536)]
 
     public init() {
-        let kernelSets = KernelSet.all.filter { $0.isSupported }
+        let kernelSets = KernelSet.all.filter { $0.isSupported }.map { $0.fitted }
         let pool = ThreadPool(threads: 1)
         peaks = kernelSets.map { Rate(kernels: $0.name, rate: measuredPeak(of: $0, on: pool)) }
         var rows: [Row] = []
@@ -76,7 +76,7 @@ public struct KernelBenchmark {
             let packed = arena.take(Int8.self, count: kernels.layout.byteCount(columns: columns, depth: depth))
             let sums = arena.take(Int32.self, count: rows * columns)
             packWeights(weights, columns: columns, depth: depth, layout: kernels.layout, into: packed)
-            let staging = arena.take(Int8.self, count: Gemm.scratchCount(depth: depth))
+            let staging = arena.take(Int8.self, count: Gemm.scratchCount(rows: rows, rowStride: stride, depth: depth))
             return rate(kernels, operations: rows * columns * depth) {
                 kernels.perform(
                     Gemm(a, rows: rows, rowStride: stride, depth: depth, packed: packed, columns: columns, into: sums, sumStride: columns, scratch: staging))
@@ -98,7 +98,7 @@ public struct KernelBenchmark {
             let block = max(1, 64 / layout.columnsPerPanel) * layout.columnsPerPanel
             let lines = max(1, 64 / width)
             let sums = arena.take(Int32.self, count: (lines * period - 1) * block)
-            let staging = arena.take(Int8.self, count: Gemm.scratchCount(depth: tapDepth, taps: 3))
+            let staging = arena.take(Int8.self, count: Gemm.scratchCount(rows: lines * period - 1, rowStride: channels, depth: tapDepth, taps: 3))
             return rate(kernels, operations: height * width * 9 * channels * channels) {
                 for line in stride(from: 0, to: height, by: lines) {
                     for column in stride(from: 0, to: channels, by: block) {
@@ -106,7 +106,8 @@ public struct KernelBenchmark {
                             Gemm(
                                 map + line * period * channels, rows: lines * period - 1, rowStride: channels, depth: tapDepth, taps: 3,
                                 tapStride: period * channels, packed: packed + column / layout.columnsPerPanel * layout.panelBytes(depth: 3 * tapDepth),
-                                columns: min(block, channels - column), into: sums, sumStride: block, scratch: staging))
+                                columns: min(block, channels - column), into: sums, sumStride: block, scratch: staging,
+                                hasStagedRows: column > 0))
                     }
                 }
             }

@@ -20,6 +20,12 @@ static inline intptr_t simd_opaque_offset(intptr_t x) {
   return x;
 }
 
+/// The same of an address.
+static inline const int8_t *_Nonnull simd_opaque_address(const int8_t *_Nonnull x) {
+  __asm__("" : "+r"(x));
+  return x;
+}
+
 // One entry point for each instruction set; `call` is the address of a `KernelCall`.
 #if defined(__x86_64__)
 void fcclip_avx2(const void *_Nonnull call);

@@ -24,6 +24,8 @@ public struct KernelSet: Sendable {
     public let requirement: Requirement
     /// The layout of the GEMMs' weights.
     public let layout: PackedLayout
+    /// Those of the cores that run it.
+    public var caches = Caches.smallest
     let integer, depthwise7x7, float: Entry
 
     init(
@@ -35,6 +37,8 @@ public struct KernelSet: Sendable {
     }
 
     public func perform(_ gemm: Gemm) {
+        var gemm = gemm
+        gemm.caches = caches
         withUnsafePointer(to: gemm) { call(integer, .gemm($0)) }
     }
 

@@ -122,6 +122,6 @@ enum OptionValue {
             throw Fault("--instruction-set \(name): no such instruction set; there are \(names)")
         }
         guard table.isSupported else { throw Fault("--instruction-set \(name): this processor does not have it") }
-        return table
+        return table.fitted
     }
 }

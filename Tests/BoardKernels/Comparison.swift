@@ -75,7 +75,12 @@ struct Comparison {
                 sumStride: width)
             return sums
         }
-        judge(run(kernels) == run(Self.reference), "gemm \(rows)x\(columns)x\(depth)x\(taps)")
+        let expected = run(Self.reference)
+        judge(run(kernels) == expected, "gemm \(rows)x\(columns)x\(depth)x\(taps)")
+        // With K in pieces.
+        var small = kernels
+        small.caches = Caches(firstLevel: 0, secondLevel: 0)
+        judge(run(small) == expected, "gemm \(rows)x\(columns)x\(depth)x\(taps) in pieces")
     }
 
     private mutating func depthwise(_ height: Int, _ width: Int, _ channels: Int, activation: Int8? = nil, weight: Int8? = nil) {
@@ -202,17 +207,22 @@ struct Comparison {
 }
 
 extension KernelSet {
-    /// `Gemm` over arrays: pointers that Swift makes of arrays are valid during the call.
+    /// `Gemm` over arrays: pointers that Swift makes of arrays are valid during the call. The columns behind the first panel are a product of their own.
     func gemm(
         _ a: UnsafePointer<Int8>, rows: Int, rowStride: Int, depth: Int, taps: Int = 1, tapStride: Int = 0, packed: UnsafePointer<Int8>, columns: Int,
         into sums: UnsafeMutablePointer<Int32>, sumStride: Int
     ) {
-        let scratch = UnsafeMutablePointer<Int8>.allocate(capacity: Gemm.scratchCount(depth: depth, taps: taps))
+        let scratch = UnsafeMutableRawPointer.allocate(
+            byteCount: Gemm.scratchCount(rows: rows, rowStride: rowStride, depth: depth, taps: taps), alignment: 64)
         defer { scratch.deallocate() }
-        perform(
-            Gemm(
-                a, rows: rows, rowStride: rowStride, depth: depth, taps: taps, tapStride: tapStride, packed: packed, columns: columns, into: sums,
-                sumStride: sumStride, scratch: scratch))
+        for first in stride(from: 0, to: columns, by: columnsPerPanel).prefix(2) {
+            perform(
+                Gemm(
+                    a, rows: rows, rowStride: rowStride, depth: depth, taps: taps, tapStride: tapStride,
+                    packed: packed + (first == 0 ? 0 : layout.panelBytes(depth: taps * depth)),
+                    columns: first == 0 ? min(columnsPerPanel, columns) : columns - first, into: sums + first, sumStride: sumStride,
+                    scratch: scratch.assumingMemoryBound(to: Int8.self), hasStagedRows: first > 0))
+        }
     }
 
     /// `Depthwise7x7` over arrays.

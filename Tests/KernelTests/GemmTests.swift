@@ -76,7 +76,7 @@ import Testing
         for row in 0..<rows {
             for tap in 0..<taps { patches += a[(row * stride + tap * tapStride)...].prefix(depth) }
         }
-        for kernels in testedKernelSets {
+        for kernels in testedKernelSets + testedKernelSets.map(\.withSmallCaches) {
             let packed = pack(weights, shape, kernels.layout)
             var sums = [Int32](repeating: -77, count: rows * columns)
             kernels.gemm(
@@ -122,7 +122,7 @@ import Testing
         let width = shape.columns + 5
         var spread = [Int8](repeating: 93, count: shape.rows * stride + 16)
         for row in 0..<shape.rows { spread.replaceSubrange(row * stride..<row * stride + shape.depth, with: a[row * shape.depth..<(row + 1) * shape.depth]) }
-        for kernels in testedKernelSets {
+        for kernels in testedKernelSets + testedKernelSets.map(\.withSmallCaches) {
             let packed = pack(weights, shape, kernels.layout)
             var sums = [Int32](repeating: -77, count: shape.rows * width)
             kernels.gemm(

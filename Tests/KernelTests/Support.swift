@@ -106,6 +106,15 @@ func largestError(_ a: [Float], _ b: [Double]) -> Double {
 /// The kernel sets that this machine supports, the reference included.
 let testedKernelSets = KernelSet.all.filter(\.isSupported)
 
+extension KernelSet {
+    /// The same for caches into which little fits, so that K is divided into pieces.
+    var withSmallCaches: KernelSet {
+        var set = self
+        set.caches = Caches(firstLevel: 0, secondLevel: 0)
+        return set
+    }
+}
+
 /// Group normalization of a whole map in place, as the network puts it together from kernels.
 func groupNorm(_ x: Matrix, groups: Int, weight: [Float], bias: [Float], activation: Activation) {
     let blockRows = ChannelMoments.blockRows
@@ -133,17 +142,22 @@ func groupNorm(_ x: Matrix, groups: Int, weight: [Float], bias: [Float], activat
 }
 
 extension KernelSet {
-    /// `Gemm` over arrays: pointers that Swift makes of arrays are valid during the call.
+    /// `Gemm` over arrays: pointers that Swift makes of arrays are valid during the call. The columns behind the first panel are a product of their own.
     func gemm(
         _ a: UnsafePointer<Int8>, rows: Int, rowStride: Int, depth: Int, taps: Int = 1, tapStride: Int = 0, packed: UnsafePointer<Int8>, columns: Int,
         into sums: UnsafeMutablePointer<Int32>, sumStride: Int
     ) {
-        let scratch = UnsafeMutablePointer<Int8>.allocate(capacity: Gemm.scratchCount(depth: depth, taps: taps))
+        let scratch = UnsafeMutableRawPointer.allocate(
+            byteCount: Gemm.scratchCount(rows: rows, rowStride: rowStride, depth: depth, taps: taps), alignment: 64)
         defer { scratch.deallocate() }
-        perform(
-            Gemm(
-                a, rows: rows, rowStride: rowStride, depth: depth, taps: taps, tapStride: tapStride, packed: packed, columns: columns, into: sums,
-                sumStride: sumStride, scratch: scratch))
+        for first in stride(from: 0, to: columns, by: columnsPerPanel).prefix(2) {
+            perform(
+                Gemm(
+                    a, rows: rows, rowStride: rowStride, depth: depth, taps: taps, tapStride: tapStride,
+                    packed: packed + (first == 0 ? 0 : layout.panelBytes(depth: taps * depth)),
+                    columns: first == 0 ? min(columnsPerPanel, columns) : columns - first, into: sums + first, sumStride: sumStride,
+                    scratch: scratch.assumingMemoryBound(to: Int8.self), hasStagedRows: first > 0))
+        }
     }
 
     /// `Depthwise7x7` over arrays.

@@ -148,7 +148,11 @@ public struct IntegerAttention {
             sums = take(Int32.self, parts * rows * headWidth)
             totals = take(Float.self, IntegerAttention.group)
             seen = take(Bool.self, words)
-            staging = take(Int8.self, Gemm.scratchCount(depth: max(headWidth, IntegerAttention.part)))
+            staging = take(
+                Int8.self,
+                max(
+                    Gemm.scratchCount(rows: IntegerAttention.group, rowStride: headWidth, depth: headWidth),
+                    Gemm.scratchCount(rows: rows, rowStride: weightStride, depth: IntegerAttention.part)))
             end = next
         }
     }

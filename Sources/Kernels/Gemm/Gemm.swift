@@ -18,26 +18,84 @@ public struct Gemm {
     /// `[rows][sumStride]`, of which the first `columns` of each row are written.
     public let sums: UnsafeMutablePointer<Int32>
     public let sumStride: Int
-    /// Room for `scratchCount(depth:taps:)` bytes.
+    /// Room for `scratchCount` bytes, aligned to 64.
     public let scratch: UnsafeMutablePointer<Int8>
+    /// Whether the last product that used `scratch` had the same rows.
+    public let hasStagedRows: Bool
+    /// Those of the core.
+    public var caches = Caches.smallest
 
     @inlinable @inline(__always)
     public init(
         _ a: UnsafePointer<Int8>, rows: Int, rowStride: Int, depth: Int, taps: Int = 1, tapStride: Int = 0, packed: UnsafePointer<Int8>, columns: Int,
-        into sums: UnsafeMutablePointer<Int32>, sumStride: Int, scratch: UnsafeMutablePointer<Int8>
+        into sums: UnsafeMutablePointer<Int32>, sumStride: Int, scratch: UnsafeMutablePointer<Int8>, hasStagedRows: Bool = false
     ) {
         (self.a, self.rows, self.rowStride, self.depth, self.taps, self.tapStride) = (a, rows, rowStride, depth, taps, tapStride)
         (self.packed, self.columns, self.sums, self.sumStride) = (packed, columns, sums, sumStride)
-        self.scratch = scratch
+        (self.scratch, self.hasStagedRows) = (scratch, hasStagedRows)
     }
 
-    /// Scratch bytes for one tile, of at most eight rows.
-    @inlinable
-    public static func scratchCount(depth: Int, taps: Int = 1) -> Int { 8 * stagedBytes(depth: depth, taps: taps) }
+    /// Where a kernel reads the rows.
+    @usableFromInline
+    struct Source {
+        @usableFromInline let base: UnsafePointer<Int8>
+        @usableFromInline let stride, tapStride: Int
 
-    /// Bytes of a row with all its taps one after the other, and of what is written behind the last.
+        @inlinable @inline(__always)
+        init(base: UnsafePointer<Int8>, stride: Int, tapStride: Int) { (self.base, self.stride, self.tapStride) = (base, stride, tapStride) }
+
+        @inlinable @inline(__always)
+        func advanced(by row: Int) -> Source { Source(base: base + row * stride, stride: stride, tapStride: tapStride) }
+    }
+
+    @inlinable @inline(__always) var source: Source { Source(base: a, stride: rowStride, tapStride: tapStride) }
+
+    /// Rows with the instruction set's offset added, in scratch memory. Rows that overlap or adjoin each other stay so.
+    @inlinable @inline(__always)
+    func staged<ISA: InstructionSet>(_: ISA.Type) -> Source {
+        let stride = Gemm.stagedStride(rowStride, depth: depth)
+        let tapBytes = Gemm.stagedTapBytes(rows: rows, rowStride: rowStride, depth: depth)
+        let target = scratch + Gemm.partialBytes
+        if !hasStagedRows {
+            for tap in 0..<taps {
+                let (from, to) = (a + tap * tapStride, target + tap * tapBytes)
+                if stride == rowStride {
+                    ISA.offset(from, count: ((rows - 1) * stride + depth + 15) / 16 * 16, into: to)
+                } else {
+                    for row in 0..<rows { ISA.offset(from + row * rowStride, count: (depth + 15) / 16 * 16, into: to + row * stride) }
+                }
+            }
+        }
+        return Source(base: target, stride: stride, tapStride: tapBytes)
+    }
+
     @inlinable
-    static func stagedBytes(depth: Int, taps: Int) -> Int { (taps * ((depth + 15) / 16 * 16) + 79) / 64 * 64 }
+    static func stagedStride(_ rowStride: Int, depth: Int) -> Int { min(rowStride, (depth + 63) / 64 * 64) }
+
+    @inlinable
+    static func stagedTapBytes(rows: Int, rowStride: Int, depth: Int) -> Int {
+        ((rows - 1) * stagedStride(rowStride, depth: depth) + depth + 79) / 64 * 64
+    }
+
+    /// Rows of a block whose sums are kept between pieces of K.
+    @inlinable static var blockRows: Int { 96 }
+    /// Sums of a block's rows and of three tiles more, of a panel of 64 columns at most.
+    @inlinable static var partialBytes: Int { (blockRows + 3 * 8) * 64 * 4 }
+
+    /// Scratch bytes for `rows` rows.
+    @inlinable
+    public static func scratchCount(rows: Int, rowStride: Int, depth: Int, taps: Int = 1) -> Int {
+        partialBytes + taps * stagedTapBytes(rows: rows, rowStride: rowStride, depth: depth)
+    }
+
+    /// Into how many pieces K is divided, so that a piece of a panel and of a tile's rows stays in the first-level cache.
+    @inlinable
+    func pieces(rows: Int, columns: Int) -> Int {
+        let bytes = taps * depth * (rows + columns)
+        // A little more than three quarters is better than two pieces.
+        let most = caches.firstLevel / 4 * 3
+        return bytes <= most + most / 8 ? 1 : (bytes + most - 1) / most
+    }
 
     /// The reference, for weights packed in any layout.
     public func performReference(layout: PackedLayout) {

@@ -1,5 +1,28 @@
 import CSIMD
 
+/// The sums of a tile, as the instruction set keeps them.
+public typealias TileSums<ISA: InstructionSet, let MR: Int, let NV: Int> = InlineArray<MR, InlineArray<NV, ISA.Sums>>
+
+/// Where the rows of a tile's sums go.
+@usableFromInline
+struct TileTarget {
+    @usableFromInline let sums: UnsafeMutablePointer<Int32>
+    @usableFromInline let stride: Int
+    /// Room for a whole tile's sums.
+    @usableFromInline let spare: UnsafeMutablePointer<Int32>
+
+    @inlinable @inline(__always)
+    init(sums: UnsafeMutablePointer<Int32>, stride: Int, spare: UnsafeMutablePointer<Int32>) {
+        (self.sums, self.stride, self.spare) = (sums, stride, spare)
+    }
+
+    /// Writes what is inside the result of a tile at `row` from `spare`, whose rows are `width` apart.
+    @inlinable @inline(never)
+    func copySpare(row: Int, rows: Int, columns: Int, width: Int) {
+        for line in 0..<rows { (sums + (row + line) * stride).update(from: spare + line * width, count: min(columns, width)) }
+    }
+}
+
 /// One tile of a GEMM: `MR` times `ISA.rows` rows by `NV` times `ISA.lanes` columns, its sums in registers for all of K (the depth). The
 /// panel has `panelLanes` columns, perhaps more than the tile. K consists of `taps` pieces of `steps` times `ISA.depth`, `tapStride` bytes apart.
 ///
@@ -9,53 +32,38 @@ import CSIMD
 ///     a rows 1  -->   s[1][0]  s[1][1]       s[r][v] += one step of rows r times one step of columns v
 ///     ...             (MR)
 ///
-/// Activations that need an offset get it before, in `staging`, once for all columns; the taps then lie one after the other.
+/// The sums begin with those at `start` and go to `partial`, or if that is nil to `row` of `target`, of whose tile `rows` rows and `columns`
+/// columns exist.
 @inlinable @inline(__always)
 func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
-    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, taps: Int, tapStride: Int, _ panel: UnsafePointer<Int8>,
-    panelLanes: Int, columns: Int, staging: UnsafeMutablePointer<Int8>, into accumulators: UnsafeMutablePointer<Int32>, accumulatorStride: Int,
-    sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
+    _: ISA.Type, _ source: Gemm.Source, row: Int, rows: Int, columns: Int, steps: Int, taps: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
+    from start: UnsafePointer<TileSums<ISA, MR, NV>>, partial: UnsafeMutablePointer<TileSums<ISA, MR, NV>>?, _ target: TileTarget
 ) {
-    if ISA.activationOffset == 0 {
-        var weights = panel
-        var a = a
-        var left = taps
-        repeat {
-            sums = accumulate(ISA.self, a, stride: stride, rows: rows, steps: steps, weights, panelLanes: panelLanes, sums: sums)
-            weights += steps * panelLanes * ISA.depth
-            a += tapStride
-            left -= 1
-        } while left > 0
-    } else {
-        let tapBytes = steps * ISA.depth
-        let rowBytes = Gemm.stagedBytes(depth: tapBytes, taps: taps)
-        for row in 0..<MR {
-            for tap in 0..<taps {
-                ISA.offset(a + (row * stride + tap * tapStride), count: (tapBytes + 15) / 16 * 16, into: staging + (row * rowBytes + tap * tapBytes))
-            }
-        }
-        sums = accumulate(ISA.self, staging, stride: rowBytes, rows: rows, steps: taps * steps, panel, panelLanes: panelLanes, sums: sums)
+    var sums = start.pointee
+    var weights = panel
+    var a = source.base + row * source.stride
+    var left = taps
+    repeat {
+        sums = accumulate(ISA.self, a, stride: source.stride, rows: rows, steps: steps, weights, panelLanes: panelLanes, sums: sums)
+        weights += steps * panelLanes * ISA.depth
+        a += source.tapStride
+        left -= 1
+    } while left > 0
+    if let partial {
+        partial.pointee = sums
+        return
     }
-    // The usual case separately, so that its lengths are constants.
-    if rows == ISA.rows, columns >= NV * ISA.lanes {
-        store(ISA.self, sums, rows: ISA.rows, columns: NV * ISA.lanes, into: accumulators, accumulatorStride)
-    } else {
-        store(ISA.self, sums, rows: rows, columns: columns, into: accumulators, accumulatorStride)
-    }
-}
-
-/// Writes a tile's sums, of each `ISA.rows` rows the first `rows`, and of each row at most `columns` columns.
-@inlinable @inline(__always)
-func store<ISA: InstructionSet, let MR: Int, let NV: Int>(
-    _: ISA.Type, _ sums: InlineArray<MR, InlineArray<NV, ISA.Sums>>, rows: Int, columns: Int,
-    into accumulators: UnsafeMutablePointer<Int32>, _ stride: Int
-) {
+    // A whole tile in any case, so that no sum is chosen by a variable: the compiler would keep all of them in memory.
+    let isWhole = rows == MR * ISA.rows && columns >= NV * ISA.lanes
+    let width = NV * ISA.lanes
+    let out = isWhole ? target.sums + row * target.stride : target.spare
+    let stride = isWhole ? target.stride : width
     for row in 0..<MR {
-        let out = accumulators + row * ISA.rows * stride
         for vector in 0..<NV {
-            ISA.store(sums[row][vector], out + vector * ISA.lanes, stride: stride, rows: rows, columns: columns - vector * ISA.lanes)
+            ISA.store(sums[row][vector], out + (row * ISA.rows * stride + vector * ISA.lanes), stride: stride, rows: ISA.rows, columns: ISA.lanes)
         }
     }
+    if !isWhole { target.copySpare(row: row, rows: rows, columns: columns, width: width) }
 }
 
 /// Adds `steps` (at least one) times `ISA.depth` further products to each of a tile's sums. A function separate from `tile`, with a loop that runs
@@ -66,9 +74,10 @@ func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
     sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
 ) -> InlineArray<MR, InlineArray<NV, ISA.Sums>> {
     var weights = panel
-    var a = a
+    // One address and the rows' offsets, each in a register of its own: the compiler would advance an address for each row, or add the stride
+    // at every row.
+    var a = simd_opaque_address(a)
     let end = a + steps * ISA.depth
-    // Registers of their own: the compiler would add the stride at every row.
     var offsets = InlineArray<MR, Int>(repeating: 0)
     for row in 0..<MR { offsets[row] = simd_opaque_offset(row * ISA.rows * stride) }
     repeat {
@@ -94,27 +103,30 @@ func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
 public func tiledGemm<ISA: InstructionSet, let MR: Int, let NV: Int, let NarrowMR: Int, let NarrowNV: Int>(
     _: ISA.Type, _ shape: TileShape<MR, NV>.Type, narrow: TileShape<NarrowMR, NarrowNV>.Type, _ gemm: Gemm
 ) {
-    let stride = gemm.rowStride
+    let source = ISA.activationOffset == 0 ? gemm.source : gemm.staged(ISA.self)
     let steps = (gemm.depth + ISA.depth - 1) / ISA.depth
     let height = MR * ISA.rows
     let width = NV * ISA.lanes
     let panelBytes = (ISA.activationOffset == 0 ? 0 : width * 4) + gemm.taps * steps * ISA.depth * width
+    let pieces = gemm.pieces(rows: height, columns: width)
     // Rows that overlap are counted once.
-    let block = max(height, 131_072 / max(gemm.taps * min(gemm.depth, stride), 1) / height * height)
+    let most = pieces > 1 ? Gemm.blockRows : max(height, gemm.caches.secondLevel / 2 / max(gemm.taps * min(gemm.depth, source.stride), 1))
+    let blocks = (gemm.rows + most - 1) / most
+    let block = max(1, (gemm.rows + blocks * height - 1) / (blocks * height)) * height
     for firstRow in Swift.stride(from: 0, to: gemm.rows, by: block) {
         let count = min(block, gemm.rows - firstRow)
-        let a = gemm.a + firstRow * stride
+        let rows = source.advanced(by: firstRow)
         for column in Swift.stride(from: 0, to: gemm.columns, by: width) {
             let panel = gemm.packed + column / width * panelBytes
             let out = gemm.sums + (firstRow * gemm.sumStride + column)
             if NarrowNV < NV, gemm.columns - column <= NarrowNV * ISA.lanes {
                 panelGemm(
-                    ISA.self, narrow, a, rows: count, stride: stride, steps: steps, taps: gemm.taps, tapStride: gemm.tapStride, panel,
-                    panelLanes: width, columns: gemm.columns - column, staging: gemm.scratch, into: out, accumulatorStride: gemm.sumStride)
+                    ISA.self, narrow, rows, count: count, steps: steps, taps: gemm.taps, pieces: pieces, panel, panelLanes: width,
+                    columns: gemm.columns - column, scratch: gemm.scratch, into: out, sumStride: gemm.sumStride)
             } else {
                 panelGemm(
-                    ISA.self, shape, a, rows: count, stride: stride, steps: steps, taps: gemm.taps, tapStride: gemm.tapStride,
-                    panel, panelLanes: width, columns: gemm.columns - column, staging: gemm.scratch, into: out, accumulatorStride: gemm.sumStride)
+                    ISA.self, shape, rows, count: count, steps: steps, taps: gemm.taps, pieces: pieces, panel, panelLanes: width,
+                    columns: gemm.columns - column, scratch: gemm.scratch, into: out, sumStride: gemm.sumStride)
             }
         }
     }
@@ -126,33 +138,52 @@ public func tiledGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(_: ISA.Type
     tiledGemm(ISA.self, shape, narrow: shape, gemm)
 }
 
-/// All rows times the first `NV * ISA.lanes` columns of one panel.
+/// All rows times the first `NV * ISA.lanes` columns of one panel. If K is in more than one piece, all rows are multiplied with a piece before
+/// the next, and the sums are kept in `scratch` in between.
 @inlinable @inline(__always)
 func panelGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(
-    _: ISA.Type, _: TileShape<MR, NV>.Type, _ a: UnsafePointer<Int8>, rows: Int, stride: Int, steps: Int, taps: Int, tapStride: Int,
-    _ header: UnsafePointer<Int8>, panelLanes: Int, columns: Int, staging: UnsafeMutablePointer<Int8>, into accumulators: UnsafeMutablePointer<Int32>,
-    accumulatorStride: Int
+    _: ISA.Type, _: TileShape<MR, NV>.Type, _ rows: Gemm.Source, count: Int, steps: Int, taps: Int, pieces: Int, _ header: UnsafePointer<Int8>,
+    panelLanes: Int, columns: Int, scratch: UnsafeMutablePointer<Int8>, into sums: UnsafeMutablePointer<Int32>, sumStride: Int
 ) {
-    let panel = header + (ISA.activationOffset == 0 ? 0 : panelLanes * 4)
+    // The first two tiles are what sums begin with, and a spare one.
+    let tiles = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: TileSums<ISA, MR, NV>.self)
+    let target = TileTarget(sums: sums, stride: sumStride, spare: UnsafeMutableRawPointer(tiles + 1).assumingMemoryBound(to: Int32.self))
     var start = InlineArray<NV, ISA.Sums>(repeating: ISA.zero)
     if ISA.activationOffset != 0 {
         for vector in 0..<NV { start[vector] = ISA.sums(header + vector * ISA.lanes * 4) }
     }
-    var row = 0
-    while row + MR * ISA.rows <= rows {
-        tile(
-            ISA.self, a + row * stride, stride: stride, rows: ISA.rows, steps: steps, taps: taps, tapStride: tapStride, panel,
-            panelLanes: panelLanes, columns: columns, staging: staging, into: accumulators + row * accumulatorStride,
-            accumulatorStride: accumulatorStride, sums: InlineArray<MR, _>(repeating: start))
-        row += MR * ISA.rows
-        // Computing some rows twice costs less than many single ones.
-        if row < rows, row + MR * ISA.rows > rows, 2 * (rows - row) > MR * ISA.rows { row = rows - MR * ISA.rows }
-    }
-    while row < rows {
-        tile(
-            ISA.self, a + row * stride, stride: stride, rows: min(ISA.rows, rows - row), steps: steps, taps: taps, tapStride: tapStride,
-            panel, panelLanes: panelLanes, columns: columns, staging: staging, into: accumulators + row * accumulatorStride,
-            accumulatorStride: accumulatorStride, sums: InlineArray<1, _>(repeating: start))
-        row += ISA.rows
+    tiles.pointee = InlineArray(repeating: start)
+    let start1 = UnsafeMutableRawPointer(tiles).assumingMemoryBound(to: TileSums<ISA, 1, NV>.self)
+    let height = MR * ISA.rows
+    var weights = header + (ISA.activationOffset == 0 ? 0 : panelLanes * 4)
+    // Either all taps at once or pieces of each.
+    let piecesPerTap = pieces == 1 ? 1 : (pieces + taps - 1) / taps
+    let passes = pieces == 1 ? 1 : taps * piecesPerTap
+    for pass in 0..<passes {
+        let (tap, piece) = (pass / piecesPerTap, pass % piecesPerTap)
+        let first = steps * piece / piecesPerTap
+        let passSteps = steps * (piece + 1) / piecesPerTap - first
+        let passTaps = passes == 1 ? taps : 1
+        let source = Gemm.Source(base: rows.base + (tap * rows.tapStride + first * ISA.depth), stride: rows.stride, tapStride: rows.tapStride)
+        var partial = tiles + 2
+        var row = 0
+        while row + height <= count {
+            tile(
+                ISA.self, source, row: row, rows: height, columns: columns, steps: passSteps, taps: passTaps, weights, panelLanes: panelLanes,
+                from: pass == 0 ? tiles : partial, partial: pass == passes - 1 ? nil : partial, target)
+            partial += 1
+            row += height
+            // Computing some rows twice costs less than many single ones.
+            if row < count, row + height > count, 2 * (count - row) > height { row = count - height }
+        }
+        var single = UnsafeMutableRawPointer(partial).assumingMemoryBound(to: TileSums<ISA, 1, NV>.self)
+        while row < count {
+            tile(
+                ISA.self, source, row: row, rows: min(ISA.rows, count - row), columns: columns, steps: passSteps, taps: passTaps, weights,
+                panelLanes: panelLanes, from: pass == 0 ? start1 : single, partial: pass == passes - 1 ? nil : single, target)
+            single += 1
+            row += ISA.rows
+        }
+        weights += passSteps * panelLanes * ISA.depth
     }
 }
