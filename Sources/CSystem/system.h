@@ -190,6 +190,11 @@ static inline int system_allowed_processors(void) {
   return count;
 }
 
+// glibc declares it with _GNU_SOURCE alone.
+int sched_getcpu(void);
+/// The number of the processor that the calling thread runs on.
+static inline int32_t system_current_processor(void) { return sched_getcpu(); }
+
 // MARK: - Processor features
 
 #if defined(__x86_64__)

@@ -24,8 +24,10 @@ public struct KernelSet: Sendable {
     public let requirement: Requirement
     /// The layout of the GEMMs' weights.
     public let layout: PackedLayout
-    /// Those of the cores that run it.
-    public var caches = Caches.smallest
+    /// Those of the machine by the processor's number, or one for all of them.
+    public var cores = [Core.small]
+    /// The number of the processor on which the calling thread runs, for machines with more than one kind of core.
+    public var processor: @convention(c) () -> Int32 = { 0 }
     let integer, depthwise7x7, float: Entry
 
     init(
@@ -38,7 +40,7 @@ public struct KernelSet: Sendable {
 
     public func perform(_ gemm: Gemm) {
         var gemm = gemm
-        gemm.caches = caches
+        gemm.core = cores[cores.count == 1 ? 0 : min(max(Int(processor()), 0), cores.count - 1)]
         withUnsafePointer(to: gemm) { call(integer, .gemm($0)) }
     }
 

@@ -35,6 +35,9 @@ enum DotProd: InstructionSet {
         storeLanes(sums, pointer, columns: columns)
     }
 
+    @inline(__always) static var hasTileInOrder: Bool { true }
+    @inline(__always) static func tileInOrder(_ tile: UnsafePointer<simd_tile>) { simd_dot_tile_in_order(tile) }
+
     // Separate functions: in one function, the compiler would keep sums in memory.
     @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(DotProd.self, Shape.Tile.self, gemm.pointee) }
     @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(DotProd.self, Shape.Tile.self, peak.pointee) }

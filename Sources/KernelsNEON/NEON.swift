@@ -44,6 +44,9 @@ enum NEON: InstructionSet {
         storeLanes(totals, pointer, columns: columns)
     }
 
+    @inline(__always) static var hasTileInOrder: Bool { true }
+    @inline(__always) static func tileInOrder(_ tile: UnsafePointer<simd_tile>) { simd_pairs_tile_in_order(tile) }
+
     // Separate functions: in one function, the compiler would keep sums in memory.
     @inline(never) static func perform(_ gemm: UnsafePointer<Gemm>) { tiledGemm(NEON.self, Shape.Tile.self, gemm.pointee) }
     @inline(never) static func perform(_ peak: UnsafePointer<RegisterPeak>) { registerPeak(NEON.self, Shape.Tile.self, peak.pointee) }

@@ -2,13 +2,6 @@ import CSystem
 import Kernels
 import System
 
-extension Caches {
-    /// Those of this machine; the smallest in use where Linux does not report them.
-    init(_ found: DataCaches) {
-        self.init(firstLevel: found.firstLevel ?? Caches.smallest.firstLevel, secondLevel: found.secondLevel ?? Caches.smallest.secondLevel)
-    }
-}
-
 extension KernelSet {
     /// Whether all cores of this machine support it.
     public var isSupported: Bool {
@@ -28,10 +21,16 @@ extension KernelSet {
     /// The best one that this machine supports.
     public static let best: KernelSet = all.last { $0.isSupported }!.fitted
 
-    /// The same with this machine's caches.
+    /// The same for this machine's cores.
     public var fitted: KernelSet {
         var set = self
-        set.caches = Caches(DataCaches())
+        set.cores = processorCores().map {
+            Core(
+                firstLevel: $0.firstLevel ?? Core.small.firstLevel, secondLevel: $0.secondLevel ?? Core.small.secondLevel,
+                issuesInOrder: $0.issuesInOrder)
+        }
+        if set.cores.dropFirst().allSatisfy({ $0 == set.cores[0] }) { set.cores = [set.cores[0]] }
+        set.processor = system_current_processor
         return set
     }
 

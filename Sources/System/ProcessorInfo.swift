@@ -9,14 +9,24 @@ public struct ProcessorInfo {
     public private(set) var modelName: String?
     /// The kinds of ARM cores, in the order in which the first of each is listed.
     public private(set) var cores: [Core] = []
+    /// The ARM core of each processor, by its number; nil where none is listed.
+    private(set) var processors: [Core?] = []
 
     /// - Parameter list: the file, for tests.
     public init(list: String = "/proc/cpuinfo") {
         var implementer = 0
+        var processor = 0
         forEachLine(of: list) { line in
+            if let value = ProcessorInfo.value(line, of: "processor"), let number = Int(String(decoding: value, as: UTF8.self)), number >= 0 {
+                processor = number
+            }
             if let value = ProcessorInfo.value(line, of: "CPU implementer").flatMap(ProcessorInfo.hexadecimal) { implementer = value }
             if let part = ProcessorInfo.value(line, of: "CPU part").flatMap(ProcessorInfo.hexadecimal) {
                 let core = Core(implementer: implementer, part: part)
+                if processor < 256 {
+                    while processors.count <= processor { processors.append(nil) }
+                    processors[processor] = core
+                }
                 if !cores.contains(core) { cores.append(core) }
             }
             if modelName == nil, let name = ProcessorInfo.value(line, of: "model name"), !name.isEmpty { modelName = String(decoding: name, as: UTF8.self) }

@@ -79,8 +79,10 @@ struct Comparison {
         judge(run(kernels) == expected, "gemm \(rows)x\(columns)x\(depth)x\(taps)")
         // With K in pieces.
         var small = kernels
-        small.caches = Caches(firstLevel: 0, secondLevel: 0)
+        small.cores = [Core(firstLevel: 0, secondLevel: 0, issuesInOrder: false)]
         judge(run(small) == expected, "gemm \(rows)x\(columns)x\(depth)x\(taps) in pieces")
+        small.cores = [Core(firstLevel: columns % 2 << 20, secondLevel: 0, issuesInOrder: true)]
+        judge(run(small) == expected, "gemm \(rows)x\(columns)x\(depth)x\(taps) in order")
     }
 
     private mutating func depthwise(_ height: Int, _ width: Int, _ channels: Int, activation: Int8? = nil, weight: Int8? = nil) {

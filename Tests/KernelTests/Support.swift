@@ -107,10 +107,10 @@ func largestError(_ a: [Float], _ b: [Double]) -> Double {
 let testedKernelSets = KernelSet.all.filter(\.isSupported)
 
 extension KernelSet {
-    /// The same for caches into which little fits, so that K is divided into pieces.
+    /// The same for a core into whose caches little fits, so that K is divided into pieces.
     var withSmallCaches: KernelSet {
         var set = self
-        set.caches = Caches(firstLevel: 0, secondLevel: 0)
+        set.cores = [Core(firstLevel: 0, secondLevel: 0, issuesInOrder: false)]
         return set
     }
 }

@@ -22,8 +22,8 @@ public struct Gemm {
     public let scratch: UnsafeMutablePointer<Int8>
     /// Whether the last product that used `scratch` had the same rows.
     public let hasStagedRows: Bool
-    /// Those of the core.
-    public var caches = Caches.smallest
+    /// The one that performs it.
+    public var core = Core.small
 
     @inlinable @inline(__always)
     public init(
@@ -93,7 +93,7 @@ public struct Gemm {
     func pieces(rows: Int, columns: Int) -> Int {
         let bytes = taps * depth * (rows + columns)
         // A little more than three quarters is better than two pieces.
-        let most = caches.firstLevel / 4 * 3
+        let most = core.firstLevel / 4 * 3
         return bytes <= most + most / 8 ? 1 : (bytes + most - 1) / most
     }
 

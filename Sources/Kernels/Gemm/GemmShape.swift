@@ -8,6 +8,8 @@ public protocol GemmShape {
     static var depthStep: Int { get }
     /// Added to activations: 0, or 128 for instructions that read them as unsigned bytes.
     static var activationOffset: Int32 { get }
+    /// Rows of a tile, in units of `rows`.
+    static var tileRows: Int { get }
     /// Vectors of `lanes` columns in a panel of packed weights.
     static var panelVectors: Int { get }
 }
@@ -30,6 +32,7 @@ public enum Unit<let R: Int, let L: Int, let D: Int, let S: Int, let O: Int, let
     @inlinable @inline(__always) public static var depth: Int { D }
     @inlinable @inline(__always) public static var depthStep: Int { S }
     @inlinable @inline(__always) public static var activationOffset: Int32 { Int32(truncatingIfNeeded: O) }
+    @inlinable @inline(__always) public static var tileRows: Int { TR }
     @inlinable @inline(__always) public static var panelVectors: Int { TV }
 }
 

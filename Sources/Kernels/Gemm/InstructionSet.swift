@@ -1,3 +1,5 @@
+import CSIMD
+
 /// The operations that an instruction set provides for the generic GEMM; `GemmShape` has its numbers.
 public protocol InstructionSet {
     associatedtype Shape: GemmShape
@@ -24,6 +26,10 @@ public protocol InstructionSet {
     /// Writes the first `rows` rows, `stride` sums apart, and of each the first `columns` lanes: all of them when `columns` is larger,
     /// none when it is negative.
     static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int)
+    /// Whether there is a `tileInOrder`.
+    static var hasTileInOrder: Bool { get }
+    /// A whole tile, with its instructions in an order for cores that issue them in order.
+    static func tileInOrder(_ tile: UnsafePointer<simd_tile>)
 
     /// The kernels, by `tiledGemm`, `columnwiseDepthwise7x7` and `registerPeak`.
     static func perform(_ gemm: UnsafePointer<Gemm>)
@@ -80,6 +86,8 @@ public func storeLanes<Lanes: SIMD>(_ lanes: Lanes, _ pointer: UnsafeMutablePoin
 }
 
 extension InstructionSet {
+    @inlinable @inline(__always) public static var hasTileInOrder: Bool { false }
+    @inlinable @inline(__always) public static func tileInOrder(_ tile: UnsafePointer<simd_tile>) {}
     @inlinable @inline(__always) public static var rows: Int { Shape.rows }
     @inlinable @inline(__always) public static var lanes: Int { Shape.lanes }
     @inlinable @inline(__always) public static var depth: Int { Shape.depth }

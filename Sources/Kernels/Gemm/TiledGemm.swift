@@ -37,33 +37,53 @@ struct TileTarget {
 @inlinable @inline(__always)
 func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _: ISA.Type, _ source: Gemm.Source, row: Int, rows: Int, columns: Int, steps: Int, taps: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
-    from start: UnsafePointer<TileSums<ISA, MR, NV>>, partial: UnsafeMutablePointer<TileSums<ISA, MR, NV>>?, _ target: TileTarget
+    from start: UnsafePointer<TileSums<ISA, MR, NV>>, partial: UnsafeMutablePointer<TileSums<ISA, MR, NV>>?, _ target: TileTarget, isInOrder: Bool
+) {
+    // A whole tile in any case, so that no sum is chosen by a variable: the compiler would keep all of them in memory.
+    let isWhole = rows == MR * ISA.rows && columns >= NV * ISA.lanes
+    let width = NV * ISA.lanes
+    let out = isWhole ? target.sums + row * target.stride : target.spare
+    let stride = isWhole ? target.stride : width
+    if ISA.hasTileInOrder, MR == ISA.Shape.tileRows, isInOrder {
+        var arguments = simd_tile(
+            a: source.base + row * source.stride, stride: source.stride, steps: steps, taps: taps, tap_stride: source.tapStride, weights: panel,
+            start: start, partial: partial, out: out, out_stride: stride)
+        ISA.tileInOrder(&arguments)
+    } else {
+        compute(
+            ISA.self, source.base + row * source.stride, stride: source.stride, rows: rows, steps: steps, taps: taps, tapStride: source.tapStride, panel,
+            panelLanes: panelLanes, from: start, partial: partial, into: out, outStride: stride)
+    }
+    if !isWhole, partial == nil { target.copySpare(row: row, rows: rows, columns: columns, width: width) }
+}
+
+/// The computation of one tile: from and to memory. If `partial` is nil, finished rows go to `out`.
+@inlinable @inline(__always)
+func compute<ISA: InstructionSet, let MR: Int, let NV: Int>(
+    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, taps: Int, tapStride: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
+    from start: UnsafePointer<TileSums<ISA, MR, NV>>, partial: UnsafeMutablePointer<TileSums<ISA, MR, NV>>?, into out: UnsafeMutablePointer<Int32>,
+    outStride: Int
 ) {
     var sums = start.pointee
     var weights = panel
-    var a = source.base + row * source.stride
+    var a = a
     var left = taps
     repeat {
-        sums = accumulate(ISA.self, a, stride: source.stride, rows: rows, steps: steps, weights, panelLanes: panelLanes, sums: sums)
+        sums = accumulate(ISA.self, a, stride: stride, rows: rows, steps: steps, weights, panelLanes: panelLanes, sums: sums)
         weights += steps * panelLanes * ISA.depth
-        a += source.tapStride
+        a += tapStride
         left -= 1
     } while left > 0
     if let partial {
         partial.pointee = sums
         return
     }
-    // A whole tile in any case, so that no sum is chosen by a variable: the compiler would keep all of them in memory.
-    let isWhole = rows == MR * ISA.rows && columns >= NV * ISA.lanes
-    let width = NV * ISA.lanes
-    let out = isWhole ? target.sums + row * target.stride : target.spare
-    let stride = isWhole ? target.stride : width
     for row in 0..<MR {
         for vector in 0..<NV {
-            ISA.store(sums[row][vector], out + (row * ISA.rows * stride + vector * ISA.lanes), stride: stride, rows: ISA.rows, columns: ISA.lanes)
+            ISA.store(
+                sums[row][vector], out + (row * ISA.rows * outStride + vector * ISA.lanes), stride: outStride, rows: ISA.rows, columns: ISA.lanes)
         }
     }
-    if !isWhole { target.copySpare(row: row, rows: rows, columns: columns, width: width) }
 }
 
 /// Adds `steps` (at least one) times `ISA.depth` further products to each of a tile's sums. A function separate from `tile`, with a loop that runs
@@ -110,7 +130,7 @@ public func tiledGemm<ISA: InstructionSet, let MR: Int, let NV: Int, let NarrowM
     let panelBytes = (ISA.activationOffset == 0 ? 0 : width * 4) + gemm.taps * steps * ISA.depth * width
     let pieces = gemm.pieces(rows: height, columns: width)
     // Rows that overlap are counted once.
-    let most = pieces > 1 ? Gemm.blockRows : max(height, gemm.caches.secondLevel / 2 / max(gemm.taps * min(gemm.depth, source.stride), 1))
+    let most = pieces > 1 ? Gemm.blockRows : max(height, gemm.core.secondLevel / 2 / max(gemm.taps * min(gemm.depth, source.stride), 1))
     let blocks = (gemm.rows + most - 1) / most
     let block = max(1, (gemm.rows + blocks * height - 1) / (blocks * height)) * height
     for firstRow in Swift.stride(from: 0, to: gemm.rows, by: block) {
@@ -122,11 +142,11 @@ public func tiledGemm<ISA: InstructionSet, let MR: Int, let NV: Int, let NarrowM
             if NarrowNV < NV, gemm.columns - column <= NarrowNV * ISA.lanes {
                 panelGemm(
                     ISA.self, narrow, rows, count: count, steps: steps, taps: gemm.taps, pieces: pieces, panel, panelLanes: width,
-                    columns: gemm.columns - column, scratch: gemm.scratch, into: out, sumStride: gemm.sumStride)
+                    columns: gemm.columns - column, scratch: gemm.scratch, into: out, sumStride: gemm.sumStride, isInOrder: gemm.core.issuesInOrder)
             } else {
                 panelGemm(
                     ISA.self, shape, rows, count: count, steps: steps, taps: gemm.taps, pieces: pieces, panel, panelLanes: width,
-                    columns: gemm.columns - column, scratch: gemm.scratch, into: out, sumStride: gemm.sumStride)
+                    columns: gemm.columns - column, scratch: gemm.scratch, into: out, sumStride: gemm.sumStride, isInOrder: gemm.core.issuesInOrder)
             }
         }
     }
@@ -143,7 +163,7 @@ public func tiledGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(_: ISA.Type
 @inlinable @inline(__always)
 func panelGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(
     _: ISA.Type, _: TileShape<MR, NV>.Type, _ rows: Gemm.Source, count: Int, steps: Int, taps: Int, pieces: Int, _ header: UnsafePointer<Int8>,
-    panelLanes: Int, columns: Int, scratch: UnsafeMutablePointer<Int8>, into sums: UnsafeMutablePointer<Int32>, sumStride: Int
+    panelLanes: Int, columns: Int, scratch: UnsafeMutablePointer<Int8>, into sums: UnsafeMutablePointer<Int32>, sumStride: Int, isInOrder: Bool
 ) {
     // The first two tiles are what sums begin with, and a spare one.
     let tiles = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: TileSums<ISA, MR, NV>.self)
@@ -170,7 +190,7 @@ func panelGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(
         while row + height <= count {
             tile(
                 ISA.self, source, row: row, rows: height, columns: columns, steps: passSteps, taps: passTaps, weights, panelLanes: panelLanes,
-                from: pass == 0 ? tiles : partial, partial: pass == passes - 1 ? nil : partial, target)
+                from: pass == 0 ? tiles : partial, partial: pass == passes - 1 ? nil : partial, target, isInOrder: isInOrder)
             partial += 1
             row += height
             // Computing some rows twice costs less than many single ones.
@@ -180,7 +200,7 @@ func panelGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(
         while row < count {
             tile(
                 ISA.self, source, row: row, rows: min(ISA.rows, count - row), columns: columns, steps: passSteps, taps: passTaps, weights,
-                panelLanes: panelLanes, from: pass == 0 ? start1 : single, partial: pass == passes - 1 ? nil : single, target)
+                panelLanes: panelLanes, from: pass == 0 ? start1 : single, partial: pass == passes - 1 ? nil : single, target, isInOrder: isInOrder)
             single += 1
             row += ISA.rows
         }
