@@ -76,7 +76,7 @@ public struct KernelBenchmark {
             let packed = arena.take(Int8.self, count: kernels.layout.byteCount(columns: columns, depth: depth))
             let sums = arena.take(Int32.self, count: rows * columns)
             packWeights(weights, columns: columns, depth: depth, layout: kernels.layout, into: packed)
-            let staging = arena.take(Int8.self, count: Gemm.scratchCount(rows: rows, rowStride: stride, depth: depth))
+            let staging = arena.take(Int8.self, count: Gemm.scratchCount(rows: rows, depth: depth))
             return rate(kernels, operations: rows * columns * depth) {
                 kernels.perform(
                     Gemm(a, rows: rows, rowStride: stride, depth: depth, packed: packed, columns: columns, into: sums, sumStride: columns, scratch: staging))
@@ -98,7 +98,7 @@ public struct KernelBenchmark {
             let block = max(1, 64 / layout.columnsPerPanel) * layout.columnsPerPanel
             let lines = max(1, 64 / width)
             let sums = arena.take(Int32.self, count: (lines * period - 1) * block)
-            let staging = arena.take(Int8.self, count: Gemm.scratchCount(rows: lines * period - 1, rowStride: channels, depth: tapDepth, taps: 3))
+            let staging = arena.take(Int8.self, count: Gemm.scratchCount(rows: lines * period - 1, depth: tapDepth, taps: 3))
             return rate(kernels, operations: height * width * 9 * channels * channels) {
                 for line in stride(from: 0, to: height, by: lines) {
                     for column in stride(from: 0, to: channels, by: block) {

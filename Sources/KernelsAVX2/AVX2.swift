@@ -23,7 +23,7 @@ enum AVX2: InstructionSet {
     }
 
     @inline(__always)
-    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> Activations {
+    static func loadActivations(_ pointer: UnsafePointer<Int8>) -> Activations {
         activations(_mm256_set1_epi32(UnsafeRawPointer(pointer).loadUnaligned(as: Int32.self)))
     }
 

@@ -15,7 +15,7 @@ enum DotProd: InstructionSet {
     }
 
     @inline(__always)
-    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> SIMD16<Int8> {
+    static func loadActivations(_ pointer: UnsafePointer<Int8>) -> SIMD16<Int8> {
         loadBytes(pointer)
     }
 

@@ -19,10 +19,21 @@ enum I8MM: InstructionSet {
     }
 
     @inline(__always)
-    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> (near: SIMD16<Int8>, far: SIMD16<Int8>) {
-        let first = vreinterpretq_s64_s8(loadBytes(pointer))
-        let second = vreinterpretq_s64_s8(loadBytes(pointer + stride))
-        return (vreinterpretq_s8_s64(vzip1q_s64(first, second)), vreinterpretq_s8_s64(vzip2q_s64(first, second)))
+    static func loadActivations(_ pointer: UnsafePointer<Int8>) -> (near: SIMD16<Int8>, far: SIMD16<Int8>) {
+        (loadBytes(pointer), loadBytes(pointer + 16))
+    }
+
+    /// Eight values of one row, then eight of the other.
+    @inline(__always)
+    static func stage(_ first: UnsafePointer<Int8>, _ second: UnsafePointer<Int8>, count: Int, into target: UnsafeMutablePointer<Int8>) {
+        var position = 0
+        repeat {
+            let x = vreinterpretq_s64_s8(loadBytes(first + position))
+            let y = vreinterpretq_s64_s8(loadBytes(second + position))
+            UnsafeMutableRawPointer(target + 2 * position).storeBytes(of: vzip1q_s64(x, y), as: int64x2_t.self)
+            UnsafeMutableRawPointer(target + 2 * position + 16).storeBytes(of: vzip2q_s64(x, y), as: int64x2_t.self)
+            position += 16
+        } while position < count
     }
 
     @inline(__always)

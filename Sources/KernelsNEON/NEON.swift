@@ -18,7 +18,7 @@ enum NEON: InstructionSet {
     }
 
     @inline(__always)
-    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> SIMD16<Int8> {
+    static func loadActivations(_ pointer: UnsafePointer<Int8>) -> SIMD16<Int8> {
         loadBytes(pointer)
     }
 

@@ -17,7 +17,7 @@ enum VNNI: InstructionSet {
     }
 
     @inline(__always)
-    static func offset(_ activations: UnsafePointer<Int8>, count: Int, into target: UnsafeMutablePointer<Int8>) {
+    static func stage(_ activations: UnsafePointer<Int8>, _: UnsafePointer<Int8>, count: Int, into target: UnsafeMutablePointer<Int8>) {
         var position = 0
         while position + 64 <= count {
             let flipped = _mm512_xor_si512(UnsafeRawPointer(activations + position).loadUnaligned(as: __m512i.self), _mm512_set1_epi8(-128))
@@ -32,7 +32,7 @@ enum VNNI: InstructionSet {
     }
 
     @inline(__always)
-    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> __m512i {
+    static func loadActivations(_ pointer: UnsafePointer<Int8>) -> __m512i {
         _mm512_set1_epi32(UnsafeRawPointer(pointer).loadUnaligned(as: Int32.self))
     }
 

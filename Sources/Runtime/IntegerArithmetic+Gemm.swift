@@ -154,7 +154,7 @@ extension IntegerArithmetic {
         pack(embeddings.bytes, columns: queries, depth: depth, columnStride: embeddings.stride, zeroPoint: right.zeroPoint, into: packed, offset: offset)
         blocks(features.rows, of: 64) { range, scratch in
             let sums = scratch.take(Int32.self, count: 64 * stride)
-            let staging = scratch.take(Int8.self, count: Gemm.scratchCount(rows: range.count, rowStride: features.stride, depth: depth))
+            let staging = scratch.take(Int8.self, count: Gemm.scratchCount(rows: range.count, depth: depth))
             kernels.perform(
                 Gemm(
                     features.bytes + range.lowerBound * features.stride, rows: range.count, rowStride: features.stride, depth: depth, packed: packed,
@@ -271,7 +271,7 @@ extension IntegerArithmetic {
             let sums = scratch.take(Int32.self, count: x.count * width)
             let panelBytes = layout.panelBytes(depth: layer.taps * layer.paddedTapDepth)
             let staging = scratch.take(
-                Int8.self, count: Gemm.scratchCount(rows: x.count, rowStride: x.stride, depth: layer.paddedTapDepth, taps: layer.taps))
+                Int8.self, count: Gemm.scratchCount(rows: x.count, depth: layer.paddedTapDepth, taps: layer.taps))
             for column in stride(from: 0, to: layer.columns, by: width) {
                 let columns = column..<min(column + width, layer.columns)
                 let values = { Epilogue.Values.sums(sums + $0, offset: offset, scale: scale) }
@@ -302,7 +302,7 @@ extension IntegerArithmetic {
         let rowScales = scratch.take(Float.self, count: x.rows)
         let high = scratch.take(Int32.self, count: x.rows * width)
         let cross = scratch.take(Int32.self, count: x.rows * width)
-        let staging = scratch.take(Int8.self, count: Gemm.scratchCount(rows: x.rows, rowStride: 2 * padded, depth: 2 * padded))
+        let staging = scratch.take(Int8.self, count: Gemm.scratchCount(rows: x.rows, depth: 2 * padded))
         compute { rows.update(repeating: 0, count: x.columns == padded ? 0 : x.rows * 2 * padded) }
         kernels.perform(
             .halvedRows(HalvedRows(x.base, rows: x.rows, stride: x.columns, depth: x.columns, isLowFirst: false, into: rows, scales: rowScales)))

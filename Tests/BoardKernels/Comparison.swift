@@ -215,7 +215,7 @@ extension KernelSet {
         into sums: UnsafeMutablePointer<Int32>, sumStride: Int
     ) {
         let scratch = UnsafeMutableRawPointer.allocate(
-            byteCount: Gemm.scratchCount(rows: rows, rowStride: rowStride, depth: depth, taps: taps), alignment: 64)
+            byteCount: Gemm.scratchCount(rows: rows, depth: depth, taps: taps), alignment: 64)
         defer { scratch.deallocate() }
         for first in stride(from: 0, to: columns, by: columnsPerPanel).prefix(2) {
             perform(

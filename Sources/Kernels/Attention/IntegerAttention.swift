@@ -151,8 +151,8 @@ public struct IntegerAttention {
             staging = take(
                 Int8.self,
                 max(
-                    Gemm.scratchCount(rows: IntegerAttention.group, rowStride: headWidth, depth: headWidth),
-                    Gemm.scratchCount(rows: rows, rowStride: weightStride, depth: IntegerAttention.part)))
+                    Gemm.scratchCount(rows: IntegerAttention.group, depth: headWidth),
+                    Gemm.scratchCount(rows: rows, depth: IntegerAttention.part)))
             end = next
         }
     }

@@ -50,32 +50,34 @@ public struct Gemm {
 
     @inlinable @inline(__always) var source: Source { Source(base: a, stride: rowStride, tapStride: tapStride) }
 
-    /// Rows with the instruction set's offset added, in scratch memory. Rows that overlap or adjoin each other stay so.
+    /// The rows as the instruction set stages them, in scratch memory. Rows with an offset that overlap or adjoin each other stay so.
     @inlinable @inline(__always)
     func staged<ISA: InstructionSet>(_: ISA.Type) -> Source {
-        let stride = Gemm.stagedStride(rowStride, depth: depth)
-        let tapBytes = Gemm.stagedTapBytes(rows: rows, rowStride: rowStride, depth: depth)
         let target = scratch + Gemm.partialBytes
+        let padded = Gemm.padded(depth)
+        let stride = ISA.stagedRows == 1 ? min(rowStride, padded) : padded
+        let tapBytes = Gemm.stagedTapBytes(rows: rows, depth: depth)
         if !hasStagedRows {
             for tap in 0..<taps {
                 let (from, to) = (a + tap * tapStride, target + tap * tapBytes)
-                if stride == rowStride {
-                    ISA.offset(from, count: ((rows - 1) * stride + depth + 15) / 16 * 16, into: to)
+                if ISA.stagedRows == 1, stride == rowStride {
+                    ISA.stage(from, from, count: ((rows - 1) * stride + depth + 15) / 16 * 16, into: to)
                 } else {
-                    for row in 0..<rows { ISA.offset(from + row * rowStride, count: (depth + 15) / 16 * 16, into: to + row * stride) }
+                    for row in Swift.stride(from: 0, to: rows, by: ISA.stagedRows) {
+                        // The last row is its own pair.
+                        let second = min(row + ISA.stagedRows - 1, rows - 1)
+                        ISA.stage(from + row * rowStride, from + second * rowStride, count: padded, into: to + row * stride)
+                    }
                 }
             }
         }
         return Source(base: target, stride: stride, tapStride: tapBytes)
     }
 
-    @inlinable
-    static func stagedStride(_ rowStride: Int, depth: Int) -> Int { min(rowStride, (depth + 63) / 64 * 64) }
+    @inlinable static func padded(_ depth: Int) -> Int { (depth + 15) / 16 * 16 }
 
-    @inlinable
-    static func stagedTapBytes(rows: Int, rowStride: Int, depth: Int) -> Int {
-        ((rows - 1) * stagedStride(rowStride, depth: depth) + depth + 79) / 64 * 64
-    }
+    /// Room for the rows of one tap, with bytes behind it that kernels may read.
+    @inlinable static func stagedTapBytes(rows: Int, depth: Int) -> Int { ((rows + 1) * padded(depth) + 127) / 64 * 64 }
 
     /// Rows of a block whose sums are kept between pieces of K.
     @inlinable static var blockRows: Int { 96 }
@@ -84,9 +86,7 @@ public struct Gemm {
 
     /// Scratch bytes for `rows` rows.
     @inlinable
-    public static func scratchCount(rows: Int, rowStride: Int, depth: Int, taps: Int = 1) -> Int {
-        partialBytes + taps * stagedTapBytes(rows: rows, rowStride: rowStride, depth: depth)
-    }
+    public static func scratchCount(rows: Int, depth: Int, taps: Int = 1) -> Int { partialBytes + taps * stagedTapBytes(rows: rows, depth: depth) }
 
     /// Into how many pieces K is divided, so that a piece of a panel and of a tile's rows stays in the first-level cache.
     @inlinable

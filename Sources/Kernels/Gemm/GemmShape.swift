@@ -15,6 +15,9 @@ public protocol GemmShape {
 }
 
 extension GemmShape {
+    /// Rows that are copied together before a GEMM, interleaved or with an offset; 0 if rows are read in place.
+    @inlinable @inline(__always) public static var stagedRows: Int { rows > 1 ? rows : activationOffset != 0 ? 1 : 0 }
+
     public static var layout: PackedLayout {
         PackedLayout(columnsPerPanel: panelVectors * lanes, depthStep: depthStep, depthBlock: depth, activationOffset: activationOffset)
     }

@@ -15,10 +15,11 @@ public protocol InstructionSet {
     static func sums(_ pointer: UnsafePointer<Int8>) -> Sums
     /// Loads `depth / depthStep` groups of `lanes * depthStep` bytes, `groupStride` bytes apart.
     static func loadWeights(_ pointer: UnsafePointer<Int8>, groupStride: Int) -> Weights
-    /// Writes `count` activations plus `activationOffset`, a multiple of 16, to `target`.
-    static func offset(_ activations: UnsafePointer<Int8>, count: Int, into target: UnsafeMutablePointer<Int8>)
-    /// Loads the rows at `pointer`, `stride` bytes apart, as `offset` wrote them where there is an offset.
-    static func loadActivations(_ pointer: UnsafePointer<Int8>, stride: Int) -> Activations
+    /// Writes `count` activations, a multiple of 16, of `GemmShape.stagedRows` rows to `target`, with the offset and in the order in which
+    /// `loadActivations` reads them. The second row is the first where one is staged.
+    static func stage(_ first: UnsafePointer<Int8>, _ second: UnsafePointer<Int8>, count: Int, into target: UnsafeMutablePointer<Int8>)
+    /// Loads `depth` values of `rows` rows: from where `stage` wrote them, if rows are staged.
+    static func loadActivations(_ pointer: UnsafePointer<Int8>) -> Activations
     /// Adds to each sum its `depth` products; exact for weights of -127...127 and any activations.
     static func multiplyAdd(_ sums: inout Sums, _ activations: Activations, _ weights: Weights)
     /// The same activations, opaque to the compiler: for measurements.
@@ -89,13 +90,14 @@ extension InstructionSet {
     @inlinable @inline(__always) public static var hasTileInOrder: Bool { false }
     @inlinable @inline(__always) public static func tileInOrder(_ tile: UnsafePointer<simd_tile>) {}
     @inlinable @inline(__always) public static var rows: Int { Shape.rows }
+    @inlinable @inline(__always) public static var stagedRows: Int { Shape.stagedRows }
     @inlinable @inline(__always) public static var lanes: Int { Shape.lanes }
     @inlinable @inline(__always) public static var depth: Int { Shape.depth }
     @inlinable @inline(__always) public static var depthStep: Int { Shape.depthStep }
     @inlinable @inline(__always) public static var activationOffset: Int32 { Shape.activationOffset }
     @inlinable public static func sums(_ pointer: UnsafePointer<Int8>) -> Sums { zero }
     @inlinable @inline(__always)
-    public static func offset(_ activations: UnsafePointer<Int8>, count: Int, into target: UnsafeMutablePointer<Int8>) {}
+    public static func stage(_ first: UnsafePointer<Int8>, _ second: UnsafePointer<Int8>, count: Int, into target: UnsafeMutablePointer<Int8>) {}
     /// For kernels that a set takes from elsewhere: see `KernelSet.all`.
     @inlinable @inline(__always) public static func perform(_ convolution: UnsafePointer<Depthwise7x7>) {}
     @inlinable @inline(__always) public static func perform(_ kernel: UnsafePointer<FloatKernel>) {}

@@ -22,10 +22,10 @@ public func registerPeak<ISA: InstructionSet, let MR: Int, let NV: Int>(
     let sums = peak.sums
     let weights = ISA.loadWeights(operands, groupStride: ISA.lanes * ISA.depthStep)
     var activations = withUnsafeTemporaryAllocation(byteCount: 256, alignment: 64) { staging in
-        guard ISA.activationOffset != 0 else { return ISA.loadActivations(operands, stride: ISA.depth) }
+        guard ISA.activationOffset != 0 else { return ISA.loadActivations(operands) }
         let staged = staging.baseAddress!.assumingMemoryBound(to: Int8.self)
-        ISA.offset(operands, count: 256, into: staged)
-        return ISA.loadActivations(staged, stride: ISA.depth)
+        ISA.stage(operands, operands, count: 256, into: staged)
+        return ISA.loadActivations(staged)
     }
     var tile = InlineArray<MR, InlineArray<NV, ISA.Sums>>(repeating: InlineArray<NV, ISA.Sums>(repeating: ISA.zero))
     for _ in 0..<rounds {

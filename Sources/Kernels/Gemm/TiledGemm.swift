@@ -51,7 +51,7 @@ func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
         ISA.tileInOrder(&arguments)
     } else {
         compute(
-            ISA.self, source.base + row * source.stride, stride: source.stride, rows: rows, steps: steps, taps: taps, tapStride: source.tapStride, panel,
+            ISA.self, source.base + row * source.stride, stride: source.stride, steps: steps, taps: taps, tapStride: source.tapStride, panel,
             panelLanes: panelLanes, from: start, partial: partial, into: out, outStride: stride)
     }
     if !isWhole, partial == nil { target.copySpare(row: row, rows: rows, columns: columns, width: width) }
@@ -60,7 +60,7 @@ func tile<ISA: InstructionSet, let MR: Int, let NV: Int>(
 /// The computation of one tile: from and to memory. If `partial` is nil, finished rows go to `out`.
 @inlinable @inline(__always)
 func compute<ISA: InstructionSet, let MR: Int, let NV: Int>(
-    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, taps: Int, tapStride: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
+    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, steps: Int, taps: Int, tapStride: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
     from start: UnsafePointer<TileSums<ISA, MR, NV>>, partial: UnsafeMutablePointer<TileSums<ISA, MR, NV>>?, into out: UnsafeMutablePointer<Int32>,
     outStride: Int
 ) {
@@ -69,7 +69,7 @@ func compute<ISA: InstructionSet, let MR: Int, let NV: Int>(
     var a = a
     var left = taps
     repeat {
-        sums = accumulate(ISA.self, a, stride: stride, rows: rows, steps: steps, weights, panelLanes: panelLanes, sums: sums)
+        sums = accumulate(ISA.self, a, stride: stride, steps: steps, weights, panelLanes: panelLanes, sums: sums)
         weights += steps * panelLanes * ISA.depth
         a += tapStride
         left -= 1
@@ -90,19 +90,20 @@ func compute<ISA: InstructionSet, let MR: Int, let NV: Int>(
 /// at least once: otherwise the compiler keeps sums in memory or moves them between registers.
 @inlinable @inline(__always)
 func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
-    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, rows: Int, steps: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
+    _: ISA.Type, _ a: UnsafePointer<Int8>, stride: Int, steps: Int, _ panel: UnsafePointer<Int8>, panelLanes: Int,
     sums: consuming InlineArray<MR, InlineArray<NV, ISA.Sums>>
 ) -> InlineArray<MR, InlineArray<NV, ISA.Sums>> {
     var weights = panel
     // One address and the rows' offsets, each in a register of its own: the compiler would advance an address for each row, or add the stride
     // at every row.
     var a = simd_opaque_address(a)
-    let end = a + steps * ISA.depth
+    let stepBytes = ISA.depth * max(ISA.stagedRows, 1)
+    let end = a + steps * stepBytes
     var offsets = InlineArray<MR, Int>(repeating: 0)
     for row in 0..<MR { offsets[row] = simd_opaque_offset(row * ISA.rows * stride) }
     repeat {
         for row in 0..<MR {
-            let activations = ISA.loadActivations(a + offsets[row], stride: rows < ISA.rows ? 0 : stride)
+            let activations = ISA.loadActivations(a + offsets[row])
             for vector in 0..<NV {
                 ISA.multiplyAdd(
                     &sums[row][vector], activations,
@@ -110,7 +111,7 @@ func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
             }
         }
         weights += panelLanes * ISA.depth
-        a += ISA.depth
+        a += stepBytes
     } while a != end
     return sums
 }
@@ -123,7 +124,7 @@ func accumulate<ISA: InstructionSet, let MR: Int, let NV: Int>(
 public func tiledGemm<ISA: InstructionSet, let MR: Int, let NV: Int, let NarrowMR: Int, let NarrowNV: Int>(
     _: ISA.Type, _ shape: TileShape<MR, NV>.Type, narrow: TileShape<NarrowMR, NarrowNV>.Type, _ gemm: Gemm
 ) {
-    let source = ISA.activationOffset == 0 ? gemm.source : gemm.staged(ISA.self)
+    let source = ISA.stagedRows == 0 ? gemm.source : gemm.staged(ISA.self)
     let steps = (gemm.depth + ISA.depth - 1) / ISA.depth
     let height = MR * ISA.rows
     let width = NV * ISA.lanes
@@ -175,6 +176,9 @@ func panelGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(
     tiles.pointee = InlineArray(repeating: start)
     let start1 = UnsafeMutableRawPointer(tiles).assumingMemoryBound(to: TileSums<ISA, 1, NV>.self)
     let height = MR * ISA.rows
+    // The last tile's first row: staged rows stay together, if need be with one beyond the last. Negative if there are too few rows.
+    let group = max(ISA.stagedRows, 1)
+    let last = (count - height + group - 1) & ~(group - 1)
     var weights = header + (ISA.activationOffset == 0 ? 0 : panelLanes * 4)
     // Either all taps at once or pieces of each.
     let piecesPerTap = pieces == 1 ? 1 : (pieces + taps - 1) / taps
@@ -184,17 +188,18 @@ func panelGemm<ISA: InstructionSet, let MR: Int, let NV: Int>(
         let first = steps * piece / piecesPerTap
         let passSteps = steps * (piece + 1) / piecesPerTap - first
         let passTaps = passes == 1 ? taps : 1
-        let source = Gemm.Source(base: rows.base + (tap * rows.tapStride + first * ISA.depth), stride: rows.stride, tapStride: rows.tapStride)
+        let source = Gemm.Source(base: rows.base + (tap * rows.tapStride + first * ISA.depth * group), stride: rows.stride, tapStride: rows.tapStride)
         var partial = tiles + 2
         var row = 0
-        while row + height <= count {
+        while row <= last {
             tile(
-                ISA.self, source, row: row, rows: height, columns: columns, steps: passSteps, taps: passTaps, weights, panelLanes: panelLanes,
+                ISA.self, source, row: row, rows: group == 1 ? height : min(height, count - row), columns: columns, steps: passSteps, taps: passTaps, weights,
+                panelLanes: panelLanes,
                 from: pass == 0 ? tiles : partial, partial: pass == passes - 1 ? nil : partial, target, isInOrder: isInOrder)
             partial += 1
             row += height
             // Computing some rows twice costs less than many single ones.
-            if row < count, row + height > count, 2 * (count - row) > height { row = count - height }
+            if row < count, row > last, last >= 0, 2 * (count - row) > height { row = last }
         }
         var single = UnsafeMutableRawPointer(partial).assumingMemoryBound(to: TileSums<ISA, 1, NV>.self)
         while row < count {
