@@ -155,10 +155,11 @@ def power_cuts(bench, count=20):
             old, new = found, bench.version(config)
             update = threading.Thread(target=deploy_and_lose, args=[machine, config])
             update.start()
-            time.sleep(chance.uniform(0, seconds))
+            # Its last third only waits for the new version's health.
+            time.sleep(chance.uniform(0, seconds * 2 / 3))
             machine.kill()
             update.join()
-    print(f"{count} power cuts within the {seconds:.0f} s of an update: {count} healthy boots, {outcomes['old']} old and {outcomes['new']} new versions")
+    print(f"{count} power cuts within {seconds * 2 / 3:.0f} s of updates that take {seconds:.0f} s: {count} healthy boots, {outcomes['old']} old and {outcomes['new']} new versions")
 
 
 def deploy_and_lose(machine, config):
@@ -193,6 +194,7 @@ def faulty_slots(bench):
         machine.until("slot a has a damaged manifest")
         machine.until("slot b has a damaged or missing file: model.gguf")
         machine.until("no slot holds: nothing to run")
+        machine.until("has the address")
         said = machine.deploy("--config", bench.file("new.conf", bench.options + "# new\n"))
         expect("runs" in said, f"a card without slots was not repaired: {said}")
     print("a damaged slot, a missing slot, no slot at all: each said, and the last two repaired by deploy")

@@ -1,0 +1,172 @@
+"""Writes an image to a card, and reads it back.
+
+  Boards/flash write IMAGE DEVICE [--fixed-disk DEVICE]
+
+  IMAGE     .img, or packed as .xz or .gz; of an image with a block map beside it (FILE.bmap) only the blocks are written that hold something
+  DEVICE    a card's device, as lsblk prints it, or a file that is there, which becomes as large as the image
+
+Refused are partitions, disks that are mounted or that the system runs from, and disks that are not removable. --fixed-disk DEVICE allows the last.
+Exit status 0: everything was read back as it was written.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+import sys
+import time
+
+from devices import Refusal, check
+from images import PIECE, BlockMap, find_map, open_image, pieces
+
+
+class Progress:
+    def __init__(self, what, total):
+        self.what, self.total, self.last = what, total, 0.0
+        self.on_terminal = sys.stderr.isatty()
+
+    def show(self, done, end=False):
+        if not self.on_terminal or (time.monotonic() - self.last < 0.2 and not end):
+            return
+        self.last = time.monotonic()
+        share = f"{100 * done // self.total}%" if self.total else f"{done / 1e6:.0f} MB"
+        print(f"\r{self.what} {share}", end="\n" if end else "", file=sys.stderr, flush=True)
+
+
+class Target:
+    """The device, past the system's memory where it can be."""
+
+    def __init__(self, path):
+        self.path, self.place = path, 0
+        try:
+            # A block device that somebody uses cannot be opened so.
+            exclusive = os.O_EXCL if stat.S_ISBLK(os.stat(path).st_mode) else 0
+            self.descriptor = os.open(path, os.O_RDWR | exclusive)
+        except OSError as error:
+            reason = "in use" if error.errno == errno.EBUSY else error.strerror
+            raise Refusal(f"{path}: {reason}") from None
+
+    def write(self, place, piece):
+        done = 0
+        while done < len(piece):
+            try:
+                done += os.pwrite(self.descriptor, piece[done:], place + done)
+            except OSError as error:
+                raise Refusal(f"{self.path}: cannot be written at byte {place + done}: {error.strerror}") from None
+        # Errors of the device appear near the place, and progress is that of the device.
+        if (place + len(piece)) // (16 * PIECE) != place // (16 * PIECE):
+            self.flush(place + len(piece))
+
+    def flush(self, place):
+        try:
+            os.fsync(self.descriptor)
+        except OSError as error:
+            raise Refusal(f"{self.path}: cannot be written before byte {place}: {error.strerror}") from None
+
+    def forget(self):
+        """Makes the next reads come from the device."""
+        os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def read(self, place, count):
+        try:
+            return os.pread(self.descriptor, count, place)
+        except OSError as error:
+            raise Refusal(f"{self.path}: cannot be read back at byte {place}: {error.strerror}") from None
+
+
+def wanted(source, path, block_map):
+    """Pairs of place and bytes that are to be written, and the SHA-256 of the map's ranges checked on the way."""
+    ranges = list(block_map.ranges) if block_map else None
+    place, total = 0, hashlib.sha256()
+    for piece in pieces(source, path):
+        end = place + len(piece)
+        if ranges is None:
+            yield place, piece
+        while ranges and ranges[0][0] < end:
+            begin, last, expected = ranges[0]
+            part = piece[max(begin - place, 0) : last - place]
+            total.update(part)
+            yield max(begin, place), part
+            if last > end:
+                break
+            if expected and total.hexdigest() != expected:
+                raise Refusal(f"{path}: damaged: bytes {begin} to {last} are not those of its block map")
+            total = hashlib.sha256()
+            ranges.pop(0)
+        place = end
+    if block_map and (ranges or place != block_map.size):
+        raise Refusal(f"{path}: {place} bytes; its block map is for {block_map.size}")
+
+
+def write(image, device, allowed):
+    with open_image(image) as first:
+        # Nothing is written if the image is unreadable from the start.
+        for start in pieces(first, image):
+            break
+        else:
+            raise Refusal(f"{image}: empty")
+    if not start[510:512] == b"\x55\xaa" and start[512:520] != b"EFI PART":
+        raise Refusal(f"{image}: no partition table: not an image of a card")
+    room = check(device, allowed)
+    is_file = os.path.isfile(device)
+    if is_file and os.path.samefile(image, device):
+        raise Refusal(f"{device} is the image itself")
+    block_map: BlockMap | None = find_map(image)
+    size = block_map.size if block_map else os.path.getsize(image) if type(first).__name__ == "BufferedReader" else None
+    if size and not is_file and size > room:
+        raise Refusal(f"{device}: has {room} bytes; the image has {size}")
+    target = Target(device)
+    if is_file:
+        os.ftruncate(target.descriptor, 0)
+        os.ftruncate(target.descriptor, size or 0)
+    sums, end, done = [], 0, 0
+    progress = Progress("written", sum(last - begin for begin, last, _ in block_map.ranges) if block_map else size)
+    with open_image(image) as source:
+        for place, piece in wanted(source, image, block_map):
+            if not is_file and place + len(piece) > room:
+                raise Refusal(f"{device}: has {room} bytes, and the image has more")
+            target.write(place, piece)
+            sums.append((place, len(piece), hashlib.sha256(piece).digest()))
+            end, done = place + len(piece), done + len(piece)
+            progress.show(done)
+    target.flush(end)
+    progress.show(done, end=True)
+    target.forget()
+    progress = Progress("read back", done)
+    checked = 0
+    for place, count, expected in sums:
+        if hashlib.sha256(target.read(place, count)).digest() != expected:
+            raise Refusal(f"{device}: reads back other bytes than were written, from byte {place} on: the card is faulty")
+        checked += count
+        progress.show(checked)
+    progress.show(checked, end=True)
+    os.close(target.descriptor)
+    skipped = f"; {(size - done) / 1e6:.0f} MB of holes skipped" if block_map else ""
+    print(f"{device}: {done / 1e6:.0f} MB written and read back{skipped}")
+
+
+def main():
+    arguments, allowed = sys.argv[1:], None
+    if "--help" in arguments or "-h" in arguments:
+        print(__doc__.strip())
+        return
+    if "--fixed-disk" in arguments:
+        place = arguments.index("--fixed-disk")
+        if place + 1 == len(arguments):
+            raise Refusal("--fixed-disk needs the device's name")
+        allowed = arguments[place + 1]
+        del arguments[place : place + 2]
+    if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
+        raise Refusal("IMAGE and DEVICE are expected; see --help")
+    if not os.path.isfile(arguments[0]):
+        raise Refusal(f"{arguments[0]}: no such file")
+    write(*arguments, allowed)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (Refusal, OSError) as refusal:
+        sys.exit(f"Boards/flash write: error: {refusal}")
+    except KeyboardInterrupt:
+        sys.exit("\nBoards/flash write: error: interrupted; the card holds no complete image")
