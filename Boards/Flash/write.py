@@ -11,6 +11,7 @@ Exit status 0: everything was read back as it was written.
 
 import errno
 import hashlib
+import mmap
 import os
 import stat
 import sys
@@ -34,44 +35,55 @@ class Progress:
 
 
 class Target:
-    """The device, past the system's memory where it can be."""
+    """The device, read and written past the system's memory, so that errors have their place and what is read back comes from the card."""
 
     def __init__(self, path):
-        self.path, self.place = path, 0
+        self.path = path
+        # A block device that somebody uses cannot be opened so.
+        special = os.O_EXCL | os.O_DIRECT if stat.S_ISBLK(os.stat(path).st_mode) else 0
         try:
-            # A block device that somebody uses cannot be opened so.
-            exclusive = os.O_EXCL if stat.S_ISBLK(os.stat(path).st_mode) else 0
-            self.descriptor = os.open(path, os.O_RDWR | exclusive)
+            self.descriptor = os.open(path, os.O_RDWR | special)
         except OSError as error:
             reason = "in use" if error.errno == errno.EBUSY else error.strerror
             raise Refusal(f"{path}: {reason}") from None
+        self.is_direct = bool(special)
+        # Aligned as such transfers have to be.
+        self.buffer = mmap.mmap(-1, PIECE)
 
     def write(self, place, piece):
+        count = len(piece)
+        self.buffer[:count] = piece
+        # An image's last sector may be a part of one.
+        if self.is_direct and count % 512:
+            self.buffer[count : count + 512 - count % 512] = bytes(512 - count % 512)
+            count += 512 - count % 512
         done = 0
-        while done < len(piece):
-            try:
-                done += os.pwrite(self.descriptor, piece[done:], place + done)
-            except OSError as error:
-                raise Refusal(f"{self.path}: cannot be written at byte {place + done}: {error.strerror}") from None
-        # Errors of the device appear near the place, and progress is that of the device.
-        if (place + len(piece)) // (16 * PIECE) != place // (16 * PIECE):
-            self.flush(place + len(piece))
+        with memoryview(self.buffer) as view:
+            while done < count:
+                try:
+                    done += os.pwrite(self.descriptor, view[done:count], place + done)
+                except OSError as error:
+                    raise Refusal(f"{self.path}: cannot be written at byte {place + done}: {error.strerror}") from None
 
     def flush(self, place):
         try:
             os.fsync(self.descriptor)
         except OSError as error:
             raise Refusal(f"{self.path}: cannot be written before byte {place}: {error.strerror}") from None
-
-    def forget(self):
-        """Makes the next reads come from the device."""
         os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def read(self, place, count):
-        try:
-            return os.pread(self.descriptor, count, place)
-        except OSError as error:
-            raise Refusal(f"{self.path}: cannot be read back at byte {place}: {error.strerror}") from None
+        done = 0
+        with memoryview(self.buffer) as view:
+            while done < count:
+                try:
+                    got = os.preadv(self.descriptor, [view[done:PIECE]], place + done)
+                except OSError as error:
+                    raise Refusal(f"{self.path}: cannot be read back at byte {place + done}: {error.strerror}") from None
+                if got == 0:
+                    raise Refusal(f"{self.path}: ends at byte {place + done}")
+                done += got
+        return self.buffer[:count]
 
 
 def wanted(source, path, block_map):
@@ -118,7 +130,6 @@ def write(image, device, allowed):
     target = Target(device)
     if is_file:
         os.ftruncate(target.descriptor, 0)
-        os.ftruncate(target.descriptor, size or 0)
     sums, end, done = [], 0, 0
     progress = Progress("written", sum(last - begin for begin, last, _ in block_map.ranges) if block_map else size)
     with open_image(image) as source:
@@ -129,9 +140,10 @@ def write(image, device, allowed):
             sums.append((place, len(piece), hashlib.sha256(piece).digest()))
             end, done = place + len(piece), done + len(piece)
             progress.show(done)
+    if is_file and block_map:
+        os.ftruncate(target.descriptor, block_map.size)
     target.flush(end)
     progress.show(done, end=True)
-    target.forget()
     progress = Progress("read back", done)
     checked = 0
     for place, count, expected in sums:
