@@ -58,8 +58,8 @@ download_packages() {
   apt-get "${option[@]}" update >&2 || echo "Boards/${0##*Boards/}: some apt sources could not be read" >&2
   [ -z "${non_free:-}" ] || add_non_free "$work" || fail "apt could not read Debian's non-free-firmware (is this Debian 12 with its sources configured?)"
   if [[ $* == *KERNEL* ]]; then
-    version=$(apt-cache "${option[@]}" show --no-all-versions "${kernel:=linux-image-arm64}" | sed -n 's/^Depends: linux-image-\([^ ]*\)-arm64 .*/\1/p')
-    [ -n "$version" ] || fail "apt knows no $kernel (is this Debian 12 with its sources configured?)"
+    version=$(apt-cache "${option[@]}" show --no-all-versions "${kernel:-linux-image-arm64}" | sed -n 's/^Depends: linux-image-\([^ ]*\)-arm64 .*/\1/p')
+    [ -n "$version" ] || fail "apt knows no ${kernel:-linux-image-arm64} (is this Debian 12 with its sources configured?)"
     set -- "${@//KERNEL/$version}"
   fi
   # Download checks the signed lists' SHA-256 of every package.
@@ -81,6 +81,7 @@ download_packages() {
 # Adds the component to a copy of the machine's sources: from the same server and with Debian's key, as apt checks it. Of download_packages.
 add_non_free() {
   local server
+  # shellcheck disable=SC2016  # apt's own
   server=$(apt-get "${option[@]}" indextargets 'Created-By: Packages' 'Codename: bookworm' 'Component: main' --format '$(REPO_URI)' | head -n 1)
   [ -n "$server" ] || return 1
   cat /etc/apt/sources.list >"$1/sources.list" 2>/dev/null || true

@@ -2,8 +2,9 @@
 
 usage: bmap.py IMAGE
 
-IMAGE has a FAT32 file system in its first partition and nothing elsewhere but the partition table. Used are the tables and the clusters that these
-say belong to files; a hole in the image's file would not do, because a file's own zeros may be one.
+IMAGE has a FAT32 file system in its first partition and nothing elsewhere but the partition table. Used are the tables
+and the clusters that these say belong to files; a hole in the image's file would not do, because a file's own zeros may
+be one.
 """
 
 import hashlib

@@ -3,6 +3,8 @@
 import os
 import stat
 
+SYSTEM = ("/", "/boot", "/boot/efi", "/boot/firmware", "/usr", "/var", "/home", "swap")
+
 
 class Refusal(Exception):
     """A reason not to write, in one line."""
@@ -39,7 +41,7 @@ def list_folder(path):
 
 
 def in_use(names, number_of):
-    """Where one of these block devices is mounted or used as swap, or None. `number_of`: from a name to "major:minor"."""
+    """Where one of these block devices is mounted or swapped to, or None. `number_of`: from a name to "major:minor"."""
     numbers = {number_of(name) for name in names}
     for line in system_file("/proc/self/mountinfo").splitlines():
         fields = line.split()
@@ -72,7 +74,11 @@ def check(device, allowed):
         raise Refusal(f"{device}: a partition; an image is for the whole disk, /dev/{disk}")
     place = in_use(holders(name), lambda one: system_file("/sys/class/block", one, "dev"))
     if place:
-        kind = "the system's disk" if place in ("/", "/boot", "/boot/efi", "/boot/firmware", "/usr", "/var", "/home", "swap") else "mounted"
+        kind = (
+            "the system's disk"
+            if place in ("/", "/boot", "/boot/efi", "/boot/firmware", "/usr", "/var", "/home", "swap")
+            else "mounted"
+        )
         raise Refusal(f"{device}: {kind} (in use at {place})")
     removable = system_file("/sys/class/block", name, "removable") == "1" or name.startswith(("loop", "mmcblk"))
     if not removable and allowed != device:

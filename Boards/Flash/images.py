@@ -61,7 +61,9 @@ class BlockMap:
         if hashlib.sha256(text.replace(sums.encode(), b"0" * len(sums), 1)).hexdigest() != sums:
             raise Refusal(f"{path}: damaged: its own SHA-256 is another")
         ends = [0] + [end for _, end, _ in self.ranges]
-        if self.block < 1 or any(begin < before or begin >= end for (begin, end, _), before in zip(self.ranges, ends, strict=False)):
+        if self.block < 1 or any(
+            begin < before or begin >= end for (begin, end, _), before in zip(self.ranges, ends, strict=False)
+        ):
             raise Refusal(f"{path}: not a block map: ranges that are not in order")
 
 

@@ -5,7 +5,8 @@
   IMAGE    .img, or packed as .xz or .gz
   --url    where the images will lie; default: the files on this machine
 
-The repository (JSON, "os_list") goes to standard output: Imager reads it with `rpi-imager --repo FILE`. Lines for `sha256sum -c` go to standard error.
+The repository (JSON, "os_list") goes to standard output: Imager reads it with `rpi-imager --repo FILE`. Lines for
+`sha256sum -c` go to standard error.
 """
 
 import datetime

@@ -55,7 +55,7 @@ by_cloud_init() {
     echo '#cloud-config'
     [ -z "$name" ] || printf 'hostname: %s\npreserve_hostname: false\n' "$name"
     if [ -n "$keys" ]; then
-      printf 'disable_root: false\nssh_pwauth: false\nusers:\n  - default\n  - name: root\n    ssh_authorized_keys:\n'
+      printf 'disable_root: false\nssh_pwauth: false\nusers:\n  - default\n  - name: root\n    lock_passwd: false\n    ssh_authorized_keys:\n'
       while read -r key; do echo "      - $(quoted "$key")"; done <<<"$keys"
       printf 'ssh_authorized_keys:\n'
       while read -r key; do echo "  - $(quoted "$key")"; done <<<"$keys"

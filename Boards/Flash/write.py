@@ -2,10 +2,12 @@
 
   Boards/flash write IMAGE DEVICE [--fixed-disk DEVICE]
 
-  IMAGE     .img, or packed as .xz or .gz; of an image with a block map beside it (FILE.bmap) only the blocks are written that hold something
+  IMAGE     .img, or packed as .xz or .gz; of an image with a block map beside it (FILE.bmap) only those blocks are
+            written that hold something
   DEVICE    a card's device, as lsblk prints it, or a file that is there, which becomes as large as the image
 
-Refused are partitions, disks that are mounted or that the system runs from, and disks that are not removable. --fixed-disk DEVICE allows the last.
+Refused are partitions, disks that are mounted or that the system runs from, and disks that are not removable.
+--fixed-disk DEVICE allows the last.
 Exit status 0: everything was read back as it was written.
 """
 
@@ -35,7 +37,7 @@ class Progress:
 
 
 class Target:
-    """The device, read and written past the system's memory, so that errors have their place and what is read back comes from the card."""
+    """The device, past the system's memory: errors have their place, and it is the card that is read back."""
 
     def __init__(self, path):
         self.path = path
@@ -79,7 +81,9 @@ class Target:
                 try:
                     got = os.preadv(self.descriptor, [view[done:PIECE]], place + done)
                 except OSError as error:
-                    raise Refusal(f"{self.path}: cannot be read back at byte {place + done}: {error.strerror}") from None
+                    raise Refusal(
+                        f"{self.path}: cannot be read back at byte {place + done}: {error.strerror}"
+                    ) from None
                 if got == 0:
                     raise Refusal(f"{self.path}: ends at byte {place + done}")
                 done += got
@@ -113,10 +117,9 @@ def wanted(source, path, block_map):
 def write(image, device, allowed):
     with open_image(image) as first:
         # Nothing is written if the image is unreadable from the start.
-        for start in pieces(first, image):
-            break
-        else:
-            raise Refusal(f"{image}: empty")
+        start = next(pieces(first, image), b"")
+    if not start:
+        raise Refusal(f"{image}: empty")
     if not start[510:512] == b"\x55\xaa" and start[512:520] != b"EFI PART":
         raise Refusal(f"{image}: no partition table: not an image of a card")
     room = check(device, allowed)
@@ -148,7 +151,9 @@ def write(image, device, allowed):
     checked = 0
     for place, count, expected in sums:
         if hashlib.sha256(target.read(place, count)).digest() != expected:
-            raise Refusal(f"{device}: reads back other bytes than were written, from byte {place} on: the card is faulty")
+            raise Refusal(
+                f"{device}: reads back other bytes than were written, from byte {place} on: the card is faulty"
+            )
         checked += count
         progress.show(checked)
     progress.show(checked, end=True)

@@ -64,21 +64,32 @@ class Card:
 class Machine:
     """A running board. `boot`: how it starts, a key of BOOTS."""
 
-    def __init__(self, card, folder, key, boot="uefi", processor="cortex-a53", more=(), seconds=300):
+    def __init__(self, card, folder, key, boot="uefi", processor="cortex-a53", net=None, more=(), seconds=300):
         self.card, self.key, self.seconds = card, key, seconds
         self.port = free_port(socket.SOCK_STREAM)
         self.log = os.path.join(folder, "console.log")
-        net = f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-:22"
+        net = net or f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-:22"
         command = ["qemu-system-aarch64", "-m", "512", "-display", "none", "-no-reboot", "-netdev", net]
         if boot == "raspi3b":
             command += raspberry_pi(card, folder)
         else:
             firmware = os.path.join(run(os.path.join(FOLDER, "firmware")).split()[-1], BIOS[boot])
-            command += ["-M", "virt" if boot == "uefi" else "virt,acpi=off", "-cpu", processor, "-bios", firmware, "-serial", "stdio"]
+            command += [
+                "-M",
+                "virt" if boot == "uefi" else "virt,acpi=off",
+                "-cpu",
+                processor,
+                "-bios",
+                firmware,
+                "-serial",
+                "stdio",
+            ]
             command += ["-drive", f"file={card.path},format=raw,if=virtio"]
             command += ["-device", "virtio-net-pci,netdev=n,romfile=", "-device", "i6300esb"]
         output = open(self.log, "wb")
-        self.process = subprocess.Popen(command + list(more), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(
+            command + list(more), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
         output.close()
         self.start = time.monotonic()
 
@@ -101,7 +112,10 @@ class Machine:
         """Waits for a line of the console."""
         while not (found := re.search(pattern, self.console())):
             expect(self.process.poll() is None, f"the emulator ended: {self.console()[-600:]}")
-            expect(time.monotonic() - self.start < self.seconds, f"no '{pattern}' within {self.seconds} s: {self.console()[-1500:]}")
+            expect(
+                time.monotonic() - self.start < self.seconds,
+                f"no '{pattern}' within {self.seconds} s: {self.console()[-1500:]}",
+            )
             time.sleep(0.2)
         return found
 
@@ -128,7 +142,11 @@ BIOS = {"uefi": "QEMU_EFI.fd", "u-boot": "u-boot.bin"}
 
 def raspberry_pi(card, folder):
     """What the Pi's firmware would do with the card: kernel, initramfs and command line as config.txt names them."""
-    config = dict(line.replace(" ", "=", 1).split("=", 1) for line in card.text("config.txt").splitlines() if line and line[0] != "#")
+    config = dict(
+        line.replace(" ", "=", 1).split("=", 1)
+        for line in card.text("config.txt").splitlines()
+        if line and line[0] != "#"
+    )
     kernel, initramfs = config["kernel"], config["initramfs"].split("=")[-1].split()[0]
     for name in (kernel, initramfs, "bcm2837-rpi-3-b.dtb"):
         card.get(name, folder)
