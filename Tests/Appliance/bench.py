@@ -1,5 +1,6 @@
 """What all tests of the appliance share."""
 
+import copy
 import hashlib
 import os
 import re
@@ -26,6 +27,13 @@ class Bench:
         self.options = f"camera /dev/video0\ncapture-size 320x180\nno-masks\njson udp://10.0.2.2:{self.lines.port}\n"
         self.image = os.path.join(folder, "appliance.img")
         self.make(self.image)
+
+    def at(self, name):
+        """The same in a folder of its own, for tests that run at the same time."""
+        other = copy.copy(self)
+        other.folder = os.path.join(self.folder, name)
+        os.mkdir(other.folder)
+        return other
 
     def file(self, name, text):
         path = os.path.join(self.folder, name)
