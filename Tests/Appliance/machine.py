@@ -91,7 +91,7 @@ class Machine:
             command + list(more), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
         output.close()
-        self.start = time.monotonic()
+        self.start, self.is_reached = time.monotonic(), False
 
     def __enter__(self):
         return self
@@ -119,7 +119,18 @@ class Machine:
             time.sleep(0.2)
         return found
 
+    def reach(self):
+        """Waits until the board answers to SSH."""
+        while not self.is_reached:
+            try:
+                run("ssh", *self.options(), "root@127.0.0.1", "true")
+                self.is_reached = True
+            except Failure:
+                expect(time.monotonic() - self.start < self.seconds, f"no SSH by key: {self.console()[-600:]}")
+                time.sleep(2)
+
     def ssh(self, command, status=0):
+        self.reach()
         return run("ssh", *self.options(), "root@127.0.0.1", command, status=status).strip()
 
     def options(self):
@@ -129,6 +140,7 @@ class Machine:
         ]
 
     def deploy(self, *arguments, status=0):
+        self.reach()
         deploy = os.path.join(ROOT, "Boards/deploy")
         demo = os.path.join(ROOT, "Calibration/Demo")
         files = {"--model": f"{demo}/model.gguf", "--vocab": f"{demo}/vocabulary.gguf"}

@@ -108,7 +108,6 @@ def faulty_slots(bench):
         machine.until("slot a has a damaged manifest")
         machine.until("slot b has a damaged or missing file: model.gguf")
         machine.until("no slot holds: nothing to run")
-        machine.until("has the address")
         said = machine.deploy("--config", bench.file("new.conf", bench.options + "# new\n"))
         expect("runs" in said, f"a card without slots was not repaired: {said}")
     print("a damaged slot, a missing slot, no slot at all: each said, and the last two repaired by deploy")

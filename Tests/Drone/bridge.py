@@ -6,6 +6,7 @@ usage: bridge.py     (a Python with pymavlink)
 import json
 import math
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -18,7 +19,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 def line(*segments):
     """A line of a picture of 640x480; each segment a name and its box."""
-    entries = [{"name": name, "synonym": name, "area": box[2] * box[3], "box": box} for name, box in segments]
+    entries = [
+        {"name": name, "synonym": name, "score": 0.9, "area": box[2] * box[3], "box": box} for name, box in segments
+    ]
     return json.dumps({"schema": 1, "size": {"width": 640, "height": 480}, "segments": entries}).encode()
 
 
@@ -46,7 +49,32 @@ class Parser:
             self.waiting += self.mav.parse_buffer(data) or []
 
 
+def robot():
+    """The program in Boards/Robot/README.md."""
+    with open(os.path.join(ROOT, "Boards/Robot/README.md")) as page:
+        code = page.read().split("    import json, socket\n")[1].split("\n\n")[0]
+    text = "import json, socket\n" + "\n".join(row[4:] for row in code.splitlines())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", text.replace("5005", str(port))], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as board:
+            # Until it listens, datagrams are lost.
+            while not select.select([process.stdout], [], [], 0.2)[0]:
+                assert process.poll() is None, "the README's program ended"
+                board.sendto(line(("person", [480, 0, 160, 480])), ("127.0.0.1", port))
+        said = process.stdout.readline()
+        assert said == "person 0.90, +0.38 of the picture's width from its middle\n", said
+    finally:
+        process.terminate()
+        process.communicate()
+
+
 def main():
+    robot()
     bridge = os.path.join(ROOT, "Boards/Drone/mavlink_bridge.py")
     for wrong in (["--target", "star"], ["--rule", "star:x%"], ["--listen", "here"], []):
         vehicle = ["--vehicle", "udpout:127.0.0.1:9"] if wrong else []
@@ -113,7 +141,7 @@ def main():
         process.terminate()
         talk = process.communicate()[1]
     assert talk.count("not a line of fcclip-edge") >= 5 and "Traceback" not in talk, talk
-    print("heartbeat, texts and landing target: as pymavlink's parser reads them")
+    print("heartbeat, texts and landing target: as pymavlink's parser reads them; the robot's program runs")
 
 
 if __name__ == "__main__":
