@@ -126,7 +126,7 @@ def full_card(bench):
         run("cp", f"{DEMO}/model.gguf", large)
         os.truncate(large, 32 << 20)
         said = machine.deploy("--model", large, status=1)
-        expect("No space left" in said and f"version {old} stays" in said, f"not refused: {said}")
+        expect("the card is full: slot " in said and f"version {old} stays" in said, f"not refused: {said}")
         machine.kill()
     with bench.boot(card) as machine:
         machine.until(HEALTHY)
