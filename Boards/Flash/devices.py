@@ -10,6 +10,18 @@ class Refusal(Exception):
     """A reason not to write, in one line."""
 
 
+def take(arguments, option):
+    """Takes an option and its value out of the arguments. Returns the value, or None."""
+    if option not in arguments:
+        return None
+    place = arguments.index(option)
+    if place + 1 == len(arguments):
+        raise Refusal(f"{option} needs a value; see --help")
+    value = arguments[place + 1]
+    del arguments[place : place + 2]
+    return value
+
+
 def system_file(*parts):
     """The text of a file in /sys or /proc; empty if there is none."""
     try:

@@ -15,7 +15,7 @@ import json
 import os
 import sys
 
-from devices import Refusal
+from devices import Refusal, take
 from images import open_image, pieces
 
 
@@ -47,16 +47,11 @@ def entry(path, url):
 
 
 def main():
-    arguments, url = sys.argv[1:], ""
+    arguments = sys.argv[1:]
     if not arguments or "--help" in arguments or "-h" in arguments:
         print(__doc__.strip())
         sys.exit(0 if arguments else 1)
-    if "--url" in arguments:
-        place = arguments.index("--url")
-        if place + 1 == len(arguments):
-            raise Refusal("--url needs an address")
-        url = arguments[place + 1]
-        del arguments[place : place + 2]
+    url = take(arguments, "--url")
     for path in arguments:
         if not os.path.isfile(path):
             raise Refusal(f"{path}: no such file")

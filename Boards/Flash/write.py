@@ -19,7 +19,7 @@ import stat
 import sys
 import time
 
-from devices import Refusal, check
+from devices import Refusal, check, take
 from images import PIECE, BlockMap, find_map, open_image, pieces
 
 
@@ -163,16 +163,11 @@ def write(image, device, allowed):
 
 
 def main():
-    arguments, allowed = sys.argv[1:], None
+    arguments = sys.argv[1:]
     if "--help" in arguments or "-h" in arguments:
         print(__doc__.strip())
         return
-    if "--fixed-disk" in arguments:
-        place = arguments.index("--fixed-disk")
-        if place + 1 == len(arguments):
-            raise Refusal("--fixed-disk needs the device's name")
-        allowed = arguments[place + 1]
-        del arguments[place : place + 2]
+    allowed = take(arguments, "--fixed-disk")
     if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
         raise Refusal("IMAGE and DEVICE are expected; see --help")
     if not os.path.isfile(arguments[0]):
