@@ -27,6 +27,7 @@ TESTS = {
     "same-bytes": boots.same_bytes,
     "update": updates.updates,
     "faulty-slots": updates.faulty_slots,
+    "unhealthy-slot": updates.unhealthy_slot,
     "full-card": updates.full_card,
     "bad-settings": updates.bad_settings,
     "install": vendor.install,

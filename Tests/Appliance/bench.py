@@ -71,13 +71,20 @@ class Bench:
     def boot(self, card, **options):
         return Machine(card, self.folder, self.key, **options)
 
-    def version(self, config):
-        """The name of the version that these options make with the demo model."""
+    def sums(self, config):
+        """Lines with the SHA-256 of each file of the version that these options make with the demo model."""
         program = os.path.join(ROOT, ".build-aarch64/fcclip-edge")
         files = {"fcclip-edge": program, "fcclip-edge.conf": config, "sample.png": f"{DEMO}/pictures/000121.png"}
         files |= {name: f"{DEMO}/{name}" for name in ("model.gguf", "vocabulary.gguf")}
-        sums = "".join(f"{digest(files[name])}  {name}\n" for name in sorted(files))
-        return hashlib.sha256(sums.encode()).hexdigest()[:12]
+        return "".join(f"{digest(files[name])}  {name}\n" for name in sorted(files))
+
+    def version(self, config):
+        """The version's name."""
+        return hashlib.sha256(self.sums(config).encode()).hexdigest()[:12]
+
+    def manifest(self, config, serial):
+        lines = f"serial {serial}\nversion {self.version(config)}\n{self.sums(config)}"
+        return lines + hashlib.sha256(lines.encode()).hexdigest() + "\n"
 
 
 def version_of(said):

@@ -113,6 +113,26 @@ def faulty_slots(bench):
     print("a damaged slot, a missing slot, no slot at all: each said, and the last two repaired by deploy")
 
 
+def unhealthy_slot(bench):
+    """An update whose power was cut before it was healthy, and which never will be: tried once, then left alone."""
+    card = bench.card()
+    blind = bench.file("blind.conf", "camera /dev/video9\n")
+    with open(blind) as file:
+        card.put("a/fcclip-edge.conf", file.read())
+    card.put("a/manifest", bench.manifest(blind, 9))
+    card.put("a/trial", "")
+    with bench.boot(card, seconds=900) as machine:
+        machine.until("slot a, version .*, starts")
+        machine.until("slot a, version .*, does not become healthy: /dev/video9")
+        expect(machine.until(HEALTHY)[1] == "b", "slot b does not run")
+        machine.kill()
+    with bench.boot(card) as machine:
+        machine.until("slot a, version .*, was not healthy when it was tried")
+        expect(machine.until(HEALTHY)[1] == "b", "slot b does not run")
+        expect("slot a, version" not in machine.console().split("was tried")[1], "slot a was started again")
+    print("an update that does not become healthy: tried once, left for the other slot, not started at the next boot")
+
+
 def full_card(bench):
     card = bench.card()
     free = int(re.search(r"([\d ]+) bytes free", run("mdir", "-i", card.partition, "::"))[1].replace(" ", ""))

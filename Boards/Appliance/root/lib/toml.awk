@@ -79,20 +79,20 @@ function value(key,   quote, result, next_one) {
     else if (next_one == "U") { result = result letter(substr(text, place + 1, 8)); place += 8 }
     else if (next_one == "\"" || next_one == "\\") result = result next_one
     else if (next_one == "t") result = result "\t"
-    else { wrong = key ": \\" next_one " is not read"; return }
+    else { wrong = key ": a \\ before a character that has no such form"; return }
   }
   place++
-  print key "=" result
+  if (wrong == "") print key "=" result
 }
 # UTF-8 of a code point in hexadecimal digits.
 function letter(digits,   code, n) {
   code = 0
   for (n = 1; n <= length(digits); n++) {
     next_digit = index("0123456789abcdef", tolower(substr(digits, n, 1))) - 1
-    if (next_digit < 0) { wrong = "\\u" digits ": not a number"; return "" }
+    if (next_digit < 0) { wrong = "\\u without its digits"; return "" }
     code = code * 16 + next_digit
   }
-  if (code < 32) { wrong = "\\u" digits ": a control character"; return "" }
+  if (code < 32) { wrong = "\\u of a control character"; return "" }
   if (code < 128) return sprintf("%c", code)
   if (code < 2048) return sprintf("%c%c", 192 + int(code / 64), 128 + code % 64)
   if (code < 65536) return sprintf("%c%c%c", 224 + int(code / 4096), 128 + int(code / 64) % 64, 128 + code % 64)
