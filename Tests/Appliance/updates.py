@@ -51,7 +51,7 @@ def updates(bench):
 
 def power_cuts(bench, count=20):
     """Cuts the power at random moments of updates: every boot is healthy, with the old version or the new one whole."""
-    card, chance, outcomes, seconds = bench.card(), random.Random(), {"old": 0, "new": 0}, None
+    card, chance, outcomes, seconds = bench.card(), random.Random(), {"old": 0, "new": 0, "written": 0}, None
     old = new = None
     for number in range(count + 1):
         with bench.boot(card, seconds=900) as machine:
@@ -59,6 +59,7 @@ def power_cuts(bench, count=20):
             if number:
                 expect(found in (old, new), f"version {found} after cut {number}, neither {old} nor {new}")
                 outcomes["old" if found == old else "new"] += 1
+                outcomes["written"] += "an update was cut off" in machine.console()
             if number == count:
                 break
             if seconds is None:
@@ -75,8 +76,9 @@ def power_cuts(bench, count=20):
             machine.kill()
             update.join()
     print(
-        f"{count} power cuts within {seconds * 2 / 3:.0f} s of updates of {seconds:.0f} s: {count} healthy boots, "
-        f"{outcomes['old']} with the old and {outcomes['new']} with the new version"
+        f"{count} power cuts within {seconds * 2 / 3:.0f} s of updates of {seconds:.0f} s, {outcomes['written']} while "
+        f"the card was written: {count} healthy boots, {outcomes['old']} with the old and {outcomes['new']} with the "
+        "new version"
     )
 
 
