@@ -3,6 +3,8 @@
 #   fail       ends a script with a message
 #   $cache     the cache folder, shared by all checkouts
 #   $refresh   set to fetch again what is there
+#   $kernel    the package that names the newest kernel; default: linux-image-arm64
+#   $non_free  set for packages of Debian's component non-free-firmware too
 
 cache=${FCCLIP_EDGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/fcclip-edge}
 
@@ -34,7 +36,7 @@ has_packages() {
 }
 
 download_packages() {
-  local folder=$1 tidy=$2 work option name kernel deb
+  local folder=$1 tidy=$2 work option name version deb
   shift 2
   for name in apt-get dpkg-deb; do
     command -v $name >/dev/null || fail "$name is missing: packages are Debian's"
@@ -54,10 +56,11 @@ download_packages() {
   echo "Fetching Debian's arm64 packages for $folder..." >&2
   # Sources that have nothing for arm64 may fail here; what matters is that the download below succeeds.
   apt-get "${option[@]}" update >&2 || echo "Boards/${0##*Boards/}: some apt sources could not be read" >&2
+  [ -z "${non_free:-}" ] || add_non_free "$work" || fail "apt could not read Debian's non-free-firmware (is this Debian 12 with its sources configured?)"
   if [[ $* == *KERNEL* ]]; then
-    kernel=$(apt-cache "${option[@]}" show --no-all-versions linux-image-arm64 | sed -n 's/^Depends: linux-image-\([^ ]*\)-arm64 .*/\1/p')
-    [ -n "$kernel" ] || fail "apt knows no linux-image-arm64 (is this Debian 12 with its sources configured?)"
-    set -- "${@//KERNEL/$kernel}"
+    version=$(apt-cache "${option[@]}" show --no-all-versions "${kernel:-linux-image-arm64}" | sed -n 's/^Depends: linux-image-\([^ ]*\)-arm64 .*/\1/p')
+    [ -n "$version" ] || fail "apt knows no ${kernel:-linux-image-arm64} (is this Debian 12 with its sources configured?)"
+    set -- "${@//KERNEL/$version}"
   fi
   # Download checks the signed lists' SHA-256 of every package.
   (cd "$work/debs" && apt-get "${option[@]}" download "$@" >&2) ||
@@ -73,4 +76,16 @@ download_packages() {
   mv "$work/packages.txt" "$cache/$folder.txt"
   rm -rf "$work"
   trap - EXIT
+}
+
+# Adds the component to a copy of the machine's sources: from the same server and with Debian's key, as apt checks it. Of download_packages.
+add_non_free() {
+  local server
+  # shellcheck disable=SC2016  # apt's own
+  server=$(apt-get "${option[@]}" indextargets 'Created-By: Packages' 'Codename: bookworm' 'Component: main' --format '$(REPO_URI)' | head -n 1)
+  [ -n "$server" ] || return 1
+  cat /etc/apt/sources.list >"$1/sources.list" 2>/dev/null || true
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $server bookworm non-free-firmware" >>"$1/sources.list"
+  option+=(-o "Dir::Etc::SourceList=$1/sources.list")
+  apt-get "${option[@]}" update >&2
 }
