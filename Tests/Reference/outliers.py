@@ -10,8 +10,8 @@ values     values against the output projection, in the mask decoder and in the 
 norm       LayerNorm's weight and bias against the linear layer behind it, in ConvNeXt's blocks
 hidden     ReLU's hidden units against the layer behind them, in both decoders
 
-massive is another network: in a few channels of every ConvNeXt block's MLP, a unit that almost never fires gets a weight
-of the factor to one channel of the map, as trained networks have rare activations of a thousand times the others.
+massive is another network: in every ConvNeXt block's MLP, a unit that almost never fires gets a weight of the factor to
+one channel of the map, as trained networks have rare activations of a thousand times the others.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from torch import Tensor
 
 PREDICTOR = "sem_seg_head.predictor."
 ENCODER = "sem_seg_head.pixel_decoder.transformer.encoder.layers."
-TRUNK = "backbone.clip_model.visual.trunk."
+TRUNK = "backbone.clip_model.visual.trunk.stages."
 EXACT = ("attention", "values", "norm", "hidden")
 
 
 class Rewriter:
     def __init__(self, state: dict[str, Tensor], factor: float, seed: int):
+        # In half precision the factors would not be exact.
+        state.update({k: v.float() for k, v in state.items() if v.is_floating_point()})
         self.state, self.factor = state, factor
         self.generator = torch.Generator().manual_seed(seed)
 
