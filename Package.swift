@@ -177,6 +177,9 @@ let package = Package(
             dependencies: ["Capture", "CSystem", "CVideo", "Imaging", "Kernels", "ModelFormat", "Network", "Sinks", "System", "TestSupport"]),
         .testTarget(
             name: "NetworkTests", dependencies: ["Calibrate", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "System", "Text", "TestSupport"]),
+        .testTarget(
+            name: "CalibrateTests",
+            dependencies: ["Calibrate", "Checkpoint", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "System", "TestSupport"]),
         .testTarget(name: "EvaluateTests", dependencies: ["Evaluate", "Imaging", "Kernels", "ModelFormat", "Network", "System", "TestSupport"]),
         .testTarget(
             name: "CommandTests",

@@ -42,7 +42,7 @@ struct StagesCommand: ParsableCommand {
             throw Fault("\(model): not made from \(try source.path()): their CLIPs differ")
         }
         let preprocessing = Preprocessing(shortestEdge: file.shortestEdge, maximumSize: file.longestEdge)
-        let calibration = try Calibration(checkpoint, preprocessing: preprocessing, threads: threads)
+        let calibration = try Calibration(checkpoint, preprocessing: preprocessing, rewrites: Rewrites(visibleIn: file), threads: threads)
         let integer = try SegmentationNetwork(IntegerArithmetic(file, kernels: .best, threads: threads), file.architecture)
         let comparison = try StageComparison(calibration.network, integer)
         let preprocessor = Preprocessor(preprocessing)

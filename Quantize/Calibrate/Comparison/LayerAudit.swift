@@ -13,6 +13,8 @@ public final class LayerAudit {
     private var points: [String: IntegerArithmetic.QuantizationPoint] = [:]
     private var ratios: [String: SignalToNoise] = [:]
     private let calibration: Calibration
+    /// By the layer's name, of all pictures run.
+    public private(set) var multiplyAdds: [String: Int] = [:]
 
     public init(_ calibration: Calibration, model: ModelFile, threads: Int) throws(Fault) {
         self.calibration = calibration
@@ -40,13 +42,19 @@ public final class LayerAudit {
                 $0, size: preprocessor.resizedSize, padded: preprocessor.paddedSize, classifier: calibration.anyClassifier
             ) { _ in }
         }
-        return calibration.arithmetic.layers.compactMap { layer in
+        return fidelities
+    }
+
+    /// The int8 layers in network order, over all pictures run.
+    public var fidelities: [Fidelity] {
+        calibration.arithmetic.layers.compactMap { layer in
             ratios[layer.name].map { Fidelity(name: layer.name, decibels: $0.decibels) }
         }
     }
 
     private func compare(_ run: FloatArithmetic.LayerRun) {
         let layer = run.layer
+        multiplyAdds[layer.name, default: 0] += run.result.rows * layer.parameters.weights.count
         guard let point = points[layer.input.name] else { return }
         let mark = integer.mark()
         defer { integer.release(mark) }

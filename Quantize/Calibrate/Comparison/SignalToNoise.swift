@@ -9,9 +9,13 @@ public struct SignalToNoise {
     public init() {}
 
     public mutating func add(_ reference: Matrix, _ other: Matrix) {
-        for index in 0..<reference.count {
-            let expected = Double(reference.base[index])
-            let error = Double(other.base[index]) - expected
+        add(UnsafeBufferPointer(start: reference.base, count: reference.count), UnsafeBufferPointer(start: other.base, count: other.count))
+    }
+
+    mutating func add(_ reference: some Collection<Float>, _ other: some Collection<Float>) {
+        for (expected, found) in zip(reference, other) {
+            let expected = Double(expected)
+            let error = Double(found) - expected
             signal += expected * expected
             noise += error * error
         }

@@ -4,7 +4,7 @@ import Imaging
 import ModelFormat
 import System
 
-/// Writes a calibrated network as an int8 model file (`ModelFile`), one layer in memory at a time.
+/// Writes a calibrated network as an int8 model file (`ModelFile`).
 public struct ModelWriter {
     /// What was written.
     public struct Summary {
@@ -18,6 +18,7 @@ public struct ModelWriter {
     /// Command-line options, recorded in the file.
     let options: String
 
+    /// - Parameter calibration: one that has decided.
     public init(_ calibration: Calibration, ensemble: Ensemble, options: String) {
         self.calibration = calibration
         self.ensemble = ensemble
@@ -55,8 +56,7 @@ public struct ModelWriter {
         var integerLayers = 0
         var floatLayers = 0
         for layer in arithmetic.layers {
-            if let input = scales[layer.input.name] {
-                let quantized = calibration.quantized(layer, input: input)
+            if let quantized = calibration.quantizedLayers[layer.name] {
                 try writer.append(layer.name + ".weight", quantized.weights)
                 try writer.append(layer.name + ".scale", quantized.scales)
                 try writer.append(layer.name + ".bias", quantized.bias)
@@ -97,6 +97,8 @@ public struct ModelWriter {
         try writer.set("fcclip.calibration.options", .string(options))
         // The standard policy is what a file without the key was made with.
         if calibration.policy != .standard { try writer.set("fcclip.calibration.policy", .strings(calibration.policy.lines)) }
+        try writer.set("fcclip.calibration.decisions", .strings(calibration.decisionLines))
+        if calibration.rewrites.rotatesMasks { try writer.set(Rewrites.rotationKey, .uint32(1)) }
         let points = calibration.arithmetic.points.filter { scales[$0.name] != nil }
         try writer.set(ModelFile.Key.pointNames, .strings(points.map(\.name)))
         try writer.set(ModelFile.Key.pointScales, .float32s(points.compactMap { scales[$0.name]?.scale(0) }))

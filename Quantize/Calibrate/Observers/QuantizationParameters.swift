@@ -1,4 +1,5 @@
 import Kernels
+import Runtime
 
 /// Scale and zero point of the values at one quantization point.
 ///
@@ -8,9 +9,6 @@ public struct QuantizationParameters: Sendable {
     public let zeroPoint: Int
     /// Per-channel factors, folded into the weights that read the point; empty where all are 1.
     public let factors: [Float]
-
-    /// Fraction of a point's spread between channels that moves into the weights (SmoothQuant, arXiv 2211.10438, equation 4).
-    static let migration: Float = 0.5
 
     public func factor(_ channel: Int) -> Float {
         factors.isEmpty ? 1 : factors[channel]
@@ -24,43 +22,74 @@ public struct QuantizationParameters: Sendable {
     /// Of the picture's bytes minus 128, which are int8 values already.
     public static let pixels = QuantizationParameters(scale: 1, zeroPoint: 0, factors: [])
 
-    /// One scale for all channels, over their common range.
-    public static func common(_ ranges: ChannelRanges, symmetric: Bool) -> QuantizationParameters {
-        spread(ranges, factors: [], symmetric: symmetric)
+    /// Zero points that are tried before the neighbours of the best: all values positive, a few negative ones, balanced, and the reverse.
+    private static let zeroPoints = [-128, -126, -124, -120, -112, -96, -64, -32, 0, 32, 64, 96, 112, 120, 124, 127]
+    /// Where a point has no value but zero.
+    private static let leastStep: Float = 1e-8
+
+    /// One scale for all channels.
+    public static func common(_ channels: [Distribution], _ method: RangeMethod, symmetric: Bool) -> QuantizationParameters {
+        let zeroPoint = symmetric ? 0 : bestZeroPoint { channels.fittedTogether(method, zeroPoint: $0).error }
+        return QuantizationParameters(scale: max(channels.fittedTogether(method, zeroPoint: zeroPoint).step, leastStep), zeroPoint: zeroPoint, factors: [])
     }
 
     /// A scale for each channel, zero point 0: for depthwise convolutions, which never mix channels.
-    public static func separate(_ ranges: ChannelRanges) -> QuantizationParameters {
-        let magnitudes = (0..<ranges.channels).map { max(ranges.magnitude($0), 1e-6) }
-        return QuantizationParameters(scale: 1, zeroPoint: 0, factors: magnitudes.map { $0 / 127 })
+    public static func separate(_ channels: [Distribution], _ method: RangeMethod) -> QuantizationParameters {
+        QuantizationParameters(scale: 1, zeroPoint: 0, factors: channels.map { max($0.fitted(method, zeroPoint: 0).step, leastStep) })
     }
 
-    /// Channels balanced against the weights that read them: factor = magnitude^m / weight^(1 - m).
+    /// The zero point, and the step of each channel before they are balanced.
+    public typealias Fitted = (zeroPoint: Int, steps: [Float])
+
+    /// Steps for the channels of a point that linear layers read. The zero point is that of the least error, each channel's weighted with the
+    /// sum of squares of the weights that read it, `gains`.
+    public static func steps(_ channels: [Distribution], _ method: RangeMethod, gains: [Double], pool: ThreadPool) -> Fitted {
+        // A few hundred channels tell the zero point.
+        let some = stride(from: 0, to: channels.count, by: max(channels.count / 256, 1)).map { $0 }
+        let zeroPoint = bestZeroPoint { zeroPoint in
+            some.reduce(0) { $0 + channels[$1].fitted(method, zeroPoint: zeroPoint).error * gains[$1] }
+        }
+        var steps = [Float](repeating: 0, count: channels.count)
+        steps.withUnsafeMutableBufferPointer { steps in
+            pool.ranges(channels.count) { range in
+                for channel in range { steps[channel] = channels[channel].fitted(method, zeroPoint: zeroPoint).step }
+            }
+        }
+        return (zeroPoint, steps)
+    }
+
+    /// A scale for each channel, balanced against the weights that read it: factor = step^m / weight^(1 - m) (SmoothQuant, arXiv
+    /// 2211.10438, equation 4).
     ///
-    /// - Parameter weights: largest weight that reads each channel.
-    public static func balanced(_ ranges: ChannelRanges, weights: [Float]) -> QuantizationParameters {
-        let factors = (0..<ranges.channels).map { channel -> Float in
-            let magnitude = max(ranges.magnitude(channel), 1e-5)
-            let weight = max(weights[channel], 1e-5)
-            return power(magnitude, migration) / power(weight, 1 - migration)
-        }
-        return spread(ranges, factors: factors, symmetric: false)
+    /// - Parameters:
+    ///   - fitted: `steps`.
+    ///   - migration: m, the fraction of the spread between channels that moves into the weights.
+    ///   - weights: the largest weight that reads each channel.
+    public static func balanced(_ fitted: Fitted, migration: Float, weights: [Float]) -> QuantizationParameters {
+        // Channels without values must not have scales that differ by more than floats can bear.
+        let floor = max((fitted.steps.max() ?? 0) * 1e-5, leastStep)
+        let steps = fitted.steps.map { max($0, floor) }
+        let factors = steps.indices.map { power(steps[$0], migration) / power(max(weights[$0], 1e-5), 1 - migration) }
+        let scale = steps.indices.reduce(Float(0)) { max($0, steps[$1] / factors[$1]) }
+        return QuantizationParameters(scale: scale, zeroPoint: fitted.zeroPoint, factors: factors)
     }
 
-    private static func spread(_ ranges: ChannelRanges, factors: [Float], symmetric: Bool) -> QuantizationParameters {
-        var low: Float = 0
-        var high: Float = 0
-        for channel in 0..<ranges.channels {
-            let factor = factors.isEmpty ? 1 : factors[channel]
-            low = min(low, ranges.least[channel] / factor)
-            high = max(high, ranges.largest[channel] / factor)
+    /// The zero point of the least `error`, to within one.
+    private static func bestZeroPoint(_ error: (Int) -> Double) -> Int {
+        var best = (zeroPoint: 0, error: Double.infinity)
+        func attempt(_ zeroPoint: Int) {
+            let error = error(zeroPoint)
+            if error < best.error { best = (zeroPoint, error) }
         }
-        if symmetric {
-            return QuantizationParameters(scale: max(max(-low, high), 1e-6) / 127, zeroPoint: 0, factors: factors)
+        for zeroPoint in zeroPoints { attempt(zeroPoint) }
+        for distance in [16, 8, 4, 2, 1] {
+            let center = best.zeroPoint
+            // Near either end the list above is as dense.
+            guard min(center + 128, 127 - center) > distance else { continue }
+            attempt(center - distance)
+            attempt(center + distance)
         }
-        let scale = max(high - low, 1e-6) / 255
-        let zeroPoint = (-128 - low / scale).rounded(.toNearestOrEven)
-        return QuantizationParameters(scale: scale, zeroPoint: Int(min(max(zeroPoint, -128), 127)), factors: factors)
+        return best.zeroPoint
     }
 
     private static func power(_ base: Float, _ exponent: Float) -> Float {

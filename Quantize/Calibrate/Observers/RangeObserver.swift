@@ -1,40 +1,31 @@
 import Kernels
 
-/// The range of each channel that int8 has to represent at one quantization point.
-public struct ChannelRanges {
-    public let least: [Float]
-    public let largest: [Float]
-
-    public init(least: [Float], largest: [Float]) {
-        self.least = least
-        self.largest = largest
-    }
-
-    public var channels: Int { least.count }
-
-    /// Largest magnitude of channel `channel`.
-    public func magnitude(_ channel: Int) -> Float {
-        max(abs(least[channel]), abs(largest[channel]))
-    }
-}
-
-/// Accumulates the values at one quantization point over all calibration pictures and derives ranges from them.
+/// Accumulates the values at one quantization point over all calibration pictures, in memory that does not grow with them, and fits int8
+/// steps to them.
 public protocol RangeObserver: AnyObject {
+    var channels: Int { get }
     /// Whether all values were finite numbers.
     var isFinite: Bool { get }
-    /// Nil before the first value.
-    var ranges: ChannelRanges? { get }
+    /// Whether there was a value.
+    var isEmpty: Bool { get }
     /// Adds `values` (rows x channels).
     func observe(_ values: Matrix)
+    /// The values of each channel.
+    func distributions() -> [Distribution]
 }
 
-/// How ranges are derived from observed values; the raw value is the name that model files record.
-public enum RangeMethod: String, Sendable {
-    case minMax = "min-max"
+/// The real value of one int8 step, and the mean square of the error that rounding and clipping to int8 then make.
+public struct ChannelStep {
+    public let step: Float
+    public let error: Double
+}
 
-    func observer(channels: Int) -> any RangeObserver {
-        switch self {
-        case .minMax: MinMaxObserver(channels: channels)
-        }
-    }
+/// How steps are derived from observed values; the raw value is the name in tables and model files.
+public enum RangeMethod: String, Sendable, CaseIterable {
+    /// Every value is represented.
+    case minMax = "min-max"
+    /// All values but one in ten thousand at either end.
+    case percentile
+    /// The least mean square of rounding and clipping errors.
+    case meanSquare = "mean-square"
 }

@@ -4,6 +4,9 @@ import Network
 
 extension FloatArithmetic {
     public func attention(query: Matrix, key: Matrix, value: Matrix, heads: Int, blocked: BlockedKeys?, at point: QuantizationPoint) -> Matrix {
+        // The points of queries and keys lie beside the result's: `<name>queries`, `<name>keys` and `<name>output.input`.
+        let name = String(point.name.dropLast("output.input".count))
+        observeProduct?(ProductRun(name: name, left: query, right: key, heads: heads, blocked: blocked, isAttention: true))
         let result = matrix(rows: query.rows, columns: value.columns)
         let mark = mark()
         let scores = matrix(rows: query.rows, columns: key.rows)

@@ -35,11 +35,14 @@ extension FloatArithmetic {
 
     public func depthwiseNorm(_ x: Matrix, size: Size, _ layer: Layer, epsilon: Float, at point: QuantizationPoint) -> Matrix {
         let result = matrix(rows: x.rows, columns: x.columns)
+        let mark = mark()
+        let (input, parameters) = operands(x, layer)
         parallel(size.height) { range in
             for row in range {
-                depthwise7x7(x, size: size, weights: layer.parameters.weights, bias: layer.parameters.bias, row: row, into: result.row(row * size.width))
+                depthwise7x7(input, size: size, weights: parameters.weights, bias: parameters.bias, row: row, into: result.row(row * size.width))
             }
         }
+        release(mark)
         parallel(result.rows) { range in
             for row in range {
                 layerNorm(result.row(row), count: result.columns, epsilon: epsilon, weight: nil, bias: nil, into: result.row(row))

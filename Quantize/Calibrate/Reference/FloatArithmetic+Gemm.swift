@@ -17,7 +17,8 @@ func accumulateProduct(
 extension FloatArithmetic {
     public func operand(_ values: Matrix, at point: QuantizationPoint) -> Matrix {
         observe?(point, values)
-        return values
+        guard let parameters = simulation.points[point.name] else { return values }
+        return simulated(values, parameters, channels: point.channels)
     }
 
     /// Borders are left out, in which `convolution3x3` agrees.
@@ -75,12 +76,14 @@ extension FloatArithmetic {
     }
 
     public func table(_ x: Matrix, _ layer: Layer, into result: Matrix) {
+        // From the float32 weights, also where a layer is simulated: tables outlive a simulation.
         accumulateProduct(
             x.base, rows: x.rows, depth: x.columns, stride: x.columns, layer.parameters.weights, columns: result.columns, wStride: x.columns,
             beta: 0, into: result.base, yStride: result.columns)
     }
 
     public func masks(_ embeddings: Matrix, features: Matrix, into result: Matrix) {
+        observeProduct?(ProductRun(name: "mask_decoder.", left: embeddings, right: features, heads: 1, blocked: nil, isAttention: false))
         similarity(embeddings, features, into: result)
     }
 
@@ -94,7 +97,9 @@ extension FloatArithmetic {
 
     /// `result = x W^T + bias`.
     func product(_ x: Matrix, _ layer: Layer, into result: Matrix) {
-        let parameters = layer.parameters
+        let mark = mark()
+        defer { release(mark) }
+        let (x, parameters) = operands(x, layer)
         for row in 0..<result.rows { result.row(row).update(from: parameters.bias, count: result.columns) }
         accumulateProduct(
             x.base, rows: x.rows, depth: parameters.depth, stride: x.columns, parameters.weights, columns: parameters.columns,

@@ -1,6 +1,7 @@
 import COpenBLAS
 import Checkpoint
 import Kernels
+import Network
 import Runtime
 import System
 
@@ -82,6 +83,10 @@ public final class FloatArithmetic: ScratchArithmetic {
     public var trace: ((String, Matrix) -> Void)?
     /// Called with every layer's input and result.
     public var audit: ((LayerRun) -> Void)?
+    /// What computes as if it were int8.
+    var simulation = Simulation()
+    /// Called with the operands of every product of activations.
+    var observeProduct: ((ProductRun) -> Void)?
 
     /// One use of a layer. Convolutions other than depthwise give their patches as rows.
     public struct LayerRun {
@@ -92,6 +97,17 @@ public final class FloatArithmetic: ScratchArithmetic {
         /// Of a depthwise convolution's map.
         public var size: Size?
         public var epsilon: Float = 0
+    }
+
+    /// One product of activations, and what the names of its points begin with.
+    struct ProductRun {
+        let name: String
+        /// Rows x channels.
+        let left, right: Matrix
+        let heads: Int
+        let blocked: BlockedKeys?
+        /// Whether a softmax follows.
+        let isAttention: Bool
     }
 
     public init(_ source: FoldedCheckpoint, threads: Int, keepsConstants: Bool = false) {

@@ -18,9 +18,12 @@ public final class FoldedCheckpoint {
     public let checkpoint: Checkpoint
     public let architecture: Architecture
     public let names: UpstreamNames
+    /// Applied behind the folds.
+    public let rewrites: Rewrites
 
-    public init(_ checkpoint: Checkpoint, _ architecture: Architecture) {
+    public init(_ checkpoint: Checkpoint, _ architecture: Architecture, rewrites: Rewrites = Rewrites()) {
         self.checkpoint = checkpoint
+        self.rewrites = rewrites
         self.architecture = architecture
         names = UpstreamNames(architecture)
     }
@@ -40,6 +43,7 @@ public final class FoldedCheckpoint {
                     batchNorm: try vector(norm + ".weight"), shift: try vector(norm + ".bias"), mean: try vector(norm + ".running_mean"), variance: variance)
             }
         }
+        rewrites.apply(to: &result, of: name)
         return result
     }
 

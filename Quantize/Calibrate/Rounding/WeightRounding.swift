@@ -1,55 +1,45 @@
-/// A layer in int8: what the model file stores.
-public struct QuantizedLayer {
-    public let weights: [Int8]
-    /// One for each column: weight scale x input scale.
-    public let scales: [Float]
-    public let bias: [Float]
-
-    public init(weights: [Int8], scales: [Float], bias: [Float]) {
-        self.weights = weights
-        self.scales = scales
-        self.bias = bias
-    }
-}
-
-extension QuantizedLayer {
-    /// The same with a bias that takes up what rounding the weights does to the mean of the results (arXiv 1906.04721, section 4.2).
-    ///
-    /// - Parameter means: of each channel of the layer's input.
-    func correctingBias(of layer: FloatArithmetic.Layer, input: QuantizationParameters, means: [Float]) -> QuantizedLayer {
-        let parameters = layer.parameters
-        let bias = (0..<parameters.columns).map { column in
-            var error = 0.0
-            for position in 0..<parameters.depth {
-                let isDepthwise = layer.role == .depthwise
-                let index = isDepthwise ? position * parameters.columns + column : column * parameters.depth + position
-                let channel = isDepthwise ? column : position % means.count
-                let rounded = Float(weights[index]) * scales[column] / input.scale(channel)
-                error += Double(parameters.weights[index] - rounded) * Double(means[channel])
-            }
-            return Float(Double(self.bias[column]) + error)
-        }
-        return QuantizedLayer(weights: weights, scales: scales, bias: bias)
-    }
-}
+import Kernels
+import Runtime
 
 /// Chooses the int8 weights of a layer and their scales.
 public protocol WeightRounding {
-    /// Linear layers and convolutions flattened to one: a weight scale for each column, over the weights that carry the input's factors.
-    /// - Parameter channels: of the input; the depth is a multiple of it, channels fastest.
-    func linear(_ layer: FloatWeights, input: QuantizationParameters, channels: Int) -> QuantizedLayer
-
-    /// Depthwise convolutions: a weight scale for each channel; weights stay [tap][channel].
-    func depthwise(_ layer: FloatWeights, input: QuantizationParameters) -> QuantizedLayer
+    /// - Parameters:
+    ///   - weights: columns x depth, for inputs in int8 steps: the input's factors are in them. May be overwritten.
+    ///   - input: nil where none was observed.
+    func round(_ weights: Matrix, input: InputSteps?, pool: ThreadPool) -> RoundedWeights
 }
 
-/// How weights are rounded; the raw value is the name that model files record.
-public enum RoundingMethod: String, Sendable {
+/// int8 weights (columns x depth) and the scale of each column.
+public struct RoundedWeights {
+    public var weights: [Int8]
+    public var scales: [Float]
+
+    init(columns: Int, depth: Int) {
+        weights = [Int8](repeating: 0, count: columns * depth)
+        scales = [Float](repeating: 1, count: columns)
+    }
+}
+
+/// How weights are rounded; the raw value is the name in tables and model files.
+public enum RoundingMethod: String, Sendable, CaseIterable {
+    /// To the nearest multiple of a scale that the column's largest weight decides.
     case nearest
+    /// To the nearest multiple of the scale of the least square error.
+    case meanSquare = "mean-square"
+    /// With that scale, each weight's error made good by those behind it.
+    case secondOrder = "second-order"
 
     var rounding: any WeightRounding {
         switch self {
         case .nearest: NearestRounding()
+        case .meanSquare: MeanSquareRounding()
+        case .secondOrder: SecondOrderRounding()
         }
     }
+}
+
+/// The nearest integer of -127...127, as a float.
+@inline(__always)
+func nearestLevel(_ value: Float) -> Float {
+    min(max(value.rounded(.toNearestOrEven), -127), 127)
 }

@@ -1,18 +1,32 @@
 /// How a layer, or a quantization point that no layer reads, is brought to int8.
 public struct QuantizationDecision: Equatable, Sendable {
-    public enum Precision: String, Sendable {
+    public enum Precision: String, Sendable, CaseIterable {
         case int8, float32
     }
 
     public var precision = Precision.int8
-    /// Of the layer's input, or of the point.
-    public var range = RangeMethod.minMax
-    public var rounding = RoundingMethod.nearest
+    /// Of the layer's input, or of the point; nil: whichever loses least.
+    public var range: RangeMethod?
+    /// Fraction of the spread between the input's channels that moves into the weights, 0...1; nil: whichever loses least.
+    public var migration: Float?
+    /// Nil: whichever loses least.
+    public var rounding: RoundingMethod?
 
-    public init(precision: Precision = .int8, range: RangeMethod = .minMax, rounding: RoundingMethod = .nearest) {
+    public init(precision: Precision = .int8, range: RangeMethod? = nil, migration: Float? = nil, rounding: RoundingMethod? = nil) {
         self.precision = precision
         self.range = range
+        self.migration = migration
         self.rounding = rounding
+    }
+}
+
+extension QuantizationDecision: CustomStringConvertible {
+    /// The word for a choice that is left open.
+    static let open = "best"
+
+    /// Precision, range, migration and rounding, as tables and model files have them.
+    public var description: String {
+        "\(precision.rawValue) \(range?.rawValue ?? Self.open) \(migration.map { "\($0)" } ?? Self.open) \(rounding?.rawValue ?? Self.open)"
     }
 }
 
@@ -53,8 +67,8 @@ public struct QuantizationPolicy: Equatable, Sendable {
         rules.first { $0.fits(name) }?.decision ?? QuantizationDecision()
     }
 
-    /// A line for each rule, as a model file records a policy other than the standard one: pattern, precision, range, rounding.
+    /// A line for each rule, as a model file records a policy other than the standard one: the pattern and the decision.
     public var lines: [String] {
-        rules.map { "\($0.pattern) \($0.decision.precision.rawValue) \($0.decision.range.rawValue) \($0.decision.rounding.rawValue)" }
+        rules.map { "\($0.pattern) \($0.decision)" }
     }
 }
