@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,48 +10,35 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from Scenes.captions import attributes, caption, picture_caption
-from Scenes.kinds import CLASSES, COLOURS, PATTERNS, SEEN, SEEN_STUFF, SEEN_THINGS, THINGS
-from Scenes.scene import THING_SIZES, Segment, compose
+from Scenes.scene import Scene
 
+from .augment import VOID
 from .tokenizer import Tokenizer
+from .world import World
 
 Batch = dict[str, Tensor]
+Draw = Callable[[tuple[int, ...]], Scene]  # the same key gives the same scene; ids VOID are pixels of no segment
 LEAST_CELLS = 0.2  # smallest region to learn from, in cells of stride 32
+LEAST_PIXELS = 6  # smallest segment to learn from, in pixels of stride 4
 
 
-def random_segment(r: np.random.Generator) -> Segment:
-    category = int(r.integers(len(CLASSES)))
-    return (
-        Segment(category, int(r.integers(len(COLOURS))), int(r.integers(len(PATTERNS))))
-        if category < len(THINGS)
-        else Segment(category)
-    )
+def tensors(arrays: dict[str, list]) -> Batch:
+    return {k: torch.from_numpy(np.stack(v)) for k, v in arrays.items()}
 
 
 @dataclass
 class Texts(Dataset):
-    """ids (T, L); claims (T, WIDTH): captions of imagined regions and scenes."""
+    """ids (T, L); claims (T, width of the world): captions of imagined regions and pictures."""
 
+    world: World
     tokenizer: Tokenizer
     seed: int
     size: int
 
     def __getitem__(self, number: int) -> Batch:
         r = np.random.default_rng((self.seed, number))
-        pairs = []
-        for _ in range(self.size):
-            segments = [random_segment(r) for _ in range(r.integers(2, 5))]
-            pairs.append(picture_caption(segments, r) if r.random() < 0.3 else caption(segments[0], r))
-        return {
-            "ids": torch.tensor(self.tokenizer([p[0] for p in pairs])),
-            "claims": torch.from_numpy(np.stack([p[1] for p in pairs])),
-        }
-
-
-def close_up(side: int) -> dict[str, tuple]:
-    """What `compose` is told for pictures of one thing that nearly fills them."""
-    return {"count": (1, 1), "sizes": (0.7 * side, 1.02 * side)}
+        texts = [self.world.imagined(r) for _ in range(self.size)]
+        return tensors({"claims": [t[1] for t in texts]}) | {"ids": torch.tensor(self.tokenizer([t[0] for t in texts]))}
 
 
 def cells(ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,46 +52,45 @@ def cells(ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return whole.reshape(count, -1).astype(np.float32), middle.reshape(count, -1).astype(np.float32)
 
 
+def regions(scenes: list[Scene], r: np.random.Generator) -> tuple[dict[str, list], list]:
+    """owner (R,), weights (R, cells), category (R,) of the segments that are large enough, and these segments."""
+    out, chosen = {"owner": [], "weights": [], "category": []}, []
+    for b, scene in enumerate(scenes):
+        for segment, share, hard in zip(scene.segments, *cells(scene.ids, len(scene.segments))):
+            if share.sum() < LEAST_CELLS:
+                continue
+            w = hard if hard.any() and r.random() < 0.75 else share
+            for name, value in (("owner", b), ("weights", w / w.sum()), ("category", segment.category)):
+                out[name].append(value)
+            chosen.append(segment)
+    return out, chosen
+
+
 @dataclass
 class Regions(Dataset):
-    """Scenes of all classes with captions, for CLIP.
+    """Pictures of all classes with captions, for CLIP.
 
     pictures uint8 (B, n, n, 3); owner (R,): the picture of each region; weights (R, cells), rows sum to 1;
     category (R,); ids, claims, attributes: captions of the R regions, then of the B pictures.
     """
 
+    world: World
     tokenizer: Tokenizer
     seed: int
     size: int
-    side: int
-    count: tuple[int, int] = (2, 5)
-    sizes: tuple[float, float] = THING_SIZES
+    draw: Draw
 
     def __getitem__(self, number: int) -> Batch:
         r = np.random.default_rng((self.seed, number))
-        pictures, owner, weights, category, texts, whole, true = [], [], [], [], [], [], []
-        for b in range(self.size):
-            scene = compose((self.seed, number, b), self.side, count=self.count, sizes=self.sizes)
-            pictures.append(scene.picture)
-            for segment, share, hard in zip(scene.segments, *cells(scene.ids, len(scene.segments))):
-                if share.sum() < LEAST_CELLS:
-                    continue
-                w = hard if hard.any() and r.random() < 0.75 else share
-                owner.append(b), weights.append(w / w.sum()), category.append(segment.category)
-                texts.append(caption(segment, r, 0.4, 0.3)), true.append(attributes([segment]))
-            whole.append((picture_caption(scene.segments, r), attributes(scene.segments)))
-        texts, true = texts + [t for t, _ in whole], true + [a for _, a in whole]
-        arrays = {
-            "pictures": pictures,
-            "owner": owner,
-            "weights": weights,
-            "category": category,
+        scenes = [self.draw((self.seed, number, b)) for b in range(self.size)]
+        arrays, chosen = regions(scenes, r)
+        texts = [self.world.caption([s], r) for s in chosen] + [self.world.caption(s.segments, r) for s in scenes]
+        arrays |= {
+            "pictures": [s.picture for s in scenes],
             "claims": [t[1] for t in texts],
-            "attributes": true,
+            "attributes": [self.world.attributes(s) for s in [[s] for s in chosen] + [s.segments for s in scenes]],
         }
-        return {k: torch.from_numpy(np.stack(v)) for k, v in arrays.items()} | {
-            "ids": torch.tensor(self.tokenizer([t[0] for t in texts]))
-        }
+        return tensors(arrays) | {"ids": torch.tensor(self.tokenizer([t[0] for t in texts]))}
 
 
 @dataclass
@@ -115,59 +101,69 @@ class Captions(Dataset):
     ids, claims, attributes: captions of the scenes, then of the close-ups.
     """
 
+    world: World
     tokenizer: Tokenizer
     seed: int
     size: int
-    side: int
-    close_up_side: int = 96
+    draw: Draw
+    draw_near: Draw
 
     def __getitem__(self, number: int) -> Batch:
         r = np.random.default_rng((self.seed, number))
-        scenes = [compose((self.seed, number, b), self.side) for b in range(self.size)]
-        near = [
-            compose((self.seed, number, self.size + b), self.close_up_side, **close_up(self.close_up_side))
-            for b in range(2 * self.size)
-        ]
-        texts = [picture_caption(s.segments, r) for s in scenes + near]
+        scenes = [self.draw((self.seed, number, b)) for b in range(self.size)]
+        near = [self.draw_near((self.seed, number, self.size + b)) for b in range(2 * self.size)]
+        texts = [self.world.caption(s.segments, r) for s in scenes + near]
         arrays = {
             "scenes": [s.picture for s in scenes],
             "close_ups": [s.picture for s in near],
             "claims": [t[1] for t in texts],
-            "attributes": [attributes(s.segments) for s in scenes + near],
+            "attributes": [self.world.attributes(s.segments) for s in scenes + near],
         }
-        return {k: torch.from_numpy(np.stack(v)) for k, v in arrays.items()} | {
-            "ids": torch.tensor(self.tokenizer([t[0] for t in texts]))
-        }
+        return tensors(arrays) | {"ids": torch.tensor(self.tokenizer([t[0] for t in texts]))}
+
+
+def quarters(on: np.ndarray) -> np.ndarray:
+    """Pixels of each 4x4 cell that are on, 0..16, (h/4 * w/4,)."""
+    h, w = on.shape
+    return on.reshape(h // 4, 4, w // 4, 4).sum((1, 3), dtype=np.uint8).ravel()
 
 
 @dataclass
 class Panoptic(Dataset):
-    """Scenes of seen classes only, for the segmentation head.
+    """Pictures of seen classes, for the segmentation head; with_regions: also `Regions`' owner, weights, category.
 
-    pictures uint8 (B, n, n, 3); masks uint8 (T, n/4, n/4): 0..16 pixels of the segment;
-    labels (T,): index into SEEN; owner (T,).
+    pictures uint8 (B, n, n, 3); masks uint8 (B, T, n/4 * n/4): 0..16 pixels of each segment; known likewise
+    (B, n/4 * n/4): pixels that belong to one; labels (B, T): index into the seen classes, -1 where a picture has fewer.
     """
 
+    world: World
     seed: int
     size: int
-    side: int
+    draw: Draw
+    with_regions: bool = False
 
     def __getitem__(self, number: int) -> Batch:
-        pictures, owner, masks, labels, q = [], [], [], [], self.side // 4
-        for b in range(self.size):
-            scene = compose((self.seed, number, b), self.side, SEEN_THINGS, SEEN_STUFF, count=(1, 5))
-            pictures.append(scene.picture)
-            for k, segment in enumerate(scene.segments):
-                mask = (scene.ids == k).reshape(q, 4, q, 4).sum((1, 3), dtype=np.uint8)
-                if mask.sum() > 96:
-                    owner.append(b), masks.append(mask), labels.append(SEEN.index(CLASSES[segment.category]))
-        arrays = {"pictures": pictures, "owner": owner, "masks": masks, "labels": labels}
-        return {k: torch.from_numpy(np.stack(v)) for k, v in arrays.items()}
+        scenes = [self.draw((self.seed, number, b)) for b in range(self.size)]
+        kept = []
+        for scene in scenes:
+            masks = [quarters(scene.ids == k) for k in range(len(scene.segments))]
+            large = [k for k, mask in enumerate(masks) if mask.sum() > 16 * LEAST_PIXELS]
+            kept.append([(masks[k], self.world.seen.index(scene.segments[k].category)) for k in large])
+        most = max(1, *map(len, kept))
+        nothing = (np.zeros(scenes[0].ids.size // 16, np.uint8), -1)
+        kept = [segments + [nothing] * (most - len(segments)) for segments in kept]
+        arrays = {
+            "pictures": [s.picture for s in scenes],
+            "masks": [np.stack([mask for mask, _ in segments]) for segments in kept],
+            "labels": [np.array([label for _, label in segments]) for segments in kept],
+            "known": [quarters(s.ids != VOID) for s in scenes],
+        }
+        if self.with_regions:
+            arrays |= regions(scenes, np.random.default_rng((self.seed, number)))[0]
+        return tensors(arrays)
 
 
-def stream(data: Dataset, first: int, last: int, workers: int) -> Iterator[Batch]:
+def stream(data: Dataset, first: int, last: int, workers: int, pinned: bool) -> Iterator[Batch]:
     """Batches first, ..., last - 1 in order, made ahead by worker processes."""
-    sampler = range(first, last)
-    return iter(
-        DataLoader(data, batch_size=None, sampler=sampler, num_workers=workers, prefetch_factor=4 if workers else None)
-    )
+    ahead = {"num_workers": workers, "prefetch_factor": 4 if workers else None, "pin_memory": pinned}
+    return iter(DataLoader(data, batch_size=None, sampler=range(first, last), **ahead))

@@ -26,16 +26,13 @@ def upstream(net: FCCLIP) -> dict[str, Tensor]:
 
 
 def write(path: Path, net: FCCLIP) -> None:
-    """PATH, and beside it the text encoder alone (`.text.pth`), which is all that new words need."""
-    state = upstream(net)
-    text = {k: v for k, v in state.items() if k.startswith("backbone.clip_model.") and ".visual." not in k}
-    for target, content in ((path, state), (path.with_suffix(".text.pth"), text)):
-        part = target.with_suffix(".part")
-        torch.save({"model": content}, part)
-        part.replace(target)
+    """Half precision: rounding to it costs nothing that can be measured, and halves the file."""
+    part = path.with_suffix(".part")
+    torch.save({"model": {k: v.half() for k, v in upstream(net).items()}}, part)
+    part.replace(path)
 
 
 def read(path: Path) -> FCCLIP:
     """Any checkpoint of the original in one file, text tower included, through the reference's own loader."""
-    state = torch.load(path, map_location="cpu", weights_only=True)["model"]
+    state = {k: v.float() for k, v in torch.load(path, map_location="cpu", weights_only=True)["model"].items()}
     return FCCLIP(Config.from_upstream(state), with_text=True).load_upstream(state)

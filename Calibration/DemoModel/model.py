@@ -45,8 +45,7 @@ CONFIG = Config(
     queries=32,
     text_width=128,
     text_layers=2,
-    text_tokens=len(Tokenizer()),
-)
+)  # but for text_tokens, which are the tokenizer's
 
 FIRST_SCALE = math.log(20)  # of CLIP's cosines, before training
 
@@ -68,7 +67,7 @@ def fresh(part: nn.Module) -> None:
             nn.init.constant_(module.gamma, 0.5)
 
 
-def build(config: Config = CONFIG) -> FCCLIP:
+def build(config: Config) -> FCCLIP:
     """The whole network with fresh weights."""
     net = FCCLIP(config, with_text=True)
     fresh(net)

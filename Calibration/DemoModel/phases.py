@@ -1,25 +1,21 @@
 """The phases of training, in this order: CLIP's text tower; its image tower; its projection; the segmentation head.
 
-A phase knows its parameters, its batches, its loss and how to judge itself; `session.py` runs it.
+A phase knows its parameters, its loss and how to judge itself; `plans.py` gives it its batches, `session.py` runs it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from Scenes.captions import COLOUR_AT, PATTERN_AT, WIDTH
-from Scenes.kinds import CLASSES, COLOURS, PATTERNS, SEEN, THINGS
-
-from .batches import Batch, Captions, Panoptic, Regions, Texts, close_up
-from .evaluate import judge_scenes
-from .losses import contrast, set_loss
+from .batches import Batch
+from .losses import contrast, pixel_loss, set_loss
 from .model import (
     FCCLIP,
     FIRST_SCALE,
@@ -32,27 +28,36 @@ from .model import (
     region_embedding,
 )
 from .tokenizer import Tokenizer
+from .world import World
 
-PROBE_SEED = 90  # scenes that judge during training
+PROBES = 8  # batches that judge during training
+PIXEL_WEIGHT = 3.0
+Judge = Callable[[FCCLIP, Tokenizer], dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """steps: optimiser steps; rate: peak learning rate; ends: fraction of it at the end;
-    flat: fraction of the steps before it falls."""
+    """batches: what it learns from; probe: other batches, which judge it; judge: figures of the whole network.
+
+    steps: optimiser steps; rate: peak learning rate; ends: fraction of it at the end;
+    flat: fraction of the steps before it falls; cost: time of a step in comparison with other stages'.
+    """
 
     name: str
     phase: type[Phase]
+    batches: Dataset
     steps: int
-    batch: int
-    side: int
     rate: float
     ends: float = 0.0
     flat: float = 0.0
     warm: int = 50
+    cost: float = 1.0
+    probe: Dataset | None = None
+    judge: Judge | None = None
 
-    def learning_rate(self, step: int) -> float:
-        part = max(0.0, (step / self.steps - self.flat) / (1 - self.flat))
+    def learning_rate(self, step: int, progress: float) -> float:
+        """progress: 0...1, of the stage."""
+        part = max(0.0, (progress - self.flat) / (1 - self.flat))
         return (
             self.rate
             * min(1, (step + 1) / self.warm)
@@ -74,8 +79,9 @@ class Phase:
     decay = 0.05
     betas = (0.9, 0.98)
 
-    def __init__(self, net: FCCLIP, tokenizer: Tokenizer, stage: Stage, device: torch.device) -> None:
-        self.net, self.tokenizer, self.stage, self.device = net, tokenizer, stage, device
+    def __init__(self, net: FCCLIP, world: World, tokenizer: Tokenizer, stage: Stage, device: torch.device) -> None:
+        self.net, self.world, self.tokenizer, self.stage, self.device = net, world, tokenizer, stage, device
+        self.things = torch.tensor(world.things, device=device)
 
     def half(self) -> torch.autocast:
         """bfloat16 products where they are fast; forward passes run in it, losses do not."""
@@ -85,22 +91,20 @@ class Phase:
         """Called before step 0, not when a stopped run goes on behind it."""
 
     def parameters(self) -> list[nn.Parameter]: ...
-    def batches(self) -> Dataset: ...
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]: ...
     def judge(self) -> dict[str, float]:
-        return {}
+        return self.stage.judge(self.net, self.tokenizer) if self.stage.judge else {}
+
+    def names(self) -> Tensor:
+        """Rows of all classes' names, by the finished text tower."""
+        if not hasattr(self, "rows"):
+            self.rows = classifier(self.net.text, self.tokenizer, [n[0] for n in self.world.names])
+        return self.rows
 
 
-@cache
-def element_table(width: int) -> Tensor:
-    """The vector that each claim adds to a text (WIDTH, width): a direction for every kind, colour and pattern."""
-    basis = torch.linalg.qr(torch.randn(width, width, generator=torch.Generator().manual_seed(1)))[0]
-    kinds, colours, patterns = basis[: len(CLASSES)], basis[64 : 64 + len(COLOURS)], basis[80 : 80 + len(PATTERNS)]
-    table = torch.zeros(WIDTH, width)
-    table[: len(CLASSES)] = kinds
-    table[COLOUR_AT:PATTERN_AT] = 0.55 * colours.repeat(len(THINGS), 1)
-    table[PATTERN_AT:] = 0.4 * patterns.repeat(len(THINGS), 1)
-    return table
+def pool(dense: Tensor, batch: Batch) -> Tensor:
+    """Features (B, C, cells) -> their means over regions (R, C)."""
+    return torch.einsum("rt,rct->rc", batch["weights"], dense[batch["owner"]])
 
 
 class TextPhase(Phase):
@@ -112,18 +116,17 @@ class TextPhase(Phase):
     def parameters(self):
         return list(self.net.text.parameters())
 
-    def batches(self):
-        return Texts(self.tokenizer, 1, self.stage.batch)
-
     def loss(self, batch):
-        wanted = batch["claims"] @ element_table(self.net.cfg.embed_dim).to(self.device)
+        if not hasattr(self, "directions"):
+            self.directions = self.world.directions(self.net.cfg.embed_dim).to(self.device)
+        wanted = batch["claims"] @ self.directions
         with self.half():
             texts = encode_texts(self.net.text, batch["ids"]).float()
         away = (1 - F.cosine_similarity(texts, wanted)).mean()
         return away, {"away": away}
 
     def judge(self):
-        rows = classifier(self.net.text, self.tokenizer, list(CLASSES))
+        rows = classifier(self.net.text, self.tokenizer, [n[0] for n in self.world.names])
         return {"nearest": float((rows @ rows.t()).fill_diagonal_(-1).max())}
 
 
@@ -134,74 +137,50 @@ class PicturePhase(Phase):
     of all names. An empty region must match no caption.
     """
 
-    seed = 3
-
     def parameters(self):
         return [*self.net.trunk.parameters(), *self.net.region.parameters()]
-
-    def batches(self):
-        return Regions(self.tokenizer, self.seed, self.stage.batch, self.stage.side, (3, 7))
 
     def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """-> embeddings of regions (R, E) and of pictures (B, E)."""
         with self.half():
             dense = self.net.trunk(normalised(batch["pictures"]))[-1].flatten(2)
         dense = dense.float()
-        pooled = torch.einsum("rt,rct->rc", batch["weights"], dense[batch["owner"]])
-        both = region_embedding(self.net.region, torch.cat([pooled, dense.mean(2)]))
-        return both[: len(pooled)], both[len(pooled) :]
-
-    def names(self) -> Tensor:
-        if not hasattr(self, "rows"):  # the text tower no longer changes
-            self.rows = classifier(self.net.text, self.tokenizer, list(CLASSES))
-        return self.rows
+        both = region_embedding(self.net.region, torch.cat([pool(dense, batch), dense.mean(2)]))
+        return both[: len(batch["owner"])], both[len(batch["owner"]) :]
 
     def loss(self, batch):
-        regions, pictures = self.embed(batch)
+        embedded, pictures = self.embed(batch)
         with torch.no_grad():
             texts = encode_texts(self.net.text, batch["ids"])
             fits = (batch["attributes"] @ batch["claims"].t() >= batch["claims"].sum(1) - 0.5).float()
-        n, scale = len(regions), self.net.region.logit_scale.exp().clamp(max=100)
-        local = contrast(regions, texts[:n], fits[:n, :n], scale)
+        n, scale = len(embedded), self.net.region.logit_scale.exp().clamp(max=100)
+        local = contrast(embedded, texts[:n], fits[:n, :n], scale)
         whole = contrast(pictures, texts[n:], fits[n:, n:], scale)
-        scores = scale * F.normalize(regions, dim=-1) @ self.names().t()
+        scores = scale * F.normalize(embedded, dim=-1) @ self.names().t()
         named = F.cross_entropy(scores, batch["category"])
-        right = (scores.argmax(1) == batch["category"])[batch["category"] < len(THINGS)].float().mean()
+        right = (scores.argmax(1) == batch["category"]).float().mean()
         total = named + 0.5 * local + 0.2 * whole + 0.1 * self.said_of_nothing(scale)
-        return total, {"named": named, "regions": local, "pictures": whole, "things right": right}
+        return total, {"named": named, "regions": local, "pictures": whole, "right": right}
 
     def said_of_nothing(self, scale: Tensor) -> Tensor:
         """How far an empty region is from naming all classes alike."""
         nothing = region_embedding(self.net.region, torch.zeros(1, self.net.cfg.dims[-1], device=self.device))
-        return -(scale.detach() * F.normalize(nothing, dim=-1) @ self.names().t()).log_softmax(1).mean() - math.log(
-            len(CLASSES)
-        )
+        scores = scale.detach() * F.normalize(nothing, dim=-1) @ self.names().t()
+        return -scores.log_softmax(1).mean() - math.log(scores.shape[1])
 
     @torch.no_grad()
     def judge(self):
-        """Share of regions of scenes, pooled by their true masks, whose nearest name is right."""
-        right: dict[bool, list[Tensor]] = {True: [], False: []}
-        data = Regions(self.tokenizer, PROBE_SEED, 12, 256)
-        for i in range(8):
-            batch = {k: v.to(self.device) for k, v in data[i].items()}
-            hit = (self.embed(batch)[0] @ self.names().t()).argmax(1) == batch["category"]
-            thing = batch["category"] < len(THINGS)
-            for kind in right:
-                right[kind].append(hit[thing == kind].float())
-        return {
-            "things": float(torch.cat(right[True]).mean()),
-            "stuff": float(torch.cat(right[False]).mean()),
-            "scale": float(self.net.region.logit_scale.exp()),
+        """Share of the probe's regions, pooled by their true masks, whose nearest name is right."""
+        hits, things = [], []
+        for i in range(PROBES):
+            batch = {k: v.to(self.device) for k, v in self.stage.probe[i].items()}
+            hits.append((self.embed(batch)[0] @ self.names().t()).argmax(1) == batch["category"])
+            things.append(self.things[batch["category"]])
+        hit, thing = torch.cat(hits).float(), torch.cat(things)
+        groups = {"things": hit[thing], "stuff": hit[~thing]}
+        return {name: float(group.mean()) for name, group in groups.items() if len(group)} | {
+            "scale": float(self.net.region.logit_scale.exp())
         }
-
-
-class CloseUpPhase(PicturePhase):
-    """Small pictures of one thing: more things a second than scenes have, at the same size in pixels."""
-
-    seed = 2
-
-    def batches(self):
-        return Regions(self.tokenizer, self.seed, self.stage.batch, self.stage.side, **close_up(self.stage.side))
 
 
 class CaptionPhase(PicturePhase):
@@ -221,9 +200,6 @@ class CaptionPhase(PicturePhase):
     def parameters(self):
         return list(self.net.region.parameters())
 
-    def batches(self):
-        return Captions(self.tokenizer, self.seed, self.stage.batch, self.stage.side)
-
     def loss(self, batch):
         with torch.no_grad():
             with self.half():
@@ -240,41 +216,53 @@ class CaptionPhase(PicturePhase):
 class MaskPhase(Phase):
     """Pixel decoder, mask decoder and void embedding, on panoptic ground truth of the seen classes; CLIP is frozen."""
 
-    seed = 4
     decay = 0.02
     betas = (0.9, 0.999)
 
     def parameters(self):
         return [*self.net.pixel.parameters(), *self.net.decoder.parameters(), self.net.void]
 
-    def batches(self):
-        return Panoptic(self.seed, self.stage.batch, self.stage.side)
+    def loss(self, batch):
+        with torch.no_grad(), self.half():
+            maps = self.net.trunk(normalised(batch["pictures"]))
+        return self.head_loss(batch, maps)
 
-    def names(self) -> Tensor:
-        if not hasattr(self, "rows"):
-            self.rows = classifier(self.net.text, self.tokenizer, list(SEEN))
-        return self.rows
+    def head_loss(
+        self, batch: Batch, maps: list[Tensor], weights: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The set loss at all depths; with weights of the classes' pixels (K,), also the loss of the semantic map."""
+        with self.half():
+            outputs = mask_decoder(self.net.decoder, *pixel_decoder(self.net.pixel, maps))
+        rows = torch.cat([self.names()[self.world.seen], F.normalize(self.net.void, dim=-1)])
+        scale, depths = self.net.decoder.logit_scale.exp().clamp(max=100), len(outputs)
+        logits = torch.cat([logits for logits, _ in outputs]).flatten(2)
+        scores = torch.cat([scale * F.normalize(e, dim=-1) @ rows.t() for _, e in outputs]).log_softmax(-1)
+        masks, known = batch["masks"].float() / 16, batch["known"].float() / 16
+        masks, known, labels = (torch.cat([x] * depths) for x in (masks, known, batch["labels"]))
+        total, parts = set_loss(logits, scores, masks, known, labels)
+        if weights is not None:
+            parts["pixels"] = pixel_loss(logits, scores, masks, labels, weights)
+            total = total + PIXEL_WEIGHT * parts["pixels"]
+        return depths * total, parts
+
+
+class JointPhase(MaskPhase):
+    """The whole network but the text tower, where pictures are few and the trunk has seen no others.
+
+    The regions go on teaching the trunk their names, and the semantic map is learnt with classes in balance.
+    """
+
+    decay = 0.05
+
+    def parameters(self):
+        return [*super().parameters(), *self.net.trunk.parameters(), *self.net.region.parameters()]
 
     def loss(self, batch):
         with self.half():
-            with torch.no_grad():
-                maps = self.net.trunk(normalised(batch["pictures"]))
-            outputs = mask_decoder(self.net.decoder, *pixel_decoder(self.net.pixel, maps))
-        rows = torch.cat([self.names(), F.normalize(self.net.void, dim=-1)])
-        scale = self.net.decoder.logit_scale.exp().clamp(max=100)
-        masks = batch["masks"].flatten(1).float() / 16
-        parts = [set_loss(*o, rows, scale, masks, batch["labels"], batch["owner"]) for o in outputs]
-        last = parts[-1][1]
-        return torch.stack([p[0] for p in parts]).sum(), {"mask": last[0], "dice": last[1], "class": last[2]}
-
-    def judge(self):
-        return judge_scenes(self.net, self.tokenizer, PROBE_SEED, 32)
-
-
-class SecondMaskPhase(MaskPhase):
-    """The same on other scenes, from a high learning rate again.
-
-    Masks are learnt in the first round, names in this one.
-    """
-
-    seed = 5
+            maps = self.net.trunk(normalised(batch["pictures"]))
+        weights = torch.tensor([self.world.pixel_weights[c] for c in self.world.seen], device=self.device)
+        total, parts = self.head_loss(batch, maps, weights)
+        embedded = region_embedding(self.net.region, pool(maps[-1].flatten(2).float(), batch))
+        scale = self.net.region.logit_scale.exp().clamp(max=100)
+        parts["named"] = F.cross_entropy(scale * F.normalize(embedded, dim=-1) @ self.names().t(), batch["category"])
+        return total + parts["named"], parts

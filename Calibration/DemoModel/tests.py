@@ -1,4 +1,4 @@
-"""python -m unittest DemoModel.tests   (run in Calibration/; seconds)"""
+"""python -m unittest DemoModel.tests DemoModel.tests_photographs   (run in Calibration/; seconds)"""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from Scenes.kinds import CLASSES, SEEN, UNSEEN
 from Scenes.scene import Segment, compose
 
 from . import checkpoint
-from .batches import Panoptic, cells
+from .batches import Captions, Panoptic, Regions, Texts, cells
+from .drawn import Drawn
 from .evaluate import Quality
-from .losses import contrast, match
+from .losses import contrast, match, pixel_loss, set_loss
 from .model import build, encode_texts, mask_decoder, normalised, pixel_decoder, region_embedding
 from .phases import CaptionPhase, Stage, TextPhase
 from .session import Session
 from .tokenizer import MERGES, Tokenizer, learn, texts_to_learn_from
 
-TOKENIZER = Tokenizer()
+TOKENIZER, WORLD = Tokenizer(), Drawn()
 SMALL = Config(
     depths=(1, 1, 2, 1),
     dims=(32, 64, 96, 128),
@@ -107,9 +108,11 @@ class Pictures(unittest.TestCase):
 
     def test_head_sees_no_unseen_class(self):
         self.assertEqual(len(set(SEEN) | set(UNSEEN)), len(CLASSES))
-        batch = Panoptic(1, 30, 128)[0]
+        scenes = WORLD.seen_scenes(128)
+        batch = Panoptic(WORLD, 1, 30, scenes)[0]
         self.assertLess(int(batch["labels"].max()), len(SEEN))
-        self.assertEqual(Panoptic(1, 2, 128)[5]["pictures"].tolist(), Panoptic(1, 2, 128)[5]["pictures"].tolist())
+        again = [Panoptic(WORLD, 1, 2, scenes)[5]["pictures"].tolist() for _ in range(2)]
+        self.assertEqual(*again)
 
     def test_cells_pool_as_inference_does(self):
         scene = compose((9, 0))
@@ -139,12 +142,13 @@ class Network(unittest.TestCase):
                 pooled = inside @ one[-1][0].flatten(1).t() / (inside.sum(1, keepdim=True) + 1e-8)
                 torch.testing.assert_close(region_embedding(net.region, pooled), net.region(one[-1], inside))
 
-    def test_checkpoint_is_the_originals(self):
-        net = small()
+    def test_checkpoint_is_the_originals_in_half_precision(self):
+        net = small().half().float()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "demo.pth"
             checkpoint.write(path, net)
             back = checkpoint.read(path)
+            self.assertLess(path.stat().st_size, 2.2 * sum(p.numel() for p in net.parameters()))
             state = torch.load(path, weights_only=True)["model"]
         self.assertEqual(back.cfg, SMALL)
         self.assertEqual(tuple(state["backbone.clip_model.token_embedding.weight"].shape), (len(TOKENIZER), 64))
@@ -165,8 +169,31 @@ class Network(unittest.TestCase):
         logits = torch.full((3, 16), -6.0)
         logits[2] += 12 * masks[0]
         logits[0] += 12 * masks[1]
-        rows, columns = match(logits, torch.zeros(3, 4).log_softmax(1), masks, torch.tensor([0, 1]))
-        self.assertEqual(dict(zip(rows, columns)), {2: 0, 0: 1})
+        scores = torch.zeros(2, 3, 4).log_softmax(2)
+        logits, masks = torch.stack([logits, logits.flip(0)]), torch.stack([masks, masks])
+        labels = torch.tensor([[0, 1], [1, -1]])  # the second picture has one target
+        rows, columns = match(logits, scores, masks, torch.ones(2, 16), labels)
+        self.assertEqual(dict(zip(rows.tolist(), columns.tolist())), {2: 0, 0: 1, 3: 2})
+
+    def test_pixels_of_no_segment_do_not_count(self):
+        r = torch.Generator().manual_seed(0)
+        logits, scores = torch.randn(1, 3, 16, generator=r), torch.randn(1, 3, 3, generator=r).log_softmax(2)
+        masks, labels = (torch.rand(1, 2, 16, generator=r) > 0.5).float(), torch.tensor([[0, 1]])
+        known, other = torch.ones(1, 16), logits.clone()
+        known[:, 8:], masks[..., 8:], other[..., 8:] = 0, 0, 5
+        weights = torch.ones(2)
+        for a, b in ((logits, other),):
+            torch.testing.assert_close(
+                set_loss(a, scores, masks, known, labels)[0], set_loss(b, scores, masks, known, labels)[0]
+            )
+            torch.testing.assert_close(
+                pixel_loss(a, scores, masks, labels, weights), pixel_loss(b, scores, masks, labels, weights)
+            )
+        known[:] = 1
+        self.assertNotEqual(
+            float(set_loss(logits, scores, masks, known, labels)[0]),
+            float(set_loss(other, scores, masks, known, labels)[0]),
+        )
 
     def test_contrast_prefers_what_fits(self):
         a = torch.eye(4)
@@ -189,10 +216,10 @@ class Interrupted(TextPhase):
 class Runs(unittest.TestCase):
     def test_a_stopped_run_ends_like_one_that_was_not(self):
         def session(folder: str) -> Session:
-            return Session(Path(folder), small(), TOKENIZER, torch.device("cpu"), 0, 0)
+            return Session(Path(folder), small(), WORLD, TOKENIZER, torch.device("cpu"), save_every=0)
 
         def stage(phase):
-            return Stage("text", phase, 6, 8, 0, 1e-3, warm=2)
+            return Stage("text", phase, Texts(WORLD, TOKENIZER, 1, 8), 6, 1e-3, warm=2)
 
         with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b, redirect_stdout(io.StringIO()):
             whole = session(a)
@@ -217,8 +244,10 @@ class Runs(unittest.TestCase):
                 started.append({n: p.detach().clone() for n, p in net.named_parameters()})
 
         with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
-            Session(Path(folder), net, TOKENIZER, torch.device("cpu"), 0, 0).run(
-                [Stage("captions", Watched, 3, 2, 128, 1e-3, warm=1)]
+            data = Captions(WORLD, TOKENIZER, 6, 2, WORLD.scenes(128), WORLD.close_ups(96))
+            probe = Regions(WORLD, TOKENIZER, 7, 2, WORLD.scenes(128))
+            Session(Path(folder), net, WORLD, TOKENIZER, torch.device("cpu")).run(
+                [Stage("captions", Watched, data, 3, 1e-3, warm=1, probe=probe)]
             )
         self.assertEqual(len(started), 1)
         for name, p in net.named_parameters():

@@ -102,8 +102,13 @@ def texts_to_learn_from() -> list[str]:
     return texts + [f"{a} on {b}" for a in names for b in ("", "and a", "an")]
 
 
+def write(path: Path, texts: list[str]) -> None:
+    """Learns merges from the texts and writes them in the form of CLIP's file."""
+    path.write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in learn(texts)))
+
+
 def main() -> None:
-    MERGES.write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in learn(texts_to_learn_from())))
+    write(MERGES, texts_to_learn_from())
 
 
 if __name__ == "__main__":
