@@ -6,6 +6,10 @@ public struct ProcessorCore: Equatable {
     public var secondLevel: Int?
     /// Whether it is an ARM core that issues instructions in the program's order.
     public var issuesInOrder = false
+
+    public init(firstLevel: Int? = nil, secondLevel: Int? = nil, issuesInOrder: Bool = false) {
+        (self.firstLevel, self.secondLevel, self.issuesInOrder) = (firstLevel, secondLevel, issuesInOrder)
+    }
 }
 
 /// Arm's Cortex-A34, A53, A35, A55, A510, A520; Qualcomm's Kryo versions of A53 and A55.
