@@ -107,7 +107,7 @@ let package = Package(
         // Segments to overlays, label maps, JSON lines and GPIO lines.
         target("Sinks", "CGPIO", "CSystem", "Imaging", "Kernels", "ModelFormat", "Network", "System", exclude: ["segments.schema.json"]),
         // What `fcclip-edge bench` measures.
-        target("Benchmark", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "Sinks", "System"),
+        target("Benchmark", "CSystem", "Imaging", "Kernels", "ModelFormat", "Network", "Runtime", "Sinks", "System"),
         // The program on the board.
         .executableTarget(
             name: "fcclip-edge",

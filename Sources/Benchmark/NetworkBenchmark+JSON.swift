@@ -42,6 +42,9 @@ extension NetworkBenchmark {
                 json.endObject()
             }
             json.endArray()
+            json.beginObject("gemm_kernels")
+            json.members(of: stage.gemms)
+            json.endObject()
             json.endObject()
         }
         json.endArray()

@@ -17,8 +17,13 @@ extension NetworkBenchmark {
         for stage in report.stages {
             table.add(cells(stage.entry, report))
             for step in stage.steps where step.milliseconds >= 0.005 * report.total.milliseconds { table.add(cells(step, report, indent: "  ")) }
+            if stage.gemms.milliseconds >= 0.005 * report.total.milliseconds { table.add(cells(stage.gemms, report, indent: "  of these, ")) }
         }
         table.add(cells(report.total, report))
+        let gemms = report.stages.map(\.gemms)
+        let all = Entry(
+            name: "GEMM kernels", milliseconds: gemms.reduce(0) { $0 + $1.milliseconds }, multiplyAdds: gemms.reduce(0) { $0 + $1.multiplyAdds })
+        table.add(cells(all, report, indent: "of these, "))
         text += table.text
 
         var facts = TextTable()

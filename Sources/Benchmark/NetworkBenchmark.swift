@@ -18,6 +18,8 @@ public final class NetworkBenchmark {
         public let entry: Entry
         /// Steps of the arithmetic that took time; what is left belongs to everything between them.
         public let steps: [Entry]
+        /// The GEMM kernels in these steps, without what finishes their sums: the time of all threads divided by their number.
+        public let gemms: Entry
     }
 
     public struct Report {
@@ -47,11 +49,13 @@ public final class NetworkBenchmark {
         let name: StaticString
         let milliseconds: Double
         let steps: [Measure]
+        let gemms: Measure
     }
 
     public let model: ModelFile
     public let vocabulary: Vocabulary
     let arithmetic: MeasuredArithmetic
+    private let meter: GemmMeter
     private let engine: SegmentationEngine<MeasuredArithmetic>
     private let startMilliseconds: Double
     private let openMilliseconds: Double
@@ -64,6 +68,10 @@ public final class NetworkBenchmark {
         self.model = try ModelFile(path: model)
         self.vocabulary = try Vocabulary(path: vocabulary)
         let opened = monotonicMilliseconds()
+        let meter = GemmMeter()
+        self.meter = meter
+        var kernels = kernels
+        kernels.meter = { meter.measure($0, $1) }
         arithmetic = MeasuredArithmetic(try IntegerArithmetic(self.model, kernels: kernels, threads: threads))
         engine = try SegmentationEngine(model: self.model, vocabulary: self.vocabulary, arithmetic: arithmetic, threads: threads)
         openMilliseconds = opened - start
@@ -88,7 +96,8 @@ public final class NetworkBenchmark {
             var last = monotonicMilliseconds()
             func clock(_ name: StaticString) {
                 let now = monotonicMilliseconds()
-                stages.append(Sample(name: name, milliseconds: now - last, steps: arithmetic.takeMeasures()))
+                stages.append(
+                    Sample(name: name, milliseconds: now - last, steps: arithmetic.takeMeasures(), gemms: meter.take(threads: arithmetic.base.pool.threads)))
                 last = monotonicMilliseconds()
             }
             picture.withPixels { resizer.resize($0, size: picture.size, into: resized, size: inner) }
@@ -118,7 +127,8 @@ public final class NetworkBenchmark {
             steps.append(Entry(name: "\(step.name)", milliseconds: median(measures.map { $0.milliseconds }), multiplyAdds: measures[0].multiplyAdds))
         }
         let entry = Entry(name: "\(samples[0].name)", milliseconds: median(samples.map { $0.milliseconds }), multiplyAdds: multiplyAdds)
-        return Stage(entry: entry, steps: steps)
+        let gemms = Entry(name: "GEMM kernels", milliseconds: median(samples.map { $0.gemms.milliseconds }), multiplyAdds: samples[0].gemms.multiplyAdds)
+        return Stage(entry: entry, steps: steps, gemms: gemms)
     }
 }
 

@@ -28,6 +28,8 @@ public struct KernelSet: Sendable {
     public var cores = [Core.small]
     /// The number of the processor on which the calling thread runs, for machines with more than one kind of core.
     public var processor: @convention(c) () -> Int32 = { 0 }
+    /// Runs each GEMM instead of `perform`, for measurements: it gets the arguments and what performs them.
+    public var meter: (@Sendable (Gemm, () -> Void) -> Void)?
     let integer, depthwise7x7, float: Entry
 
     init(
@@ -41,7 +43,9 @@ public struct KernelSet: Sendable {
     public func perform(_ gemm: Gemm) {
         var gemm = gemm
         gemm.core = cores[cores.count == 1 ? 0 : min(max(Int(processor()), 0), cores.count - 1)]
-        withUnsafePointer(to: gemm) { call(integer, .gemm($0)) }
+        withUnsafePointer(to: gemm) { gemm in
+            if let meter { meter(gemm.pointee) { call(integer, .gemm(gemm)) } } else { call(integer, .gemm(gemm)) }
+        }
     }
 
     public func perform(_ convolution: Depthwise7x7) {

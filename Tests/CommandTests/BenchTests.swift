@@ -12,6 +12,13 @@ import Testing
             let milliseconds: Double
             let multiply_adds: Int
             let steps: [Entry]?
+            let gemm_kernels: Kernels?
+
+            struct Kernels: Decodable {
+                let name: String
+                let milliseconds: Double
+                let multiply_adds: Int
+            }
         }
 
         struct Extent: Decodable, Equatable {
@@ -79,6 +86,8 @@ import Testing
         #expect(report.total.multiply_adds == report.stages.reduce(0) { $0 + $1.multiply_adds })
         for stage in report.stages {
             let steps = try #require(stage.steps)
+            let gemms = try #require(stage.gemm_kernels)
+            #expect(gemms.milliseconds >= 0 && (gemms.milliseconds > 0) == (gemms.multiply_adds > 0), "\(stage.name)")
             #expect(stage.milliseconds > 0 && stage.multiply_adds == steps.reduce(0) { $0 + $1.multiply_adds })
         }
         #expect(report.peak_resident_bytes > report.packed_bytes && report.packed_bytes > 0 && report.scratch_bytes > 0)
