@@ -20,7 +20,7 @@ extension NetworkBenchmark {
             if stage.gemms.milliseconds >= 0.005 * report.total.milliseconds { table.add(cells(stage.gemms, report, indent: "  of these, ")) }
         }
         table.add(cells(report.total, report))
-        let gemms = report.stages.map(\.gemms)
+        let gemms = report.stages.map { $0.gemms }
         let all = Entry(
             name: "GEMM kernels", milliseconds: gemms.reduce(0) { $0 + $1.milliseconds }, multiplyAdds: gemms.reduce(0) { $0 + $1.multiplyAdds })
         table.add(cells(all, report, indent: "of these, "))
