@@ -26,10 +26,13 @@ def upstream(net: FCCLIP) -> dict[str, Tensor]:
 
 
 def write(path: Path, net: FCCLIP) -> None:
-    """Half precision: rounding to it costs nothing that can be measured, and halves the file."""
-    part = path.with_suffix(".part")
-    torch.save({"model": {k: v.half() for k, v in upstream(net).items()}}, part)
-    part.replace(path)
+    """PATH in half precision, and beside it the text encoder alone (`.text.pth`), which is all that new words need."""
+    state = {k: v.half() for k, v in upstream(net).items()}
+    text = {k: v for k, v in state.items() if k.startswith("backbone.clip_model.") and ".visual." not in k}
+    for target, content in ((path, state), (path.with_suffix(".text.pth"), text)):
+        part = target.with_suffix(".part")
+        torch.save({"model": content}, part)
+        part.replace(target)
 
 
 def read(path: Path) -> FCCLIP:

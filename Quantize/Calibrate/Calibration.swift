@@ -174,24 +174,12 @@ public final class Calibration {
 
 extension FloatWeights {
     /// The stem's weights for the picture's bytes minus 128 instead of normalized colours.
-    func readingPixels() -> FloatWeights {
-        let mean = [PixelStatistics.mean.0, PixelStatistics.mean.1, PixelStatistics.mean.2].map(Double.init)
-        let deviation = [PixelStatistics.deviation.0, PixelStatistics.deviation.1, PixelStatistics.deviation.2].map(Double.init)
-        var result = self
-        for column in 0..<columns {
-            var shift = Double(bias[column])
-            for position in 0..<depth {
-                let weight = Double(weights[column * depth + position]) / deviation[position % 3]
-                result.weights[column * depth + position] = Float(weight)
-                shift += weight * (128 - mean[position % 3])
-            }
-            result.bias[column] = Float(shift)
-        }
-        return result
-    }
+    func readingPixels() -> FloatWeights { converted(toPixels: true) }
 
     /// The reverse of `readingPixels`.
-    func readingColours() -> FloatWeights {
+    func readingColours() -> FloatWeights { converted(toPixels: false) }
+
+    private func converted(toPixels: Bool) -> FloatWeights {
         let mean = [PixelStatistics.mean.0, PixelStatistics.mean.1, PixelStatistics.mean.2].map(Double.init)
         let deviation = [PixelStatistics.deviation.0, PixelStatistics.deviation.1, PixelStatistics.deviation.2].map(Double.init)
         var result = self
@@ -199,8 +187,9 @@ extension FloatWeights {
             var shift = Double(bias[column])
             for position in 0..<depth {
                 let weight = Double(weights[column * depth + position])
-                result.weights[column * depth + position] = Float(weight * deviation[position % 3])
-                shift -= weight * (128 - mean[position % 3])
+                let ofPixel = toPixels ? weight / deviation[position % 3] : weight
+                result.weights[column * depth + position] = Float(toPixels ? ofPixel : weight * deviation[position % 3])
+                shift += (toPixels ? 1 : -1) * ofPixel * (128 - mean[position % 3])
             }
             result.bias[column] = Float(shift)
         }

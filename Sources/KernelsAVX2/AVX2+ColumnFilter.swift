@@ -33,6 +33,6 @@ extension AVX2: ColumnFilter {
 
     @inline(__always)
     static func store(_ sums: __m256i, _ pointer: UnsafeMutablePointer<Int32>, count: Int) {
-        store(sums, pointer, stride: 0, rows: 1, columns: count)
+        storeLanes(unsafeBitCast(sums, to: SIMD8<Int32>.self), pointer, columns: count)
     }
 }

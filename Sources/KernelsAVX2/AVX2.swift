@@ -39,8 +39,8 @@ enum AVX2: InstructionSet {
     }
 
     @inline(__always)
-    static func store(_ sums: __m256i, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
-        storeLanes(unsafeBitCast(sums, to: SIMD8<Int32>.self), pointer, columns: columns)
+    static func store(_ sums: __m256i, _ pointer: UnsafeMutablePointer<Int32>, stride: Int) {
+        storeLanes(unsafeBitCast(sums, to: SIMD8<Int32>.self), pointer)
     }
 
     // Separate functions: in one function, the compiler would keep sums in memory.

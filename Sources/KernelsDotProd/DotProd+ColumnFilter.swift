@@ -38,7 +38,7 @@ extension DotProd: ColumnFilter {
 
     @inline(__always)
     static func store(_ sums: (SIMD4<Int32>, SIMD4<Int32>), _ pointer: UnsafeMutablePointer<Int32>, count: Int) {
-        store(sums.0, pointer, stride: 0, rows: 1, columns: count)
-        store(sums.1, pointer + 4, stride: 0, rows: 1, columns: count - 4)
+        storeLanes(sums.0, pointer, columns: count)
+        storeLanes(sums.1, pointer + 4, columns: count - 4)
     }
 }

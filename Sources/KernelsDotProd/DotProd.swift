@@ -31,8 +31,8 @@ enum DotProd: InstructionSet {
     static func opaque(_ activations: SIMD16<Int8>) -> SIMD16<Int8> { simd_opaque_128(activations) }
 
     @inline(__always)
-    static func store(_ sums: SIMD4<Int32>, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
-        storeLanes(sums, pointer, columns: columns)
+    static func store(_ sums: SIMD4<Int32>, _ pointer: UnsafeMutablePointer<Int32>, stride: Int) {
+        storeLanes(sums, pointer)
     }
 
     @inline(__always) static var hasTileInOrder: Bool { true }

@@ -48,9 +48,9 @@ enum I8MM: InstructionSet {
     }
 
     @inline(__always)
-    static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
-        storeLanes(SIMD4(lowHalf: sums.0.lowHalf, highHalf: sums.1.lowHalf), pointer, columns: columns)
-        if rows > 1 { storeLanes(SIMD4(lowHalf: sums.0.highHalf, highHalf: sums.1.highHalf), pointer + stride, columns: columns) }
+    static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int) {
+        storeLanes(SIMD4(lowHalf: sums.0.lowHalf, highHalf: sums.1.lowHalf), pointer)
+        storeLanes(SIMD4(lowHalf: sums.0.highHalf, highHalf: sums.1.highHalf), pointer + stride)
     }
 
     // Separate functions: in one function, the compiler would keep sums in memory.

@@ -39,9 +39,9 @@ enum NEON: InstructionSet {
     static func opaque(_ activations: SIMD16<Int8>) -> SIMD16<Int8> { simd_opaque_128(activations) }
 
     @inline(__always)
-    static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
+    static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int) {
         let totals = vpaddq_s32(vpaddq_s32(sums.0, sums.1), vpaddq_s32(sums.2, sums.3))
-        storeLanes(totals, pointer, columns: columns)
+        storeLanes(totals, pointer)
     }
 
     @inline(__always) static var hasTileInOrder: Bool { true }

@@ -46,6 +46,6 @@ extension VNNI: ColumnFilter {
 
     @inline(__always)
     static func store(_ sums: __m512i, _ pointer: UnsafeMutablePointer<Int32>, count: Int) {
-        store(sums, pointer, stride: 0, rows: 1, columns: count)
+        storeLanes(unsafeBitCast(sums, to: SIMD16<Int32>.self), pointer, columns: count)
     }
 }

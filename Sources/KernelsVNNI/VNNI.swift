@@ -47,8 +47,8 @@ enum VNNI: InstructionSet {
     }
 
     @inline(__always)
-    static func store(_ sums: __m512i, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int) {
-        storeLanes(unsafeBitCast(sums, to: SIMD16<Int32>.self), pointer, columns: columns)
+    static func store(_ sums: __m512i, _ pointer: UnsafeMutablePointer<Int32>, stride: Int) {
+        storeLanes(unsafeBitCast(sums, to: SIMD16<Int32>.self), pointer)
     }
 
     // Separate functions: in one function, the compiler would keep sums in memory.

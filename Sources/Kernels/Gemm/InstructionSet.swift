@@ -24,9 +24,8 @@ public protocol InstructionSet {
     static func multiplyAdd(_ sums: inout Sums, _ activations: Activations, _ weights: Weights)
     /// The same activations, opaque to the compiler: for measurements.
     static func opaque(_ activations: Activations) -> Activations
-    /// Writes the first `rows` rows, `stride` sums apart, and of each the first `columns` lanes: all of them when `columns` is larger,
-    /// none when it is negative.
-    static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int, rows: Int, columns: Int)
+    /// Writes all sums: `rows` rows, `stride` sums apart, of `lanes` each.
+    static func store(_ sums: Sums, _ pointer: UnsafeMutablePointer<Int32>, stride: Int)
     /// Whether there is a `tileInOrder`.
     static var hasTileInOrder: Bool { get }
     /// A whole tile, with its instructions in an order for cores that issue them in order.
@@ -76,11 +75,17 @@ public func loadBytes(_ pointer: UnsafePointer<Int8>) -> SIMD16<Int8> {
     UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int8>.self)
 }
 
+/// Writes all lanes.
+@inlinable @inline(__always)
+public func storeLanes<Lanes: SIMD>(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Int32>) where Lanes.Scalar == Int32 {
+    UnsafeMutableRawPointer(pointer).storeBytes(of: lanes, as: Lanes.self)
+}
+
 /// Writes the first `columns` lanes: all when `columns` is larger, none when it is negative.
 @inlinable @inline(__always)
 public func storeLanes<Lanes: SIMD>(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Int32>, columns: Int) where Lanes.Scalar == Int32 {
     if columns >= Lanes.scalarCount {
-        UnsafeMutableRawPointer(pointer).storeBytes(of: lanes, as: Lanes.self)
+        storeLanes(lanes, pointer)
     } else {
         for lane in 0..<max(columns, 0) { pointer[lane] = lanes[lane] }
     }

@@ -39,7 +39,7 @@ public func registerPeak<ISA: InstructionSet, let MR: Int, let NV: Int>(
     let count = ISA.rows * ISA.lanes
     for row in 0..<MR {
         for vector in 0..<NV {
-            ISA.store(tile[row][vector], sums + (row * NV + vector) * count, stride: ISA.lanes, rows: ISA.rows, columns: ISA.lanes)
+            ISA.store(tile[row][vector], sums + (row * NV + vector) * count, stride: ISA.lanes)
         }
     }
     if ISA.activationOffset != 0 {

@@ -80,8 +80,7 @@ func compute<ISA: InstructionSet, let MR: Int, let NV: Int>(
     }
     for row in 0..<MR {
         for vector in 0..<NV {
-            ISA.store(
-                sums[row][vector], out + (row * ISA.rows * outStride + vector * ISA.lanes), stride: outStride, rows: ISA.rows, columns: ISA.lanes)
+            ISA.store(sums[row][vector], out + (row * ISA.rows * outStride + vector * ISA.lanes), stride: outStride)
         }
     }
 }
